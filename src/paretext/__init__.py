@@ -1,0 +1,62 @@
+"""paretext: transformer text classifiers, small and fast on CPUs, and proof that they still work.
+
+The public names load on first use, so that `import paretext` needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from paretext.artifact import Artifact
+    from paretext.benchmark import benchmark
+    from paretext.classifier import Classifier
+    from paretext.comparison import compare
+    from paretext.compression import compress
+    from paretext.data import Dataset
+    from paretext.errors import ParetextError
+    from paretext.evaluation import evaluate
+    from paretext.export import export
+    from paretext.run import run
+    from paretext.training import fit
+
+_HOMES = {
+    "Artifact": "paretext.artifact",
+    "Classifier": "paretext.classifier",
+    "Dataset": "paretext.data",
+    "ParetextError": "paretext.errors",
+    "benchmark": "paretext.benchmark",
+    "compare": "paretext.comparison",
+    "compress": "paretext.compression",
+    "evaluate": "paretext.evaluation",
+    "export": "paretext.export",
+    "fit": "paretext.training",
+    "run": "paretext.run",
+}
+
+__all__ = [
+    "Artifact",
+    "Classifier",
+    "Dataset",
+    "ParetextError",
+    "benchmark",
+    "compare",
+    "compress",
+    "evaluate",
+    "export",
+    "fit",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'paretext' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,184 @@
+"""Artifact: the folder that gets deployed, and the runtime that predicts from it.
+
+Needs numpy, onnxruntime, tokenizers and pydantic; never PyTorch or transformers.
+
+How texts become answers quickly on a CPU. A padded token costs as much as a real one, so texts are
+sorted by length and cut into groups of about `GROUP_TOKENS` tokens; one call per group keeps the
+activations in cache. Groups are independent, so they run side by side, one core each, which beats
+one call that uses all cores (the operators are too small to be worth splitting). A single group,
+above all a single text, is the exception: it gets all cores. `benchmarks/runtime.py` measures both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext.errors import ParetextError
+from paretext.manifest import Manifest
+
+if TYPE_CHECKING:
+    import onnxruntime
+    from tokenizers import Encoding, Tokenizer
+
+GROUP_TOKENS = 192
+CHUNK_TEXTS = 4096
+
+
+class Artifact:
+    """A classifier that predicts with ONNX Runtime. Make one with `Artifact.load`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, threads: int | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        self.folder = folder
+        self.manifest = manifest
+        self.threads = threads or available_cores()
+        self.truncated = 0
+        """How many of the texts predicted so far were longer than the longest input."""
+        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(manifest.max_length)
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    @classmethod
+    def load(cls, folder: str | Path, threads: int | None = None) -> Artifact:
+        """Load and verify an artifact.
+
+        threads: cores to use (default: those this process may run on).
+        Raises ParetextError if a file is missing or differs from its digest, or if the folder is
+        not an artifact of a format that this version reads.
+        """
+        if threads is not None and threads < 1:
+            raise ParetextError(f"threads is {threads}; give at least 1.")
+        folder = Path(folder)
+        manifest = Manifest.read(folder)
+        manifest.verify(folder)
+        return cls(folder, manifest, threads)
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """Label names, in the order of the probabilities' columns."""
+        return np.array(self.manifest.labels)
+
+    def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
+        """The most probable label's name for each text, (n,)."""
+        names: NDArray[np.str_] = self.classes_[self.predict_proba(texts).argmax(axis=1)]
+        return names
+
+    def predict_proba(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """Probabilities, (n, classes), for any iterable of texts; memory grows with n answers."""
+        if isinstance(texts, str):
+            raise ParetextError(
+                "predict takes a list of texts, and was given one str: put it in []."
+            )
+        parts = [softmax(logits) for logits in self._chunks(texts)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.classes_)), np.float32)
+
+    def stream(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
+        """Each text's probabilities, (classes,), in order and in constant memory."""
+        for logits in self._chunks(texts):
+            yield from softmax(logits)
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The graph's raw outputs, (n, classes)."""
+        return np.concatenate(list(self._chunks(texts)))
+
+    def _chunks(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
+        """Logits of CHUNK_TEXTS texts at a time."""
+        remaining = iter(texts)
+        while chunk := list(itertools.islice(remaining, CHUNK_TEXTS)):
+            yield self._run_texts(chunk)
+
+    def _run_texts(self, texts: list[str]) -> NDArray[np.float32]:
+        encodings = self._encode(texts)
+        self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+        ids = [encoding.ids for encoding in encodings]
+        groups = group_by_length([len(row) for row in ids], GROUP_TOKENS, self.threads)
+        if len(groups) == 1 or self._pool is None:
+            session = self._wide if len(groups) == 1 else self._narrow
+            answers = [self._run_group(session, [ids[i] for i in group]) for group in groups]
+        else:
+            session = self._narrow
+            answers = list(
+                self._pool.map(
+                    lambda group: self._run_group(session, [ids[i] for i in group]), groups
+                )
+            )
+        logits = np.empty((len(texts), len(self.manifest.labels)), np.float32)
+        for group, answer in zip(groups, answers, strict=True):
+            logits[group] = answer
+        return logits
+
+    def _encode(self, texts: list[str]) -> list[Encoding]:
+        if len(texts) == 1:
+            return [self._tokenizer.encode(texts[0])]
+        return self._tokenizer.encode_batch_fast(texts)
+
+    def _run_group(
+        self, session: onnxruntime.InferenceSession, ids: list[list[int]]
+    ) -> NDArray[np.float32]:
+        longest = max(map(len, ids))
+        input_ids = np.full((len(ids), longest), self.manifest.pad_id, np.int32)
+        mask = np.zeros((len(ids), longest), np.int32)
+        for row, tokens in enumerate(ids):
+            input_ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        feed = {"input_ids": input_ids, "attention_mask": mask}
+        logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
+        return logits
+
+    @cached_property
+    def _wide(self) -> onnxruntime.InferenceSession:
+        """One call uses all cores."""
+        return self._session(self.threads)
+
+    @cached_property
+    def _narrow(self) -> onnxruntime.InferenceSession:
+        """One call uses one core; several calls at a time use the rest."""
+        return self._wide if self.threads == 1 else self._session(1)
+
+    def _session(self, threads: int) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(
+            str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+
+def group_by_length(lengths: Sequence[int], tokens: int, workers: int) -> list[NDArray[np.int64]]:
+    """Cut texts, sorted by length, into groups of about `tokens` padded tokens each.
+
+    Their number is a multiple of `workers` where there are several, so that no core waits for the
+    others at the end; the groups of the longest texts come first.
+    """
+    order = np.argsort(np.asarray(lengths), kind="stable")[::-1]
+    sizes = np.asarray(lengths)[order]
+    wanted = -(-int(sizes.sum()) // tokens)
+    if wanted > 1:
+        wanted = min(-(-wanted // workers) * workers, len(order))
+    ends = np.cumsum(sizes)
+    cuts = np.searchsorted(ends, ends[-1] * np.arange(1, wanted) / wanted, side="left") + 1
+    return [group for group in np.split(order, np.unique(cuts)) if len(group)]
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
+    return result
+
+
+def available_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,221 @@
+"""Cost of classifiers on this machine: bytes, memory, latency, throughput.
+
+Every version runs in a process of its own, so that none pays for another's libraries or threads;
+an artifact's process never imports PyTorch. The processes wait while one of them is measured, and
+take turns: each round measures every version once at batch 1, at batch 32 and in bulk, so that a
+change of the machine's mood meets all of them. Numbers are medians over the rounds.
+
+What is timed is what a caller waits for, from texts to probabilities, tokenisation included.
+
+- batch 1: one text a call; the median and the 95th percentile over the texts of a round.
+- batch 32: 32 texts a call, together, in the order of the data. PyTorch pads them to the longest,
+  as people do; an artifact may split the call as it likes.
+- bulk: all texts at once; PyTorch takes them in batches of 32.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext import progress
+from paretext.artifact import available_cores
+from paretext.errors import ParetextError
+from paretext.files import folder_bytes
+
+BATCH1_TEXTS = 200
+BATCH32_TEXTS = 512
+ROUND_MS = 8_000
+"""A round's time at batch 1 for the slowest version; slower models are timed on fewer texts."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to measure: an artifact's folder, or a classifier's folder run by PyTorch."""
+
+    name: str
+    folder: Path
+    kind: Literal["artifact", "pytorch"] = "artifact"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Medians over the rounds; `rounds` has each round's value of the last four by name."""
+
+    name: str
+    bytes: int
+    peak_memory_bytes: int
+    batch1_ms_p50: float
+    batch1_ms_p95: float
+    batch32_ms_per_text: float
+    bulk_texts_per_second: float
+    rounds: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one target: its cost, and its logits for all texts, (n, classes)."""
+
+    cost: Cost
+    logits: NDArray[np.float32]
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """The machine that figures were measured on: they hold for no other."""
+    packages = ("onnxruntime", "tokenizers", "numpy", "torch", "transformers")
+    return {
+        "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
+        "instruction_sets": _instruction_sets(),
+        "cores": available_cores(),
+        "threads": threads,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {p: v for p in packages if (v := _version(p))},
+    }
+
+
+def benchmark(
+    targets: Sequence[Target],
+    texts: Sequence[str],
+    *,
+    threads: int | None = None,
+    rounds: int = 5,
+) -> dict[str, Measured]:
+    """Measure all targets interleaved, on the same texts, with `threads` cores each.
+
+    Raises ParetextError if a target cannot be loaded; the reason is the target's own.
+    """
+    threads = threads or available_cores()
+    if not texts or rounds < 1:
+        raise ParetextError(f"benchmark was given {len(texts)} texts and {rounds} rounds.")
+    with ExitStack() as stack:
+        shared = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (shared / "texts.json").write_text(json.dumps(list(texts)), encoding="utf-8")
+        workers = {
+            target.name: stack.enter_context(_Worker(target, shared, threads)) for target in targets
+        }
+        advance = stack.enter_context(
+            progress.task("timing all versions", len(targets) * (rounds + 1))
+        )
+        slowest = 0.0
+        for worker in workers.values():  # also the warm-up
+            slowest = max(slowest, worker.ask("logits")["ms_per_text"])
+            worker.ask("batch1", texts=16)
+            advance()
+        few = int(np.clip(ROUND_MS / slowest, 32, BATCH1_TEXTS))
+        many = int(np.clip(2 * ROUND_MS / slowest, 64, BATCH32_TEXTS))
+        times: dict[str, dict[str, list[float]]] = {name: {} for name in workers}
+        names = list(workers)
+        for index in range(rounds):
+            turn = names[index % len(names) :] + names[: index % len(names)]
+            for what, count in (("batch1", few), ("batch32", many), ("bulk", None)):
+                for name in turn:
+                    answer = workers[name].ask(what, texts=count)
+                    for key, value in answer.items():
+                        times[name].setdefault(key, []).append(value)
+            advance(len(names))
+        return {
+            target.name: Measured(
+                _cost(target, times[target.name], workers[target.name].ask("memory")["bytes"]),
+                np.load(shared / f"{target.name}.npy"),
+            )
+            for target in targets
+        }
+
+
+def _cost(target: Target, times: dict[str, list[float]], peak: float) -> Cost:
+    medians = {name: float(np.median(values)) for name, values in times.items()}
+    return Cost(
+        name=target.name,
+        bytes=folder_bytes(target.folder),
+        peak_memory_bytes=int(peak),
+        rounds=times,
+        **medians,
+    )
+
+
+class _Worker:
+    """A process that loads one target and measures it when asked."""
+
+    def __init__(self, target: Target, shared: Path, threads: int) -> None:
+        self.target = target
+        task = {
+            **asdict(target),
+            "folder": str(target.folder),
+            "texts": str(shared / "texts.json"),
+            "logits": str(shared / f"{target.name}.npy"),
+            "threads": threads,
+        }
+        limits = {
+            name: str(threads)
+            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+        }
+        self._errors = (shared / f"{target.name}.errors").open("w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "paretext.benchmark_worker", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, **limits, "TOKENIZERS_PARALLELISM": "true"},
+        )
+        self._read()  # loaded
+
+    def ask(self, what: str, texts: int | None = None) -> dict[str, float]:
+        if self.process.stdin is not None and self.process.poll() is None:
+            self.process.stdin.write(json.dumps({"what": what, "texts": texts}) + "\n")
+            self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, float]:
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        if not line:
+            self.process.wait()
+            self._errors.seek(0)
+            lines = self._errors.read().strip().splitlines() or ["it ended without a word"]
+            raise ParetextError(f"{self.target.name} could not be measured: {lines[-1]}")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self._errors):
+            if stream is not None:
+                stream.close()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_field(field: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
+
+
+def _instruction_sets() -> list[str]:
+    """Those that decide how fast, and with which rounding, INT8 and BF16 products run."""
+    wanted = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+    present = set(_cpu_field("flags").split())
+    return [name for name in wanted if name in present]

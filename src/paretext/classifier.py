@@ -1,0 +1,202 @@
+"""Classifier: a trainable model, its tokenizer and its label names, in PyTorch.
+
+On disk it is a Hugging Face folder: `AutoModelForSequenceClassification` and `AutoTokenizer` open
+it. The label names stand in the config (`id2label`), the longest input in the tokenizer's
+`model_max_length`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from paretext.errors import ParetextError
+from paretext.files import folder_digest
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """model: a transformers sequence classifier; max_length: longest input in tokens."""
+
+    model: Any
+    tokenizer: Any
+    label_names: tuple[str, ...]
+    max_length: int
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str, label_names: Sequence[str], max_length: int = 128, seed: int = 0
+    ) -> Classifier:
+        """An encoder by hub id or local folder, with a new head for `label_names`.
+
+        The head is drawn anew with `seed`. ParetextError if the name is neither, or the encoder
+        cannot take `max_length` tokens.
+        """
+        torch.manual_seed(seed)
+        names = dict(enumerate(label_names))
+        model, tokenizer = _load(
+            name,
+            num_labels=len(names),
+            id2label=names,
+            label2id={label: index for index, label in names.items()},
+            ignore_mismatched_sizes=True,
+        )
+        longest = longest_input(model.config)
+        if max_length > longest:
+            raise ParetextError(
+                f"max length is {max_length}, and {name} takes at most {longest} tokens; "
+                f"use --max-length {longest}."
+            )
+        tokenizer.model_max_length = max_length
+        return cls(model, tokenizer, tuple(label_names), max_length)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Classifier:
+        """A classifier that was trained and saved before, with the labels it was trained on."""
+        model, tokenizer = _load(str(folder))
+        names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
+        longest = min(tokenizer.model_max_length, longest_input(model.config))
+        return cls(model, tokenizer, names, longest)
+
+    def save(self, folder: str | Path) -> None:
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def copy(self) -> Classifier:
+        """The same classifier with weights of its own."""
+        return replace(self, model=copy.deepcopy(self.model))
+
+    def tokenize(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
+        """input_ids and attention_mask of each text, cut at max_length, not padded."""
+        encoded = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.max_length,
+            return_token_type_ids=False,
+        )
+        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    @torch.inference_mode()
+    def logits(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float32]:
+        """Raw outputs, (n, classes), in batches padded to their longest, in the order given.
+
+        This is the baseline that people run today, so it stays as they write it.
+        """
+        self.model.eval()
+        parts = []
+        for start in range(0, len(texts), batch_size):
+            batch = self.tokenizer(
+                list(texts[start : start + batch_size]),
+                truncation=True,
+                max_length=self.max_length,
+                padding=True,
+                return_token_type_ids=False,
+                return_tensors="pt",
+            ).to(self.model.device)
+            parts.append(self.model(**batch).logits.float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def predict_proba(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float32]:
+        """Probabilities, (n, classes)."""
+        logits = torch.from_numpy(self.logits(texts, batch_size))
+        probabilities: NDArray[np.float32] = logits.softmax(dim=1).numpy()
+        return probabilities
+
+    def predict(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.str_]:
+        """The most probable label's name for each text, (n,)."""
+        best = self.logits(texts, batch_size).argmax(axis=1)
+        names: NDArray[np.str_] = np.array(self.label_names)[best]
+        return names
+
+
+def longest_input(config: Any) -> int:
+    """The most tokens that a model's position table has room for."""
+    rows = getattr(config, "max_position_embeddings", None)
+    if rows is None:
+        return 1_000_000
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        return int(rows - config.pad_token_id - 1)  # positions start at padding_idx + 1
+    return int(rows)
+
+
+def source_digest(name: str) -> str:
+    """What identifies a model's source: the digest of a local folder, or the hub id itself."""
+    return folder_digest(Path(name)) if Path(name).is_dir() else f"hub:{name}"
+
+
+def check_source(name: str) -> bool:
+    """Fail now, before any training, where `name` is neither a model folder nor on the hub.
+
+    Returns whether to read local files only: for a folder, in offline mode, and where the hub does
+    not answer one quick question (transformers alone would try again for half a minute; a model
+    that was loaded before is still in the cache).
+    """
+    local = Path(name).exists() or constants.HF_HUB_OFFLINE
+    if not local:
+        try:
+            HfApi().model_info(name, timeout=10)
+        except HfHubHTTPError:
+            pass  # the hub answers; transformers words the reason better
+        except Exception:  # the kind depends on the HTTP library in use
+            local = True
+    try:
+        AutoConfig.from_pretrained(name, local_files_only=local)
+    except (OSError, ValueError) as error:
+        raise _not_a_model(name, error) from None
+    return local
+
+
+def label_names(name: str) -> tuple[str, ...]:
+    """The label names of a trained classifier, from its config alone."""
+    config = AutoConfig.from_pretrained(name, local_files_only=check_source(name))
+    return tuple(config.id2label[index] for index in range(config.num_labels))
+
+
+def _load(name: str, **config: Any) -> tuple[Any, Any]:
+    local = check_source(name)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            name, dtype=torch.float32, local_files_only=local, **config
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
+    except (OSError, ValueError) as error:
+        raise _not_a_model(name, error) from None
+    if not getattr(tokenizer, "is_fast", False):
+        raise ParetextError(
+            f"{name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with it; "
+            "convert it with transformers' convert_slow_tokenizer, or choose another model."
+        )
+    tokenizer.padding_side = "right"
+    return model.eval(), tokenizer
+
+
+def _not_a_model(name: str, error: Exception) -> ParetextError:
+    folder = Path(name)
+    if folder.is_dir():
+        missing = " (it has no config.json)" if not (folder / "config.json").is_file() else ""
+        reason = "" if missing else f": {_first_line(error)}"
+        return ParetextError(
+            f"{name} is not a Hugging Face model folder{missing}{reason}; give a folder with "
+            "config.json, model.safetensors and tokenizer.json, or a hub id."
+        )
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return ParetextError(f"there is no model folder {name}; check the path, or give a hub id.")
+    return ParetextError(
+        f"the model {name!r} is not a local folder and could not be had from the Hugging Face hub "
+        f"({_first_line(error)}); check the name and the network, or give a local folder."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

@@ -1,0 +1,501 @@
+"""The command line: a verb is a public function; libraries are imported by the verb they serve."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from paretext import progress
+from paretext.errors import ParetextError
+
+if TYPE_CHECKING:
+    from paretext.compression.recipe import Recipe
+    from paretext.run import Data
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Make transformer text classifiers small and fast on ordinary CPUs, and prove that they "
+    "still work. Start with: paretext demo",
+)
+
+DataFile = Annotated[
+    str, typer.Option("--data", help="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset.")
+]
+EvalFile = Annotated[
+    str, typer.Option("--eval", help="Texts that are only ever measured on, in the same formats.")
+]
+SelectionFile = Annotated[
+    str | None,
+    typer.Option(
+        "--selection", help="Texts to choose epochs and the parent on, not 15% of --data."
+    ),
+]
+TextColumn = Annotated[str | None, typer.Option(help="Column of the texts (default: guessed).")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels (default: guessed).")]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="File with the label names, one a line, 0 first.")
+]
+OnBadRow = Annotated[
+    Literal["fail", "skip"],
+    typer.Option(help="What to do with rows without text or label: skip or fail."),
+]
+DropLeaks = Annotated[
+    bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="Hub id or folder; give several to compare.")
+]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="YAML with models, training and versions.")
+]
+Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
+MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
+LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]
+BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]
+Epochs = Annotated[int | None, typer.Option(help="Most epochs to train (5).")]
+Patience = Annotated[int | None, typer.Option(help="Epochs without a better macro-F1 (2).")]
+Supersample = Annotated[
+    str | None, typer.Option(help="Copies of each class's texts: 1,1,4,2,3,8 or auto.")
+]
+ClassWeights = Annotated[
+    bool | None,
+    typer.Option("--class-weights/--no-class-weights", help="Weigh classes inversely (yes)."),
+]
+Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (auto).")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (auto).")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the split, the head and training (0).")]
+Threads = Annotated[int | None, typer.Option(help="Cores to use (default: all).")]
+Rounds = Annotated[int, typer.Option(help="Interleaved rounds of timing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command()
+def run(
+    data: DataFile,
+    eval_: EvalFile,
+    out: Out,
+    model: Models = None,
+    recipe: RecipeFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    drop_leaks: DropLeaks = False,
+    max_length: MaxLength = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    supersample: Supersample = None,
+    class_weights: ClassWeights = None,
+    precision: Precision = None,
+    device: Device = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    rounds: Rounds = 5,
+    json: Json = False,
+) -> None:
+    """Everything: train the candidates, compress the best, compare all versions on --eval.
+
+    Example: paretext run --data train.csv --eval validation.csv --model roberta-base
+    --model distilroberta-base --out runs/emotion
+
+    Started again with the same arguments it goes on where it was.
+    """
+    from paretext.run import run as run_all
+
+    settings = _recipe(
+        recipe,
+        model,
+        max_length,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        supersample=supersample,
+        class_weights=class_weights,
+        precision=precision,
+        device=device,
+        seed=seed,
+    )
+    prepared = _read(
+        data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
+    )
+    run_all(prepared, settings, out, threads=threads, rounds=rounds)
+    _show_comparison(out / "comparison", json)
+
+
+@app.command()
+def train(
+    data: DataFile,
+    out: Out,
+    model: Models = None,
+    recipe: RecipeFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    max_length: MaxLength = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    supersample: Supersample = None,
+    class_weights: ClassWeights = None,
+    precision: Precision = None,
+    device: Device = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Fine-tune one or more encoders; the best on the selection split becomes the parent.
+
+    Example: paretext train --data train.csv --model roberta-base --out runs/emotion
+    """
+    from paretext.console import dump, line, table
+    from paretext.run import best_epoch
+    from paretext.run import train as train_all
+
+    settings = _recipe(
+        recipe,
+        model,
+        max_length,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        supersample=supersample,
+        class_weights=class_weights,
+        precision=precision,
+        device=device,
+        seed=seed,
+    )
+    prepared = _read(
+        data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
+    )
+    trained = train_all(settings.models, prepared, settings, out)
+    best = {name: best_epoch(folder.parent) for name, folder in trained.folders.items()}
+    if json:
+        dump({"parent": trained.parent, "candidates": best})
+        return
+    table(
+        ("candidate", "macro-F1 on selection", "epoch"),
+        [(n, f"{row['selection_macro_f1']:.4f}", str(row["epoch"])) for n, row in best.items()],
+    )
+    line(f"The parent is {trained.parent}: {trained.folders[trained.parent]}")
+
+
+@app.command()
+def compress(
+    source: Annotated[Path, typer.Argument(help="A run's folder, or a classifier's.")],
+    data: DataFile,
+    out: Annotated[Path | None, typer.Option(help="Where to write (default: the run).")] = None,
+    recipe: RecipeFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    json: Json = False,
+) -> None:
+    """Make the compressed versions of a trained classifier, each as an artifact.
+
+    Example: paretext compress runs/emotion --data train.csv
+    """
+    from paretext.compression import compress as compress_all
+    from paretext.console import dump, table
+    from paretext.files import folder_bytes
+    from paretext.manifest import Manifest
+    from paretext.run import parent_of
+
+    parent, name, settings = parent_of(source)
+    if recipe is not None:
+        settings = _recipe(recipe, None, None)
+    names = None if labels else _label_names(parent)
+    prepared = _read(
+        data,
+        None,
+        selection,
+        text_column,
+        label_column,
+        labels,
+        on_bad_row,
+        False,
+        settings,
+        names,
+    )
+    made = compress_all(
+        parent, settings, prepared.train, prepared.selection, out or source, parent_name=name
+    )
+    manifests = {each.name: Manifest.read(each.folder) for each in made}
+    if json:
+        dump({name: manifest.model_dump(mode="json") for name, manifest in manifests.items()})
+        return
+    table(
+        ("version", "MB", "zeros", "flips in agreement check", "artifact"),
+        [
+            (
+                each.name,
+                f"{folder_bytes(each.folder) / 1e6:.1f}",
+                f"{manifests[each.name].matrices.share:.1%}",
+                f"{manifests[each.name].agreement.flipped_predictions} of "
+                f"{manifests[each.name].agreement.texts}",
+                str(each.folder),
+            )
+            for each in made
+        ],
+    )
+
+
+@app.command()
+def compare(
+    artifacts: Annotated[list[Path], typer.Argument(help="A run's folder, or artifacts.")],
+    eval_: EvalFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write (default: comparison/ in the run).")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="A classifier's folder, to measure in PyTorch.")
+    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    on_bad_row: OnBadRow = "fail",
+    threads: Threads = None,
+    rounds: Rounds = 5,
+    json: Json = False,
+) -> None:
+    """Measure artifacts on the same texts: quality with paired intervals, size, memory, speed.
+
+    Differences are taken against the first artifact. Example: paretext compare
+    runs/emotion/artifacts/parent runs/emotion/artifacts/int8 --eval test.csv --out comparison
+    """
+    from paretext.comparison import compare as compare_all
+    from paretext.data import Dataset
+    from paretext.manifest import Manifest
+    from paretext.run import versions_to_compare
+
+    versions, folder = versions_to_compare(artifacts, baseline, out)
+    first = next(v.target.folder for v in versions if v.target.kind == "artifact")
+    data = Dataset.read(
+        eval_,
+        text_column=text_column,
+        label_column=label_column,
+        label_names=Manifest.read(first).labels,
+        split="validation",
+        on_bad_row=on_bad_row,
+    )
+    compare_all(versions, data, folder, threads=threads, rounds=rounds)
+    _show_comparison(folder, json)
+
+
+@app.command()
+def predict(
+    artifact: Annotated[Path, typer.Argument(help="An artifact's folder.")],
+    texts: Annotated[
+        Path | None, typer.Argument(help="CSV, TSV, JSONL or Parquet with a column of texts.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; its suffix is its format.")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Classify this text instead.")] = None,
+    text_column: TextColumn = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Add predicted_label and a probability per label to every row of a file. No PyTorch needed.
+
+    Example: paretext predict runs/emotion/artifacts/int8 input.csv -o output.csv
+    """
+    from paretext.artifact import Artifact
+    from paretext.bulk import predict_file, predict_texts
+    from paretext.console import dump, line, table
+
+    if (texts is None) == (not text):
+        raise ParetextError("predict takes either a file of texts or --text, and needs one.")
+    loaded = Artifact.load(artifact, threads=threads)
+    if text:
+        answers = predict_texts(loaded, text)
+        if json:
+            dump(answers)
+            return
+        head = ("text", "label", *loaded.manifest.labels)
+        rows = [
+            (a["text"], a["label"], *(f"{p:.3f}" for p in a["probabilities"].values()))
+            for a in answers
+        ]
+        table(head, rows)
+        return
+    if texts is None or output is None:
+        raise ParetextError("predict needs a file to write: give -o output.csv.")
+    found = predict_file(loaded, texts, output, text_column)
+    if json:
+        dump(found)
+    else:
+        line(f"{found['rows']:,} rows in {found['seconds']:.1f} s -> {output}")
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="An artifact, a classifier's folder or a run.")],
+    json: Json = False,
+) -> None:
+    """Say what a folder is: labels, recipe, lineage, sizes; verify an artifact's digests.
+
+    Example: paretext inspect runs/emotion/artifacts/int8
+    """
+    from paretext.console import dump, pairs
+    from paretext.inspection import describe
+
+    found = describe(path)
+    if json:
+        dump(found)
+        return
+    pairs({name: _readable(value) for name, value in found.items()}, title=str(path))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the corpus and of training.")] = 0,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """The whole job in a few minutes, offline: generated texts, a small RoBERTa from scratch.
+
+    Example: paretext demo
+    """
+    from paretext.console import line
+    from paretext.demo.job import run_demo
+
+    run_demo(out, seed=seed, threads=threads)
+    _show_comparison(out / "comparison", json)
+    if not json:
+        line(f"Look at {out / 'comparison' / 'trade-off.png'}, then classify a text of your own:")
+        line(f'  paretext predict {out / "artifacts" / "int8"} --text "i feel wonderful today"')
+
+
+def main() -> None:
+    """Run a verb; a ParetextError or a full disk becomes one sentence and exit status 2."""
+    from paretext.console import ConsoleSink, err
+
+    _quiet_libraries()
+    try:
+        with progress.using(ConsoleSink()):
+            app()
+    except ParetextError as error:
+        err.print(f"paretext: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        err.print(
+            f"paretext: the disk is full{where}; free some space and run the same command again, "
+            "finished stages are kept.",
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(2)
+
+
+def _recipe(
+    path: Path | None, models: list[str] | None, max_length: int | None, **training: Any
+) -> Recipe:
+    """The recipe of the file, or the default one, with the flags that were given in it."""
+    from paretext.compression.recipe import Recipe, validated
+
+    recipe = Recipe.read(path) if path else Recipe()
+    given = {name: value for name, value in training.items() if value is not None}
+    values = recipe.model_dump(mode="json", by_alias=True)
+    values["training"] |= given
+    values["models"] = models or values["models"]
+    values["max_length"] = max_length or values["max_length"]
+    return validated(Recipe, values, "the settings")
+
+
+def _read(
+    data: str,
+    evaluation: str | None,
+    selection: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    labels: Path | None,
+    on_bad_row: Literal["fail", "skip"],
+    drop_leaks: bool,
+    recipe: Recipe,
+    names: tuple[str, ...] | None = None,
+) -> Data:
+    """Read all splits with the label names of the first, and check them."""
+    from paretext.data import Dataset, read_label_names
+    from paretext.run import prepare
+
+    columns: dict[str, Any] = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "on_bad_row": on_bad_row,
+    }
+    if labels is not None:
+        names = read_label_names(labels)
+    train = Dataset.read(data, label_names=names, **columns)
+    others = [
+        Dataset.read(source, label_names=train.label_names, split="validation", **columns)
+        if source
+        else None
+        for source in (evaluation, selection)
+    ]
+    return prepare(train, others[0], recipe, selection=others[1], leaks_dropped=drop_leaks)
+
+
+def _label_names(classifier: Path) -> tuple[str, ...]:
+    from paretext.classifier import label_names
+
+    return label_names(str(classifier))
+
+
+def _show_comparison(folder: Path, as_json: bool) -> None:
+    """The table, what it says, and where the files are."""
+    from paretext.comparison import Comparison
+    from paretext.console import dump, line, table
+    from paretext.report.table import COLUMNS, cells, sentences
+
+    if as_json:
+        import json
+
+        dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        return
+    comparison = Comparison.read(folder)
+    table(COLUMNS, cells(comparison), title=f"{comparison.data['texts']:,} texts")
+    for sentence in sentences(comparison):
+        line(f"- {sentence}")
+    line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "\n".join(map(str, value))
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {each}" for name, each in value.items())
+    return str(value)
+
+
+def _quiet_libraries() -> None:
+    """Their progress bars and warnings would tear ours; set only where the user has not."""
+    for name, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "true",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+if __name__ == "__main__":
+    main()

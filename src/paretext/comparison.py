@@ -1,0 +1,287 @@
+"""compare(): many versions on the same texts -> one table, confusion matrices, a picture.
+
+Quality comes from each version's own predictions, with bootstrap intervals; the difference from
+the reference version comes with a paired one (`metrics`). Cost comes from `benchmark`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paretext.artifact import available_cores
+from paretext.benchmark import Cost, Measured, Target, benchmark, machine
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.files import new_folder, write_json
+from paretext.manifest import Manifest
+from paretext.metrics import METRICS, Drops, Interval, Quality, paired_drops, quality
+from paretext.report.figures import TradeOffPoint, confusion, trade_off
+from paretext.report.table import markdown
+
+BASELINE = "pytorch"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A row: what to measure, and the version that its differences are taken against."""
+
+    target: Target
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """Everything measured of one version. `drops` is None where there is no parent."""
+
+    version: str
+    parent: str | None
+    quality: Quality
+    drops: Drops | None
+    cost: Cost
+    recipe: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows, the label names, and what the figures depend on."""
+
+    rows: tuple[Row, ...]
+    labels: tuple[str, ...]
+    data: dict[str, Any]
+    machine: dict[str, Any]
+
+    def row(self, version: str) -> Row:
+        return next(row for row in self.rows if row.version == version)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Comparison:
+        """The comparison that `compare` wrote to `folder`."""
+        path = Path(folder) / "comparison.json"
+        if not path.is_file():
+            raise ParetextError(f"there is no {path}; make one with: paretext compare.")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
+        return cls(rows, tuple(values["labels"]), values["data"], values["machine"])
+
+    def flat(self) -> list[dict[str, Any]]:
+        """One flat row a version, as in comparison.csv."""
+        return [_flat(row, self.labels) for row in self.rows]
+
+
+def compare(
+    versions: Sequence[Version],
+    data: Dataset,
+    out: str | Path,
+    *,
+    threads: int | None = None,
+    rounds: int = 5,
+    seed: int = 0,
+) -> Comparison:
+    """Measure all versions on `data` and write the folder `out`.
+
+    It holds comparison.csv, .json and .md, confusion-VERSION.png for each version, and
+    trade-off.png. Raises ParetextError if two versions share a name, a parent is not among them,
+    or an artifact's labels are not the data's.
+    """
+    _check(versions, data)
+    threads = threads or available_cores()
+    targets = [version.target for version in versions]
+    measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
+    comparison = Comparison(
+        rows=tuple(_row(version, measured, data, seed) for version in versions),
+        labels=data.label_names,
+        data={
+            "name": Path(data.name).name,
+            "texts": len(data),
+            "fingerprint": data.fingerprint,
+            "seed": seed,
+            "rounds": rounds,
+        },
+        machine=machine(threads),
+    )
+    with new_folder(Path(out)) as folder:
+        _write(comparison, folder)
+    return comparison
+
+
+def _check(versions: Sequence[Version], data: Dataset) -> None:
+    names = [version.target.name for version in versions]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ParetextError(f"two versions are named {twice!r}; give each its own name.")
+    for version in versions:
+        if version.parent is not None and version.parent not in names:
+            raise ParetextError(
+                f"{version.target.name} is to be compared with {version.parent!r}; "
+                f"there are {', '.join(names)}."
+            )
+        if version.target.kind == "artifact":
+            labels = Manifest.read(version.target.folder).labels
+            if labels != data.label_names:
+                raise ParetextError(
+                    f"{version.target.folder} has the labels {', '.join(labels)}, and {data.name} "
+                    f"has {', '.join(data.label_names)}; read the data with the artifact's names."
+                )
+
+
+def _row(version: Version, measured: dict[str, Measured], data: Dataset, seed: int) -> Row:
+    classes = len(data.label_names)
+    answers = {name: each.logits.argmax(axis=1) for name, each in measured.items()}
+    name = version.target.name
+    drops = None
+    if version.parent is not None:
+        drops = paired_drops(
+            data.labels, answers[version.parent], answers[name], classes, seed=seed
+        )
+    artifact = version.target.kind == "artifact"
+    return Row(
+        version=name,
+        parent=version.parent,
+        quality=quality(data.labels, answers[name], classes, seed=seed),
+        drops=drops,
+        cost=measured[name].cost,
+        recipe=Manifest.read(version.target.folder).recipe if artifact else (),
+    )
+
+
+def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
+    drop = row.drops.macro_f1 if row.drops else Interval(math.nan, math.nan, math.nan)
+    found, cost = row.quality, row.cost
+    return {
+        "version": row.version,
+        "parent": row.parent or "",
+        "macro_f1": found.macro_f1.estimate,
+        "macro_f1_low": found.macro_f1.low,
+        "macro_f1_high": found.macro_f1.high,
+        "macro_f1_drop": drop.estimate,
+        "macro_f1_drop_low": drop.low,
+        "macro_f1_drop_high": drop.high,
+        "balanced_accuracy": found.balanced_accuracy.estimate,
+        "kappa": found.kappa.estimate,
+        "accuracy": found.accuracy.estimate,
+        "bytes": cost.bytes,
+        "peak_memory_bytes": cost.peak_memory_bytes,
+        "batch1_ms_p50": cost.batch1_ms_p50,
+        "batch1_ms_p95": cost.batch1_ms_p95,
+        "batch32_ms_per_text": cost.batch32_ms_per_text,
+        "bulk_texts_per_second": cost.bulk_texts_per_second,
+        **{f"f1_{label}": found.f1[i].estimate for i, label in enumerate(labels)},
+        **{f"recall_{label}": found.recall[i].estimate for i, label in enumerate(labels)},
+    }
+
+
+def _write(comparison: Comparison, folder: Path) -> None:
+    flat = [
+        {name: "" if _is_nan(value) else value for name, value in row.items()}
+        for row in comparison.flat()
+    ]
+    with (folder / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(flat[0]))
+        writer.writeheader()
+        writer.writerows(flat)
+    write_json(folder / "comparison.json", _json(comparison))
+    (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+    for row in comparison.rows:
+        picture = folder / f"confusion-{re.sub(r'[^A-Za-z0-9._-]', '-', row.version)}.png"
+        confusion(row.quality.confusion, comparison.labels, picture, row.version)
+    points = [
+        TradeOffPoint(
+            name=row.version,
+            macro_f1=row.quality.macro_f1.estimate,
+            macro_f1_low=row.quality.macro_f1.low,
+            macro_f1_high=row.quality.macro_f1.high,
+            ms_per_text=row.cost.batch1_ms_p50,
+            megabytes=row.cost.bytes / 1e6,
+            is_baseline=row.version == BASELINE,
+        )
+        for row in comparison.rows
+    ]
+    texts = comparison.data["texts"]
+    trade_off(points, folder / "trade-off.png", f"Quality on {texts:,} texts against cost")
+
+
+def _json(comparison: Comparison) -> dict[str, Any]:
+    rows = [
+        {
+            **flat,
+            "recipe": list(row.recipe),
+            "quality": {
+                **{name: asdict(getattr(row.quality, name)) for name in METRICS},
+                "f1": _by_label(comparison.labels, row.quality.f1),
+                "recall": _by_label(comparison.labels, row.quality.recall),
+                "confusion": row.quality.confusion.tolist(),
+            },
+            "drop": row.drops
+            and {
+                **{name: asdict(getattr(row.drops, name)) for name in METRICS},
+                "f1": _by_label(comparison.labels, row.drops.f1),
+                "recall": _by_label(comparison.labels, row.drops.recall),
+                "flips": asdict(row.drops.flips),
+            },
+            "rounds": row.cost.rounds,
+        }
+        for row, flat in zip(comparison.rows, comparison.flat(), strict=True)
+    ]
+    values = {
+        "machine": comparison.machine,
+        "data": comparison.data,
+        "labels": list(comparison.labels),
+        "versions": rows,
+    }
+    # JSON has no NaN; an undefined number is null.
+    finite: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
+    return finite
+
+
+def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
+    """A row from its JSON."""
+    found, drop, texts = (
+        values["quality"],
+        values["drop"],
+        sum(map(sum, values["quality"]["confusion"])),
+    )
+
+    def scores(part: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **{name: _interval(part[name]) for name in METRICS},
+            "f1": tuple(_interval(part["f1"][label]) for label in labels),
+            "recall": tuple(_interval(part["recall"][label]) for label in labels),
+        }
+
+    return Row(
+        version=values["version"],
+        parent=values["parent"] or None,
+        quality=Quality(n=texts, confusion=np.array(found["confusion"]), **scores(found)),
+        drops=drop and Drops(n=texts, flips=_interval(drop["flips"]), **scores(drop)),
+        cost=Cost(
+            name=values["version"],
+            rounds=values["rounds"],
+            **{
+                field.name: values[field.name]
+                for field in fields(Cost)
+                if field.name not in ("name", "rounds")
+            },
+        ),
+        recipe=tuple(values["recipe"]),
+    )
+
+
+def _interval(values: dict[str, float | None]) -> Interval:
+    return Interval(**{name: math.nan if v is None else v for name, v in values.items()})
+
+
+def _by_label(labels: Sequence[str], intervals: Sequence[Interval]) -> dict[str, dict[str, float]]:
+    return {label: asdict(each) for label, each in zip(labels, intervals, strict=True)}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

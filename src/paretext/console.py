@@ -1,0 +1,116 @@
+"""What the command line shows: progress, messages, tables. Only this module and `cli` print."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from paretext.progress import Advance
+
+out = Console()
+err = Console(stderr=True, highlight=False)
+
+_EVERY_SECONDS = 30
+
+
+class ConsoleSink:
+    """Messages and bars on standard error; without a terminal, a line now and then."""
+
+    def say(self, message: str) -> None:
+        err.print(message, markup=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        if err.is_terminal:
+            with _bars() as bars:
+                bar = bars.add_task(label, total=total, note="")
+                yield lambda n=1, note=None: bars.update(
+                    bar, advance=n, **({} if note is None else {"note": note})
+                )
+        else:
+            yield _Lines(label, total)
+
+
+class _Lines:
+    """Progress as lines, for logs: every note, and the state of things twice a minute."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self.last = self.begin = time.monotonic()
+        self.at_begin: int | None = None
+
+    def __call__(self, n: int = 1, note: str | None = None) -> None:
+        if self.at_begin is None:
+            self.at_begin = n if n > 1 else 0  # what an earlier process had done
+        self.done += n
+        now = time.monotonic()
+        if note:
+            err.print(f"{self.label}: {note}", markup=False, soft_wrap=True)
+        elif now - self.last > _EVERY_SECONDS:
+            rate = (self.done - self.at_begin) / (now - self.begin)
+            left = (self.total - self.done) / rate if rate else 0
+            state = f"{self.done} of {self.total}, about {_duration(left)} left"
+            err.print(f"{self.label}: {state}", markup=False, soft_wrap=True)
+            self.last = now
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=err,
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """A table on standard output."""
+    grid = Table(*head, title=title or None, title_justify="left")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        grid.add_row(*row)
+    out.print(grid)
+
+
+def pairs(values: dict[str, Any], title: str = "") -> None:
+    """Names and values, one pair a line."""
+    grid = Table(show_header=False, title=title or None, title_justify="left", box=None)
+    for name, value in values.items():
+        grid.add_row(f"[bold]{name}[/bold]", _plain(str(value)))
+    out.print(grid)
+
+
+def line(text: str) -> None:
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def dump(value: Any) -> None:
+    """JSON for machines on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,222 @@
+"""Labelled texts: the Dataset every stage works on.
+
+Texts, labels and label names travel together, so that no stage ever guesses which number is which
+class. A Dataset is checked once, when it is made, and never changes. Its fingerprint says whether
+two datasets are the same; manifests and certificates carry it.
+
+Reading (files, folders, hub names; columns; label names) is in `data_reading`, the report on
+duplicates, conflicting labels and leaks in `data_checks`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from paretext.data_reading import OnBadRow, is_unicode, read_label_names, read_labelled
+from paretext.errors import ParetextError
+
+__all__ = ["Dataset", "read_label_names", "require_trainable"]
+
+Indices = Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """n texts, each with one of K labels.
+
+    Two datasets hold the same if their `fingerprint` is the same; `name` is no part of it.
+
+    Raises ParetextError when made from parts that do not fit: no text, a blank text, a label
+    outside 0..K-1, a label name that is empty or stands twice.
+    """
+
+    texts: tuple[str, ...]
+    """(n,) as they were read: never stripped, lower-cased or normalised."""
+    labels: npt.NDArray[np.int64]
+    """(n,) index into `label_names`; read-only."""
+    label_names: tuple[str, ...]
+    """(K,) name of label 0, 1, ..., K-1; some may have no text."""
+    name: str = "dataset"
+    """Where it came from; used in messages only."""
+
+    def __post_init__(self) -> None:
+        for field, value in (("texts", self.texts), ("label_names", self.label_names)):
+            if isinstance(value, str):
+                raise ParetextError(f"{field} is one string, {value!r}: give a list of strings.")
+            object.__setattr__(self, field, tuple(value))
+        object.__setattr__(self, "labels", _checked_labels(self.labels, len(self.texts)))
+        _check_label_names(self.label_names)
+        _check_texts(self.texts)
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.label_names):
+            raise ParetextError(
+                f"label {low if low < 0 else high} is outside 0..{len(self.label_names) - 1}: "
+                "labels are indices into label_names."
+            )
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @classmethod
+    def read(
+        cls,
+        source: str | Path,
+        *,
+        text_column: str | None = None,
+        label_column: str | None = None,
+        label_names: Sequence[str] | None = None,
+        split: str = "train",
+        on_bad_row: OnBadRow = "fail",
+    ) -> Dataset:
+        """Read labelled texts from a file, a folder or the Hugging Face hub.
+
+        source: a .csv, .tsv, .jsonl, .ndjson or .parquet file; a folder that `datasets` loads; or
+            a hub name, "owner/name", "owner/name:config" or "owner/name@split".
+        text_column, label_column: guessed from usual names where not given, and the guess is said.
+        label_names: names of labels 0, 1, ... A label is then looked up: by name, or, if every
+            label is an integer and no name looks like one, by position. Evaluation data is read
+            with the names of the training data, and a label those lack is an error. Without them,
+            names come from the dataset's own class names, or else are the distinct labels, sorted.
+        split: the part of a folder or hub dataset to read; "@split" in the source wins.
+        on_bad_row: what to do with a row without label or text: "fail", or "skip" and say how
+            many.
+
+        Raises ParetextError with one sentence for anything that cannot be read.
+        """
+        read = read_labelled(
+            source,
+            text_column=text_column,
+            label_column=label_column,
+            label_names=label_names,
+            split=split,
+            on_bad_row=on_bad_row,
+        )
+        return cls(tuple(read.texts), np.array(read.labels, np.int64), read.label_names, read.name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of label names, texts and labels, in order.
+
+        Every string goes in after its length in bytes, and each list after its count, so no two
+        different datasets give the same bytes: ("ab", "c") is not ("a", "bc").
+        """
+        digest = hashlib.sha256(b"paretext-dataset-1")
+        for strings in (self.label_names, self.texts):
+            digest.update(len(strings).to_bytes(8, "little"))
+            for string in strings:
+                coded = string.encode("utf-8")
+                digest.update(len(coded).to_bytes(8, "little") + coded)
+        digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(K,) number of texts of each label."""
+        return np.bincount(self.labels, minlength=len(self.label_names)).astype(np.int64)
+
+    def take(self, indices: Indices) -> Dataset:
+        """The rows at `indices` (integers, in that order, or a mask of n booleans).
+
+        All label names are kept. Raises ParetextError if nothing is left.
+        """
+        return self._take(indices, self.name)
+
+    def _take(self, indices: Indices, name: str) -> Dataset:
+        # An empty list would be an array of floats to numpy, which cannot index.
+        chosen = np.arange(len(self))[np.asarray(indices) if len(indices) else slice(0)]
+        return Dataset(
+            tuple(self.texts[i] for i in chosen), self.labels[chosen], self.label_names, name
+        )
+
+    def split(self, share: float, seed: int) -> tuple[Dataset, Dataset]:
+        """(rest, held-out): a stratified split with `share` of the texts held out.
+
+        ceil(share x n) texts are held out, as scikit-learn does. Each class gives the whole part of
+        its own share, and the classes with the largest remainders give one more; then every class
+        keeps at least one text on each side, which can move the total by a few when classes are
+        tiny. Within a class the choice is random by `seed`; both parts keep the order of the rows.
+
+        Raises ParetextError if `share` is not between 0 and 1 or a label has a single text.
+        """
+        if not 0 < share < 1:
+            raise ParetextError(f"the held-out share is {share}: give a number between 0 and 1.")
+        counts = self.counts()
+        single = [self.label_names[k] for k in np.flatnonzero(counts == 1)]
+        if single:
+            raise ParetextError(
+                f"{self.name}: a split needs 2 texts of every label, and there is 1 of "
+                f"{', '.join(map(repr, single))}: add texts of that label or drop it."
+            )
+        held_counts = _apportion(counts, share)
+        generator = np.random.default_rng(seed)
+        held = np.zeros(len(self), dtype=np.bool_)
+        for label, count in enumerate(held_counts):
+            rows = np.flatnonzero(self.labels == label)
+            held[generator.permutation(rows)[:count]] = True
+        return (
+            self._take(~held, f"{self.name} (without the held-out part)"),
+            self._take(held, f"{self.name} (held-out part)"),
+        )
+
+
+def require_trainable(dataset: Dataset) -> None:
+    """Raise ParetextError unless at least two labels have texts.
+
+    A label with one text can be trained on; it cannot be held out, and `Dataset.split` says so.
+    """
+    present = [name for name, n in zip(dataset.label_names, dataset.counts(), strict=True) if n]
+    if len(present) < 2:
+        raise ParetextError(
+            f"{dataset.name}: all {len(dataset):,} texts have the label {present[0]!r}: training "
+            "needs texts of two or more labels (was the right label column read?)."
+        )
+
+
+def _apportion(counts: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.int64]:
+    """(K,) how many of each class to hold out: largest remainders, then 1..count-1."""
+    ideal = counts * share
+    held = np.floor(ideal).astype(np.int64)
+    missing = math.ceil(counts.sum() * share) - int(held.sum())
+    # A stable sort: of equal remainders the lower label comes first, on every machine.
+    by_remainder = np.argsort(held - ideal, kind="stable")
+    by_remainder = by_remainder[counts[by_remainder] > 0]
+    held[by_remainder[:missing]] += 1
+    return np.where(counts > 0, np.clip(held, 1, np.maximum(counts - 1, 1)), 0)
+
+
+def _checked_labels(labels: object, n: int) -> npt.NDArray[np.int64]:
+    array = np.asarray(labels)
+    if n == 0:
+        raise ParetextError("no texts are left: a dataset needs at least one.")
+    if array.shape != (n,):
+        raise ParetextError(f"labels have the shape {array.shape} for {n} texts: give one a text.")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ParetextError(f"labels are of type {array.dtype}: give indices into label_names.")
+    array = array.astype(np.int64)  # astype copies, so the caller's array stays writable
+    array.setflags(write=False)
+    return array
+
+
+def _check_label_names(names: tuple[str, ...]) -> None:
+    if not names:
+        raise ParetextError("there are no label names: give one for each label.")
+    for i, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip() or not is_unicode(name):
+            raise ParetextError(f"the name of label {i} is {name!r}: give it a text.")
+        if name in names[:i]:
+            raise ParetextError(
+                f"labels {names.index(name)} and {i} are both named {name!r}: rename one."
+            )
+
+
+def _check_texts(texts: tuple[str, ...]) -> None:
+    for i, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip() or not is_unicode(text):
+            raise ParetextError(f"text {i} (counted from 0) is {text!r}: it must hold words.")

@@ -1,0 +1,182 @@
+"""What is wrong with the data before anything is trained: repeats, conflicts and leaks.
+
+* A repeated text counts twice in training and in every score.
+* A text with two labels cannot be got right; it sets a ceiling on what any model reaches.
+* A leaked text, one that stands in training and in evaluation, is answered from memory, so the
+  score promises more than new texts will give.
+
+Two texts are the same here if they are equal after Unicode NFC (a letter and its accent may be
+stored as one character or two) and with the white space at both ends removed; case, punctuation
+and inner spaces count. On the emotion data the strictest reading (exact strings) and a looser one
+(case and spaces ignored) give the same figures: 31 repeats, 30 conflicts, 5 leaks.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.progress import say
+
+_EXAMPLES = 3
+_SHOWN_CHARACTERS = 80
+
+
+class PartReport(BaseModel):
+    """What stands in one dataset."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    fingerprint: str
+    rows: int
+    class_counts: dict[str, int]
+    """Label name -> rows, in the order of the labels."""
+    duplicate_texts: int
+    """Rows whose text already stood in an earlier row."""
+    conflicting_texts: int
+    """Distinct texts that stand with two or more labels."""
+    conflict_examples: tuple[str, ...]
+    """Up to 3 conflicting texts, in the order they first appear."""
+
+    def sentences(self) -> list[str]:
+        """The report in sentences, one finding each."""
+        said = [f"{self.name}: {_classes(self.class_counts, self.rows)}."]
+        empty = [name for name, count in self.class_counts.items() if count == 0]
+        if empty:
+            said.append(f"{self.name}: no text has the label {_quoted(empty)}.")
+        if self.duplicate_texts:
+            said.append(f"{self.name}: {_rows(self.duplicate_texts)} the text of an earlier row.")
+        if self.conflicting_texts:
+            said.append(
+                f"{self.name}: {_texts(self.conflicting_texts)} with two or more labels, such as "
+                f"{_example(self.conflict_examples)}."
+            )
+        if not self.duplicate_texts:  # a conflict is always a repeat too
+            said.append(f"{self.name}: every text stands once.")
+        return said
+
+
+class DataReport(PartReport):
+    """What stands in the training data, and in the evaluation data if there is any."""
+
+    evaluation: PartReport | None = None
+    leaked_texts: int = 0
+    """Rows of the evaluation data whose text also stands in the training data."""
+    leak_examples: tuple[str, ...] = ()
+    """Up to 3 leaked texts."""
+
+    def sentences(self) -> list[str]:
+        """The report in sentences, one finding each: training, evaluation, leaks."""
+        said = super().sentences()
+        if self.evaluation is None:
+            return said
+        said += self.evaluation.sentences()
+        if self.leaked_texts:
+            share = self.leaked_texts / self.evaluation.rows
+            said.append(
+                f"{self.evaluation.name}: {self.leaked_texts:,} of {self.evaluation.rows:,} rows "
+                f"({share:.2%}) have a text that also stands in {self.name}, such as "
+                f"{_example(self.leak_examples)}."
+            )
+        else:
+            said.append(f"{self.evaluation.name}: no text stands in {self.name}.")
+        return said
+
+
+def text_identity(text: str) -> str:
+    """What makes two texts the same text: NFC, without white space at either end."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def check(train: Dataset, evaluation: Dataset | None = None) -> DataReport:
+    """Count rows, classes, repeats, conflicts and leaks; changes nothing."""
+    report = DataReport(**_part(train).model_dump())
+    if evaluation is None:
+        return report
+    leaked = [evaluation.texts[i] for i in np.flatnonzero(_leaked(train, evaluation))]
+    return report.model_copy(
+        update={
+            "evaluation": _part(evaluation),
+            "leaked_texts": len(leaked),
+            "leak_examples": tuple(dict.fromkeys(leaked))[:_EXAMPLES],
+        }
+    )
+
+
+def drop_leaks(train: Dataset, evaluation: Dataset) -> Dataset:
+    """The evaluation data without the rows whose text also stands in the training data.
+
+    The training data stays whole: a cleaner test is worth more than a few rows of it. Says how many
+    rows went. Raises ParetextError if none would be left.
+    """
+    leaked = _leaked(train, evaluation)
+    count = int(leaked.sum())
+    if count == len(evaluation):
+        raise ParetextError(
+            f"{evaluation.name}: all {count:,} texts also stand in {train.name}: evaluate on texts "
+            "that were not trained on."
+        )
+    if count == 0:
+        return evaluation
+    say(
+        f"{evaluation.name}: left out {count:,} of {len(evaluation):,} rows whose text also stands "
+        f"in {train.name}."
+    )
+    return evaluation.take(~leaked)
+
+
+def _leaked(train: Dataset, evaluation: Dataset) -> npt.NDArray[np.bool_]:
+    known = {text_identity(text) for text in train.texts}
+    return np.array([text_identity(text) in known for text in evaluation.texts], dtype=np.bool_)
+
+
+def _part(data: Dataset) -> PartReport:
+    first: dict[str, int] = {}  # identity -> first row with it
+    pairs: set[tuple[str, int]] = set()
+    for row, (text, label) in enumerate(zip(data.texts, data.labels.tolist(), strict=True)):
+        key = text_identity(text)
+        first.setdefault(key, row)
+        pairs.add((key, label))
+    labels_of = Counter(key for key, _ in pairs)
+    conflicts = [data.texts[row] for key, row in first.items() if labels_of[key] > 1]
+    return PartReport(
+        name=data.name,
+        fingerprint=data.fingerprint,
+        rows=len(data),
+        class_counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
+        duplicate_texts=len(data) - len(first),
+        conflicting_texts=len(conflicts),
+        conflict_examples=tuple(conflicts[:_EXAMPLES]),
+    )
+
+
+def _classes(counts: dict[str, int], rows: int) -> str:
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{name} {count:,}" for name, count in ordered[:20])
+    more = f" and {len(ordered) - 20} more" if len(ordered) > 20 else ""
+    return f"{rows:,} texts with {len(counts)} labels ({listed}{more})"
+
+
+def _rows(count: int) -> str:
+    return "1 row repeats" if count == 1 else f"{count:,} rows repeat"
+
+
+def _texts(count: int) -> str:
+    return "1 text stands" if count == 1 else f"{count:,} texts stand"
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:20])
+
+
+def _example(texts: tuple[str, ...]) -> str:
+    text = " ".join(texts[0].split())
+    cut = f"{text[: _SHOWN_CHARACTERS - 3]}..." if len(text) > _SHOWN_CHARACTERS else text
+    return f"'{cut}'"

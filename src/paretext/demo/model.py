@@ -1,0 +1,108 @@
+"""A small untrained RoBERTa and its tokenizer, built from the demo's own texts.
+
+The parts are the full-sized model's: byte-level BPE (Radford et al. 2019, section 2.2), so any
+Unicode text comes back unchanged and nothing is unknown; RoBERTa's special tokens and pairs,
+`<s> a </s></s> b </s>`; positions that count from 2, the padding id + 1. Only the sizes are small,
+so what compresses, exports and certifies this model does the same to `roberta-base`.
+
+Nothing is pre-trained, so the start has to make word order easy to learn:
+
+* positions start as sinusoids (Vaswani et al. 2017, section 3.5), where an offset is a rotation
+  that one attention head can pick up, instead of as unrelated random rows;
+* weights start with a standard deviation of 0.05, since RoBERTa's 0.02 is meant for 768 columns
+  and leaves attention over 128 almost flat;
+* no dropout, since the texts are many and each is seen only a few times.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import ByteLevelBPETokenizer
+from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaTokenizer
+
+from paretext.demo.corpus import LABELS
+
+TRAIN_TEXTS = 28_000
+EVALUATION_TEXTS = 1_500
+MAX_LENGTH = 64
+LEARNING_RATE = 7e-4
+BATCH_SIZE = 32
+EPOCHS = 3
+WARMUP_SHARE = 0.1
+
+LAYERS = 3
+WIDTH = 96
+HEADS = 4
+VOCABULARY = 2_000
+INITIAL_SPREAD = 0.05
+
+SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def build(texts: Sequence[str], folder: Path, seed: int) -> None:
+    """Write an untrained classifier for `LABELS` and a tokenizer trained on `texts` to `folder`.
+
+    `AutoTokenizer` and `AutoModelForSequenceClassification` open the folder. The weights depend on
+    `seed` alone; torch's global random state is left as it was.
+    """
+    tokenizer = train_tokenizer(texts)
+    tokenizer.save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = RobertaForSequenceClassification(_config(tokenizer))
+    _start_positions(network)
+    network.save_pretrained(folder)
+
+
+def train_tokenizer(texts: Sequence[str]) -> RobertaTokenizer:
+    """Byte-level BPE over `texts`, cased, with RoBERTa's special tokens in RoBERTa's order."""
+    bpe = ByteLevelBPETokenizer()
+    bpe.train_from_iterator(
+        texts,
+        vocab_size=VOCABULARY,
+        min_frequency=2,
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+    )
+    learned = json.loads(bpe.to_str())["model"]
+    merges = [tuple(pair) for pair in learned["merges"]]
+    return RobertaTokenizer(vocab=learned["vocab"], merges=merges, model_max_length=MAX_LENGTH)
+
+
+def _config(tokenizer: RobertaTokenizer) -> RobertaConfig:
+    return RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=4 * WIDTH,
+        max_position_embeddings=MAX_LENGTH + tokenizer.pad_token_id + 1,
+        type_vocab_size=1,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=INITIAL_SPREAD,
+        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        id2label=dict(enumerate(LABELS)),
+        label2id={name: label for label, name in enumerate(LABELS)},
+    )
+
+
+def _start_positions(network: RobertaForSequenceClassification) -> None:
+    """Set the position embeddings to sinusoids with the spread of the other weights, in place.
+
+    Wavelengths run from 6 to about 600 positions, since texts have tens of tokens, not thousands.
+    """
+    weight = network.roberta.embeddings.position_embeddings.weight
+    positions = torch.arange(weight.shape[0])[:, None]
+    rates = torch.exp(-math.log(100.0) * torch.arange(0, WIDTH, 2) / WIDTH)
+    amplitude = INITIAL_SPREAD * math.sqrt(2.0)  # a sinusoid's deviation is amplitude / sqrt(2)
+    with torch.no_grad():
+        weight[:, 0::2] = amplitude * torch.sin(positions * rates)
+        weight[:, 1::2] = amplitude * torch.cos(positions * rates)

@@ -1,0 +1,185 @@
+"""Writes an artifact: graph, quantisation, agreement check, tokenizer, config, manifest, card.
+
+The export ends only when the float32 graph gives PyTorch's logits on real texts, through the
+tokenizer and the runtime that ship. A quantised graph differs by design: how far is measured and
+written into the manifest.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from tokenizers import Tokenizer
+
+from paretext.artifact import Artifact, softmax
+from paretext.classifier import Classifier
+from paretext.errors import ParetextError
+from paretext.export.encoder import is_known, read_encoder
+from paretext.export.graph import write_graph
+from paretext.export.quantisation import DynamicQuantization
+from paretext.export.traced import trace_graph
+from paretext.files import new_folder
+from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
+from paretext.report.card import model_card
+
+TOLERANCE = 1e-4
+_LARGEST_FILE = 2**31 - 1
+_PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+
+
+def export(
+    classifier: Classifier,
+    folder: str | Path,
+    texts: Sequence[str],
+    *,
+    name: str = "model",
+    quantization: DynamicQuantization | None = None,
+    recipe: Sequence[dict[str, Any]] = (),
+    done: Sequence[str] = (),
+    lineage: Sequence[Ancestor] = (),
+    data: dict[str, str] | None = None,
+) -> Artifact:
+    """Write `classifier` as an artifact to `folder`, and load it.
+
+    texts: real texts on which the graph must agree with PyTorch, logits within 1e-4 (relative
+        where a logit is above 1).
+    quantization: quantise the graph after that check; how far its answers move is recorded.
+    recipe, done, lineage, data: the steps so far, what they did, the ancestors and the data's
+        fingerprints; they are written into the manifest as they are.
+    Raises ParetextError if the graphs disagree or the architecture cannot be exported.
+    """
+    folder = Path(folder)
+    if not texts:
+        raise ParetextError("export needs at least one text to check the graph with.")
+    known = is_known(classifier.model)
+    written = (
+        write_graph(read_encoder(classifier.model)) if known else trace_graph(classifier.model)
+    )
+    graph = cut_positions(written, classifier.max_length) if known else written
+    how = "written for ONNX Runtime" if known else "traced by PyTorch, its operators not fused"
+    sentences = [*done, f"graph {how}: {len(graph.graph.node)} operators"]
+    reference = classifier.logits(texts)
+    draft = _draft(classifier, name, recipe, lineage, data or {})
+    difference = _check_agreement(graph, classifier, draft, texts, reference)
+    if quantization is not None:
+        graph, quantised = quantization.apply(graph)
+        sentences += quantised
+        draft = draft.model_copy(update={"recipe": (*draft.recipe, quantization.model_dump())})
+    with new_folder(folder) as partial:
+        _write_model(graph, classifier, partial)
+        classifier.model.config.to_json_file(partial / "config.json")
+        answers = softmax(Artifact(partial, draft).logits(texts))
+        expected = softmax(reference)
+        manifest = draft.model_copy(
+            update={
+                "done": tuple(sentences),
+                "matrices": count_weights(graph),
+                "operators": dict(Counter(node.op_type for node in graph.graph.node)),
+                "agreement": Agreement(
+                    texts=len(texts),
+                    largest_logit_difference=difference,
+                    largest_probability_difference=float(np.abs(answers - expected).max()),
+                    flipped_predictions=int((answers.argmax(1) != expected.argmax(1)).sum()),
+                ),
+            }
+        )
+        (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")
+        manifest.model_copy(update={"files": record_files(partial)}).write(partial)
+    return Artifact.load(folder)
+
+
+def cut_positions(model: onnx.ModelProto, max_length: int) -> onnx.ModelProto:
+    """Drop the rows of the position table that no input reaches."""
+    for tensor in model.graph.initializer:
+        if tensor.name == "embeddings.positions":
+            rows = numpy_helper.to_array(tensor)[:max_length]
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(rows), tensor.name))
+    return model
+
+
+def count_weights(model: onnx.ModelProto) -> WeightCount:
+    """Numbers and exact zeros in the matrices that the graph multiplies by."""
+    products = ("MatMul", "MatMulIntegerToFloat", "Gemm")
+    names = {node.input[1] for node in model.graph.node if node.op_type in products}
+    matrices = [
+        numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name in names
+    ]
+    return WeightCount(
+        weights=sum(matrix.size for matrix in matrices),
+        zeros=sum(int((matrix == 0).sum()) for matrix in matrices),
+    )
+
+
+def _check_agreement(
+    graph: onnx.ModelProto,
+    classifier: Classifier,
+    draft: Manifest,
+    texts: Sequence[str],
+    reference: np.ndarray[Any, np.dtype[np.float32]],
+) -> float:
+    """The largest difference of a logit, at most TOLERANCE of the largest logit (or of 1)."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write_model(graph, classifier, Path(folder))
+        answers = Artifact(Path(folder), draft).logits(texts)
+    difference = float(np.abs(answers - reference).max())
+    allowed = TOLERANCE * max(1.0, float(np.abs(reference).max()))
+    if not difference <= allowed:
+        raise ParetextError(
+            f"the exported graph differs from PyTorch by {difference:.2g} in a logit, and "
+            f"{allowed:.2g} is allowed; {type(classifier.model).__name__} computes something the "
+            "export does not know, so nothing was written."
+        )
+    return difference
+
+
+def _write_model(graph: onnx.ModelProto, classifier: Classifier, folder: Path) -> None:
+    size = graph.ByteSize()
+    if size > _LARGEST_FILE:
+        raise ParetextError(
+            f"the graph has {size / 1e9:.1f} GB and an ONNX file holds at most 2.1; "
+            "use a smaller model."
+        )
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    tokenizer = Tokenizer.from_str(classifier.tokenizer.backend_tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(classifier.max_length)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+
+
+def _draft(
+    classifier: Classifier,
+    name: str,
+    recipe: Sequence[dict[str, Any]],
+    lineage: Sequence[Ancestor],
+    data: dict[str, str],
+) -> Manifest:
+    """The manifest as far as it is known before the graph has answered."""
+    return Manifest(
+        name=name,
+        labels=classifier.label_names,
+        architecture=type(classifier.model).__name__,
+        max_length=classifier.max_length,
+        pad_id=classifier.tokenizer.pad_token_id or 0,
+        recipe=tuple(recipe),
+        done=(),
+        lineage=tuple(lineage),
+        data=data,
+        matrices=WeightCount(weights=0, zeros=0),
+        operators={},
+        agreement=Agreement(
+            texts=0,
+            largest_logit_difference=0,
+            largest_probability_difference=0,
+            flipped_predictions=0,
+        ),
+        versions={package: metadata.version(package) for package in _PACKAGES},
+        files={},
+    )

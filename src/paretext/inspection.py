@@ -1,0 +1,77 @@
+"""describe(): what a folder is, and whether an artifact is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from paretext.errors import ParetextError
+from paretext.files import folder_bytes
+from paretext.manifest import NAME, Manifest
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Names and values for an artifact (its digests verified), a run or a classifier's folder."""
+    if not path.is_dir():
+        raise ParetextError(f"{path} is not a folder; give an artifact, a run or a classifier.")
+    if (path / NAME).is_file():
+        return _artifact(path)
+    if (path / "candidates").is_dir():
+        return _run(path)
+    if (path / "config.json").is_file():
+        return _classifier(path)
+    raise ParetextError(
+        f"{path} is no artifact ({NAME}), run (candidates/) or classifier (config.json)."
+    )
+
+
+def _artifact(path: Path) -> dict[str, Any]:
+    manifest = Manifest.read(path)
+    manifest.verify(path)
+    agreement = manifest.agreement
+    return {
+        "kind": "artifact, every digest verified",
+        "name": manifest.name,
+        "labels": list(manifest.labels),
+        "architecture": manifest.architecture,
+        "max length": manifest.max_length,
+        "done": list(manifest.done),
+        "lineage": [f"{each.name} {each.digest[:12]}" for each in manifest.lineage],
+        "zeros in matrices": f"{manifest.matrices.zeros:,} of {manifest.matrices.weights:,} "
+        f"({manifest.matrices.share:.3%})",
+        "operators": manifest.operators,
+        "agreement": f"{agreement.flipped_predictions} of {agreement.texts} predictions differ "
+        f"from PyTorch, probabilities by at most {agreement.largest_probability_difference:.1e}; "
+        f"float32 graph's logits by at most {agreement.largest_logit_difference:.1e}",
+        "versions": manifest.versions,
+        "files": {name: f"{record.bytes:,} bytes" for name, record in manifest.files.items()},
+        "bytes in all": folder_bytes(path),
+    }
+
+
+def _run(path: Path) -> dict[str, Any]:
+    record = path / "parent.json"
+    parent = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    artifacts = sorted(path.glob(f"artifacts/*/{NAME}"))
+    return {
+        "kind": "run",
+        "parent": parent.get("parent", "not chosen yet"),
+        "macro-F1 on selection": parent.get("selection_macro_f1", {}),
+        "artifacts": {
+            each.parent.name: f"{folder_bytes(each.parent):,} bytes" for each in artifacts
+        },
+        "comparison": str(path / "comparison")
+        if (path / "comparison").is_dir()
+        else "not measured yet",
+    }
+
+
+def _classifier(path: Path) -> dict[str, Any]:
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    return {
+        "kind": "classifier, in PyTorch",
+        "architecture": ", ".join(config.get("architectures") or ["unknown"]),
+        "labels": list(config.get("id2label", {}).values()),
+        "bytes in all": folder_bytes(path),
+    }

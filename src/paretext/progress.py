@@ -1,0 +1,60 @@
+"""How library code tells what it is doing, without printing.
+
+Library functions call `say` and `task`; both go to the sink that is current. By default that is
+the logger `paretext`; the command line puts a sink there that draws progress bars.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Protocol
+
+logger = logging.getLogger("paretext")
+
+Advance = Callable[..., None]
+"""`advance(n=1, note="")`: n more units are done; the note is shown beside the bar."""
+
+
+class Sink(Protocol):
+    def say(self, message: str) -> None: ...
+
+    def task(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]: ...
+
+
+class LogSink:
+    """Messages and the begin and end of tasks as log records at level INFO."""
+
+    def say(self, message: str) -> None:
+        logger.info(message)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        logger.info("%s: begins (%d)", label, total)
+        yield lambda n=1, note="": None
+        logger.info("%s: done", label)
+
+
+_sink: ContextVar[Sink] = ContextVar("paretext_progress", default=LogSink())
+
+
+def say(message: str) -> None:
+    """Tell the user one thing, in one line."""
+    _sink.get().say(message)
+
+
+def task(label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
+    """A piece of work of `total` units; the context yields `advance(n=1, note="")`."""
+    return _sink.get().task(label, total)
+
+
+@contextlib.contextmanager
+def using(sink: Sink) -> Iterator[None]:
+    """Send what is said inside the block to `sink`."""
+    token = _sink.set(sink)
+    try:
+        yield
+    finally:
+        _sink.reset(token)

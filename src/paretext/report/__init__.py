@@ -1,0 +1,1 @@
+"""What a run leaves for people to read: figures, one self-contained page, the model card."""

@@ -1,0 +1,140 @@
+"""The comparison as Markdown, and the sentences that say plainly what each version bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paretext.comparison import Comparison, Row
+    from paretext.metrics import Interval
+
+COLUMNS = (
+    "version",
+    "macro-F1",
+    "drop from parent",
+    "MB",
+    "peak MB",
+    "ms/text, batch 1 (p50 / p95)",
+    "ms/text, batch 32",
+    "texts/s, bulk",
+    "faster (1 / 32)",
+)
+
+
+def cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """One tuple of texts a version, under COLUMNS. Speed is relative to the first version."""
+    return [_cells(row, comparison.rows[0]) for row in comparison.rows]
+
+
+def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
+    cost, first = row.cost, baseline.cost
+    return (
+        row.version,
+        interval(row.quality.macro_f1),
+        interval(row.drops.macro_f1, sign="+") if row.drops else "",
+        f"{cost.bytes / 1e6:.1f}",
+        f"{cost.peak_memory_bytes / 1e6:.0f}",
+        f"{cost.batch1_ms_p50:.2f} / {cost.batch1_ms_p95:.2f}",
+        f"{cost.batch32_ms_per_text:.2f}",
+        f"{cost.bulk_texts_per_second:,.0f}",
+        f"{first.batch1_ms_p50 / cost.batch1_ms_p50:.1f}x / "
+        f"{first.batch32_ms_per_text / cost.batch32_ms_per_text:.1f}x",
+    )
+
+
+def interval(found: Interval, sign: str = "") -> str:
+    return f"{found.estimate:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}]"
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """What each version bought and cost against its parent, zeros and noise called by name."""
+    found = []
+    for row in comparison.rows:
+        if row.parent is None or row.drops is None:
+            continue
+        parent, drop = comparison.row(row.parent), row.drops.macro_f1
+        faster = parent.cost.batch1_ms_p50 / row.cost.batch1_ms_p50
+        faster32 = parent.cost.batch32_ms_per_text / row.cost.batch32_ms_per_text
+        smaller = parent.cost.bytes / row.cost.bytes
+        verdict = (
+            "no difference that these texts can show"
+            if drop.low <= 0 <= drop.high
+            else ("a loss" if drop.estimate > 0 else "a gain")
+        )
+        found.append(
+            f"{row.version} against {row.parent}: {smaller:.2f}x smaller, {faster:.2f}x faster at "
+            f"batch 1 and {faster32:.2f}x at batch 32; macro-F1 drop {interval(drop, '+')}, "
+            f"{verdict}; {row.drops.flips.estimate:.2%} of the predictions differ."
+        )
+        amount = _zeros(row.recipe)
+        if amount and not _quantised(row.recipe):
+            found.append(
+                f"{row.version} has {amount:.1%} zeros, and they buy nothing here: a dense runtime "
+                "multiplies by a zero as by any other number, and stores it in as many bytes. "
+                "What speed it shows against its parent is noise."
+            )
+    return found
+
+
+def _zeros(recipe: Sequence[dict[str, Any]]) -> float:
+    return float(sum(s["amount"] for s in recipe if s["step"] == "magnitude_pruning"))
+
+
+def _quantised(recipe: Sequence[dict[str, Any]]) -> bool:
+    return any(step["step"] == "dynamic_quantization" for step in recipe)
+
+
+def markdown(comparison: Comparison) -> str:
+    """The whole comparison: table, sentences, classes, and what the figures depend on."""
+    machine, data = comparison.machine, comparison.data
+    first = comparison.rows[0].version
+    return "\n\n".join(
+        [
+            "# Comparison",
+            f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
+            "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
+            f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved rounds, "
+            "tokenisation included.",
+            _table(COLUMNS, cells(comparison)),
+            "\n".join(f"- {sentence}" for sentence in sentences(comparison)),
+            _table(
+                ("version", "balanced accuracy", "kappa", "accuracy"),
+                [
+                    (
+                        row.version,
+                        interval(row.quality.balanced_accuracy),
+                        interval(row.quality.kappa),
+                        interval(row.quality.accuracy),
+                    )
+                    for row in comparison.rows
+                ],
+            ),
+            "F1 / recall per class:",
+            _table(
+                ("version", *comparison.labels),
+                [
+                    (
+                        row.version,
+                        *(
+                            f"{f1.estimate:.3f} / {recall.estimate:.3f}"
+                            for f1, recall in zip(row.quality.f1, row.quality.recall, strict=True)
+                        ),
+                    )
+                    for row in comparison.rows
+                ],
+            ),
+            f"Machine: {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
+            f"{machine['threads']} of {machine['cores']} cores, {machine['system']}, Python "
+            f"{machine['python']}, "
+            + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+            + ".",
+            "",
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)

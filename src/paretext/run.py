@@ -1,0 +1,260 @@
+"""The main job: labelled texts -> trained candidates -> compressed versions -> one honest table.
+
+A run is a folder:
+
+    run.json                  the settings, and what was found in the data
+    candidates/NAME/          model/ (a classifier), history.json, learning-curves.png
+    parent.json               the candidates' macro-F1 on the selection split, and who won
+    classifiers/NAME/         PyTorch models of versions that change the model
+    artifacts/NAME/           what gets deployed
+    comparison/               comparison.csv, .json, .md and pictures
+
+Each stage is skipped if it was finished with the same inputs, so a run that was killed at any
+moment goes on where it was when it is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from paretext import progress
+from paretext.artifact import available_cores
+from paretext.benchmark import Target
+from paretext.classifier import Classifier, check_source, source_digest
+from paretext.comparison import BASELINE, Comparison, Version, compare
+from paretext.compression import compress
+from paretext.compression.build import Compressed, export_candidate
+from paretext.compression.recipe import PARENT, Recipe
+from paretext.data import Dataset, require_trainable
+from paretext.data_checks import DataReport, check, drop_leaks
+from paretext.errors import ParetextError
+from paretext.files import Stages, folder_digest, write_json
+from paretext.report.figures import learning_curves
+from paretext.training import check_factors, fit, resolve_device
+
+
+@dataclass(frozen=True)
+class Data:
+    """train: fitted on; selection: chooses epochs and the parent; evaluation: only measured on."""
+
+    train: Dataset
+    selection: Dataset
+    evaluation: Dataset | None
+    report: DataReport
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The candidates' names and folders, and the name of the one that won."""
+
+    folders: dict[str, Path]
+    parent: str
+
+
+def prepare(
+    train: Dataset,
+    evaluation: Dataset | None,
+    recipe: Recipe,
+    *,
+    selection: Dataset | None = None,
+    leaks_dropped: bool = False,
+) -> Data:
+    """Check the data, say what is in it, and hold a stratified selection split out of `train`.
+
+    Raises ParetextError for one class only, a label with one example, or factors of the wrong
+    length: everything that would otherwise end a training an hour later.
+    """
+    require_trainable(train)
+    check_factors(recipe.training.supersample, train.label_names)
+    report = check(train, evaluation)
+    for sentence in report.sentences():
+        progress.say(sentence)
+    if evaluation is not None and leaks_dropped:
+        evaluation = drop_leaks(train, evaluation)
+    if selection is None:
+        train, selection = train.split(recipe.selection_share, recipe.training.seed)
+        progress.say(f"held out {len(selection):,} of the texts to choose on, stratified")
+    return Data(train, selection, evaluation, report)
+
+
+def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
+    """Fine-tune every candidate and choose the parent by macro-F1 on the selection split."""
+    if not models:
+        raise ParetextError("no model was given; name one or more with --model.")
+    out = Path(out)
+    resolve_device(recipe.training.device)
+    for model in models:
+        check_source(model)
+    reserved = [version.name for version in recipe.versions]
+    names = dict(zip(candidate_names(models, reserved), models, strict=True))
+    stages = Stages(out)
+    for name, model in names.items():
+        made = stages.finished(
+            f"candidates/{name}",
+            {
+                "model": source_digest(model),
+                "training": recipe.training.model_dump(mode="json"),
+                "max_length": recipe.max_length,
+                "train": data.train.fingerprint,
+                "selection": data.selection.fingerprint,
+            },
+            partial(_train_one, name, model, data, recipe),
+        )
+        progress.say(f"{name}: {'trained' if made else 'kept, its inputs have not changed'}")
+    folders = {name: out / "candidates" / name for name in names}
+    scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
+    parent = max(scores, key=lambda name: scores[name])
+    write_json(out / "parent.json", {"parent": parent, "selection_macro_f1": scores})
+    listed = ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
+    progress.say(f"macro-F1 on the selection split: {listed}; the parent is {parent}")
+    return Trained({name: folder / "model" for name, folder in folders.items()}, parent)
+
+
+def run(
+    data: Data,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    threads: int | None = None,
+    rounds: int = 5,
+) -> Comparison:
+    """The whole job on data from `prepare`: train, compress, compare. Returns the comparison.
+
+    The evaluation split must be there: the comparison is measured on nothing else.
+    """
+    if data.evaluation is None:
+        raise ParetextError("run needs evaluation data that training never sees: give --eval.")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(
+        out / "run.json",
+        {"recipe": recipe.model_dump(mode="json"), "data": data.report.model_dump(mode="json")},
+    )
+    trained = train(recipe.models, data, recipe, out)
+    parent = trained.folders[trained.parent]
+    made = compress(parent, recipe, data.train, data.selection, out, parent_name=trained.parent)
+    others = [
+        export_candidate(folder, name, data.selection, out)
+        for name, folder in trained.folders.items()
+        if name != trained.parent
+    ]
+    return compared(parent, made, others, data.evaluation, out, threads=threads, rounds=rounds)
+
+
+def compared(
+    parent: Path,
+    made: Sequence[Compressed],
+    others: Sequence[Compressed],
+    evaluation: Dataset,
+    out: Path,
+    *,
+    threads: int | None,
+    rounds: int,
+) -> Comparison:
+    """The comparison of a run's versions: the parent in PyTorch first, then every artifact."""
+    versions = [Version(Target(BASELINE, parent, "pytorch"), None)]
+    for each in (*made, *others):
+        against = BASELINE if each.name == PARENT else PARENT
+        versions.append(Version(Target(each.name, each.folder), against))
+
+    def measure(folder: Path) -> None:
+        compare(versions, evaluation, folder, threads=threads, rounds=rounds)
+
+    made_now = Stages(out).finished(
+        "comparison",
+        {
+            "versions": [
+                (v.target.name, v.parent, folder_digest(v.target.folder)) for v in versions
+            ],
+            "evaluation": evaluation.fingerprint,
+            "threads": threads or available_cores(),
+            "rounds": rounds,
+        },
+        measure,
+    )
+    if not made_now:
+        progress.say("comparison: kept, its inputs have not changed")
+    return Comparison.read(out / "comparison")
+
+
+def parent_of(source: Path) -> tuple[Path, str, Recipe]:
+    """The parent's folder and name, and the recipe, of a run's folder or a classifier's."""
+    record = source / "parent.json"
+    if not record.is_file():
+        if not (source / "config.json").is_file():
+            raise ParetextError(
+                f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
+                "(it has no config.json); train one with: paretext train."
+            )
+        return source, source.name, Recipe()
+    name = json.loads(record.read_text(encoding="utf-8"))["parent"]
+    settings = source / "run.json"
+    recipe = Recipe()
+    if settings.is_file():
+        recipe = Recipe.model_validate(json.loads(settings.read_text(encoding="utf-8"))["recipe"])
+    return source / "candidates" / name / "model", name, recipe
+
+
+def versions_to_compare(
+    artifacts: Sequence[Path], baseline: Path | None, out: Path | None
+) -> tuple[list[Version], Path]:
+    """The rows for artifacts, or for all artifacts of one run, and the folder to write to."""
+    first = artifacts[0]
+    if len(artifacts) == 1 and (first / "artifacts" / PARENT).is_dir():
+        out = out or first / "comparison"
+        baseline = baseline or parent_of(first)[0]
+        found = sorted((first / "artifacts").iterdir(), key=lambda path: path.name != PARENT)
+        artifacts = [path for path in found if (path / "manifest.json").is_file()]
+    if out is None:
+        raise ParetextError("compare needs a folder to write to: give --out.")
+    reference = artifacts[0].name
+    versions = [] if baseline is None else [Version(Target(BASELINE, baseline, "pytorch"), None)]
+    for path in artifacts:
+        against = reference if path.name != reference else BASELINE if baseline else None
+        versions.append(Version(Target(path.name, path), against))
+    return versions, out
+
+
+def best_epoch(folder: Path) -> dict[str, Any]:
+    """The row of a candidate's history whose weights were kept."""
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    best: dict[str, Any] = max(history, key=lambda row: row["selection_macro_f1"])
+    return best
+
+
+def candidate_names(models: Sequence[str], reserved: Sequence[str] = ()) -> list[str]:
+    """A short name for each hub id or folder: its last part, numbered where it is taken."""
+    names: list[str] = []
+    for model in models:
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", model.rstrip("/").rsplit("/", 1)[-1]) or "model"
+        taken = [*names, *reserved, PARENT, BASELINE]
+        number = next(i for i in range(1, len(taken) + 2) if _numbered(name, i) not in taken)
+        names.append(_numbered(name, number))
+    return names
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:
+    classifier = Classifier.from_pretrained(
+        model, data.train.label_names, recipe.max_length, seed=recipe.training.seed
+    )
+    fitted = fit(
+        classifier,
+        data.train,
+        data.selection,
+        recipe.training,
+        work=folder / "checkpoints",
+        label=f"training {name}",
+    )
+    fitted.classifier.save(folder / "model")
+    write_json(folder / "history.json", list(fitted.history))
+    learning_curves(fitted.history, folder / "learning-curves.png", name)

@@ -1,0 +1,334 @@
+"""fit(): the one training path, on Hugging Face's Trainer.
+
+Rare classes get care twice, as in the study the project grew from: their texts are repeated
+(supersampling), and the loss weighs each class by the inverse of its frequency *after* that, so
+that the two do not multiply. Batches hold texts of similar length, padded to the longest. After
+every epoch macro-F1 is measured on the selection split; the best epoch's weights are kept, and
+training stops when `patience` epochs in a row have not improved it.
+
+A training that dies goes on from its last whole checkpoint and ends with the same weights:
+Trainer keeps optimizer, schedule, random states and data order in each checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import nn
+
+from paretext import progress
+from paretext.classifier import Classifier
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.metrics import confusion_matrix, macro_f1
+
+Device = Literal["auto", "cpu", "cuda"]
+_MOST_COPIES = 8
+
+
+class TrainingSettings(BaseModel):
+    """How to train. Lengths in epochs; `warmup` and the splits as shares of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learning_rate: float = Field(default=5e-5, gt=0)
+    batch_size: int = Field(default=32, ge=1)
+    epochs: int = Field(default=5, ge=1)
+    patience: int = Field(default=2, ge=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: float = Field(default=0.06, ge=0, lt=1)
+    supersample: tuple[int, ...] | Literal["auto"] | None = None
+    class_weights: bool = True
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Device = "auto"
+    seed: int = 0
+
+    @field_validator("supersample", mode="before")
+    @classmethod
+    def _parse_factors(cls, value: Any) -> Any:
+        """'1,1,4' as the command line gives it."""
+        if isinstance(value, str) and value != "auto":
+            try:
+                value = tuple(int(part) for part in value.split(","))
+            except ValueError:
+                raise ValueError(
+                    f"supersample is {value!r}; give 'auto' or one whole number per class: 1,1,4"
+                ) from None
+        if isinstance(value, list | tuple) and any(factor < 1 for factor in value):
+            raise ValueError(f"supersample is {value}; every factor must be at least 1")
+        return value
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The trained classifier and one row per epoch: epoch, train_loss, selection_loss,
+    selection_macro_f1; `best` is the row whose weights were kept."""
+
+    classifier: Classifier
+    history: tuple[dict[str, float], ...]
+
+    @property
+    def best(self) -> dict[str, float]:
+        return max(self.history, key=lambda row: row["selection_macro_f1"])
+
+
+def fit(
+    classifier: Classifier,
+    train: Dataset,
+    selection: Dataset,
+    settings: TrainingSettings,
+    *,
+    work: Path | None = None,
+    label: str = "training",
+    after_step: Callable[[nn.Module], None] | None = None,
+) -> Fitted:
+    """Train a copy of `classifier` on `train`; choose the epoch on `selection`.
+
+    work: a folder for checkpoints; where it holds some of an earlier call with the same
+        arguments, training goes on from there. Deleted at the end.
+    after_step: called with the network after each optimizer step (a pruning mask, say).
+    Raises ParetextError for factors of the wrong length, or a device that is not there.
+    """
+    from transformers import EarlyStoppingCallback, Trainer, set_seed
+
+    if work is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return fit(
+                classifier,
+                train,
+                selection,
+                settings,
+                work=Path(folder),
+                label=label,
+                after_step=after_step,
+            )
+    rows = supersampled(train, settings.supersample)
+    weights = torch.tensor(class_weights(train.counts(), rows, train.labels))
+    if not settings.class_weights:
+        weights = torch.ones_like(weights)
+    checkpoint = _last_whole_checkpoint(work)
+    if checkpoint:
+        progress.say(f"{label}: goes on from {checkpoint.name}")
+    set_seed(settings.seed)
+    classifier = classifier.copy()
+    steps = -(-len(rows) // settings.batch_size) * settings.epochs
+    with progress.task(label, steps) as advance:
+        trainer = Trainer(
+            model=classifier.model,
+            args=_arguments(settings, work, warmup_steps=round(settings.warmup * steps)),
+            train_dataset=_Examples(classifier, train.take(rows)),
+            eval_dataset=_Examples(classifier, _by_length(selection)),
+            data_collator=_Padding(classifier),
+            compute_loss_func=_weighted_loss(weights),
+            compute_metrics=_selection_score,
+            callbacks=[
+                EarlyStoppingCallback(settings.patience),
+                _callback(advance, after_step, done=_steps_done(checkpoint)),
+            ],
+        )
+        _quiet(trainer)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    history = _history(trainer.state.log_history)
+    classifier.model.to("cpu").eval()
+    shutil.rmtree(work, ignore_errors=True)
+    return Fitted(classifier, history)
+
+
+def supersampled(
+    data: Dataset, factors: tuple[int, ...] | Literal["auto"] | None
+) -> NDArray[np.int64]:
+    """Row numbers of `data` with each class's rows repeated by its factor.
+
+    "auto" brings every class as near to the largest as whole factors up to 8 can.
+    """
+    counts = data.counts()
+    if factors is None:
+        factors = (1,) * len(counts)
+    elif factors == "auto":
+        nearest = np.clip(np.rint(counts.max() / np.maximum(counts, 1)), 1, _MOST_COPIES)
+        factors = tuple(int(factor) for factor in nearest)
+    check_factors(factors, data.label_names)
+    return np.repeat(np.arange(len(data)), np.asarray(factors)[data.labels])
+
+
+def check_factors(factors: tuple[int, ...] | str | None, label_names: tuple[str, ...]) -> None:
+    """ParetextError unless there is one supersample factor for each label."""
+    if isinstance(factors, tuple) and len(factors) != len(label_names):
+        raise ParetextError(
+            f"supersample has {len(factors)} factors and the data has {len(label_names)} labels; "
+            f"give one for each, in this order: {', '.join(label_names)}."
+        )
+
+
+def class_weights(
+    counts: NDArray[np.int64], rows: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """n / (classes x count) of each class among `rows`, as scikit-learn's "balanced"."""
+    after = np.bincount(labels[rows], minlength=len(counts))
+    return (len(rows) / (len(after) * np.maximum(after, 1))).astype(np.float32)
+
+
+def resolve_device(device: Device) -> str:
+    """The device to use; ParetextError if CUDA was asked for and is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParetextError("device is cuda, and PyTorch sees no GPU; use --device auto or cpu.")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def uses_bf16(settings: TrainingSettings) -> bool:
+    """Whether the products run in bfloat16: where the processor has instructions for it."""
+    if settings.precision != "auto":
+        return settings.precision == "bf16"
+    if resolve_device(settings.device) == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
+    """Tokenised texts with their labels, as Trainer wants them."""
+
+    def __init__(self, classifier: Classifier, data: Dataset) -> None:
+        self.encoded = classifier.tokenize(data.texts)
+        self.labels = data.labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example: dict[str, Any] = {name: rows[index] for name, rows in self.encoded.items()}
+        example["labels"] = int(self.labels[index])
+        return example
+
+
+class _Padding:
+    """Pads a batch to its longest text."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.pad = classifier.tokenizer.pad
+
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        labels = torch.tensor([example["labels"] for example in examples])
+        inputs = [{k: v for k, v in example.items() if k != "labels"} for example in examples]
+        return {**self.pad(inputs, return_tensors="pt"), "labels": labels}
+
+
+def _by_length(data: Dataset) -> Dataset:
+    """The same texts, short ones first: less padding, and no metric depends on the order."""
+    return data.take(np.argsort([len(text) for text in data.texts], kind="stable"))
+
+
+def _arguments(settings: TrainingSettings, work: Path, warmup_steps: int) -> Any:
+    from transformers import TrainingArguments
+
+    device = resolve_device(settings.device)
+    return TrainingArguments(
+        output_dir=str(work),
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=64,
+        num_train_epochs=settings.epochs,
+        weight_decay=settings.weight_decay,
+        lr_scheduler_type="linear",
+        warmup_steps=warmup_steps,
+        train_sampling_strategy="group_by_length",
+        bf16=uses_bf16(settings),
+        use_cpu=device == "cpu",
+        dataloader_pin_memory=device == "cuda",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="macro_f1",
+        greater_is_better=True,
+        seed=settings.seed,
+        report_to=[],
+        disable_tqdm=True,
+        log_level="error",
+    )
+
+
+def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        logits = outputs["logits"].float()
+        return nn.functional.cross_entropy(logits, labels, weight=weights.to(logits.device))
+
+    return loss
+
+
+def _selection_score(predicted: Any) -> dict[str, float]:
+    logits, labels = predicted.predictions, predicted.label_ids
+    counts = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
+    return {"macro_f1": float(macro_f1(counts))}
+
+
+def _callback(
+    advance: progress.Advance, after_step: Callable[[nn.Module], None] | None, done: int
+) -> Any:
+    from transformers import TrainerCallback
+
+    class Callback(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            advance(done)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            if after_step is not None:
+                after_step(given["model"])
+            advance()
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            metrics = given["metrics"]
+            score = metrics["eval_macro_f1"]
+            advance(0, note=f"epoch {metrics['epoch']:.0f}: macro-F1 {score:.4f} on selection")
+
+    return Callback()
+
+
+def _quiet(trainer: Any) -> None:
+    """Trainer prints its logs where no progress bar is; ours are told by `progress`."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _whole_checkpoints(work: Path) -> Iterator[Path]:
+    """Checkpoints that were written to the end: trainer_state.json is the last file of each."""
+    for folder in work.glob("checkpoint-*"):
+        try:
+            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+        else:
+            yield folder
+
+
+def _last_whole_checkpoint(work: Path) -> Path | None:
+    return max(_whole_checkpoints(work), key=_steps_done, default=None)
+
+
+def _steps_done(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0
+
+
+def _history(log: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
+    losses = {round(row["epoch"]): row["loss"] for row in log if "loss" in row}
+    return tuple(
+        {
+            "epoch": round(row["epoch"]),
+            "train_loss": losses[round(row["epoch"])],
+            "selection_loss": row["eval_loss"],
+            "selection_macro_f1": row["eval_macro_f1"],
+        }
+        for row in log
+        if "eval_macro_f1" in row
+    )

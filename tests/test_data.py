@@ -1,0 +1,551 @@
+"""Datasets: the same from every source, refused in one sentence, split, checked, fingerprinted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretext import progress
+from paretext.data import Dataset, read_label_names, require_trainable
+from paretext.data_checks import check, drop_leaks
+from paretext.errors import ParetextError
+from paretext.tables import RowWriter
+
+EMOTION = Path(__file__).resolve().parents[2] / "shared" / "data" / "emotion"
+needs_emotion = pytest.mark.skipif(not EMOTION.is_dir(), reason="the emotion data is not here")
+
+NAMES = ("sad", "joy", "fear")
+
+
+class Heard:
+    """A progress sink that remembers what was said."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.messages.append(message)
+
+    def task(self, label: str, total: int) -> AbstractContextManager[progress.Advance]:
+        @contextmanager
+        def silent() -> Iterator[progress.Advance]:
+            yield lambda n=1, note="": None
+
+        return silent()
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    sink = Heard()
+    with progress.using(sink):
+        yield sink
+
+
+def table(path: Path, columns: dict[str, list[Any]]) -> Path:
+    with RowWriter(path, list(columns)) as writer:
+        for values in zip(*columns.values(), strict=True):
+            writer.write(dict(zip(columns, values, strict=True)))
+    return path
+
+
+def error_of(*args: Any, **settings: Any) -> str:
+    with pytest.raises(ParetextError) as caught:
+        Dataset.read(*args, **settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def dataset(labels: list[int], names: tuple[str, ...] = NAMES) -> Dataset:
+    return Dataset(tuple(f"text {i}" for i in range(len(labels))), np.array(labels), names)
+
+
+# --- making one
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "names", "part"),
+    [
+        ((), [], NAMES, "no texts"),
+        (("a",), [0, 1], NAMES, "(2,) for 1 texts"),
+        (("a", "b"), [0, 3], NAMES, "label 3 is outside 0..2"),
+        (("a", "b"), [0, -1], NAMES, "label -1 is outside"),
+        (("a", "b"), [0.0, 1.0], NAMES, "float64"),
+        (("a", " \n"), [0, 1], NAMES, "text 1"),
+        (("a", 3), [0, 1], NAMES, "text 1"),
+        (("a", "\ud800"), [0, 1], NAMES, "text 1"),
+        (("a",), [0], (), "no label names"),
+        (("a",), [0], ("x", " "), "label 1"),
+        (("a",), [0], ("x", "y", "x"), "labels 0 and 2 are both named 'x'"),
+        ("ab", [0, 1], NAMES, "one string"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(texts: Any, labels: Any, names: Any, part: str) -> None:
+    with pytest.raises(ParetextError) as caught:
+        Dataset(texts, np.array(labels), names)
+    assert part in str(caught.value)
+
+
+def test_labels_are_a_read_only_copy() -> None:
+    mine = np.array([0, 1])
+    data = Dataset(("a", "b"), mine, NAMES)
+    mine[0] = 2
+    assert data.labels.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        data.labels[0] = 1
+
+
+def test_take_and_counts() -> None:
+    data = dataset([0, 1, 1, 0])
+    assert data.counts().tolist() == [2, 2, 0]
+    assert data.take([3, 0]).texts == ("text 3", "text 0")
+    assert data.take(data.labels == 1).texts == ("text 1", "text 2")
+    assert data.take([1]).label_names == NAMES
+    with pytest.raises(ParetextError, match="no texts are left"):
+        data.take([])
+
+
+# --- fingerprints
+
+
+def test_the_fingerprint_is_the_same_from_every_format_and_unlike_after_any_change(
+    tmp_path: Path,
+) -> None:
+    texts = ['one, "two"\nthree', "caf\u00e9 \U0001f600", " padded ", "plain"]
+    prints = set()
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+        for labels in ([0, 2, 1, 0], ["sad", "fear", "joy", "sad"]):
+            path = table(tmp_path / f"a{suffix}", {"text": texts, "label": labels})
+            prints.add(Dataset.read(path, label_names=NAMES).fingerprint)
+    same = Dataset(tuple(texts), np.array([0, 2, 1, 0]), NAMES, name="another name")
+    assert prints == {same.fingerprint}
+    other = [
+        Dataset((*texts[:3], "plain "), same.labels, NAMES),
+        Dataset(tuple(texts), np.array([0, 2, 1, 1]), NAMES),
+        Dataset(tuple(texts), same.labels, ("sad", "joy", "anger")),
+        same.take([1, 0, 2, 3]),
+    ]
+    assert len({same.fingerprint, *(data.fingerprint for data in other)}) == 5
+
+
+@given(st.lists(st.text("ab\0", min_size=1), min_size=2, max_size=4))
+def test_moving_a_border_between_texts_changes_the_fingerprint(texts: list[str]) -> None:
+    zeros = np.zeros(len(texts), dtype=int)
+    moved = [texts[0] + texts[1][0], texts[1][1:] + "a", *texts[2:]]
+    if "" not in [t.strip() for t in texts + moved]:
+        before = Dataset(tuple(texts), zeros, ("x", "y")).fingerprint
+        after = Dataset(tuple(moved), zeros, ("x", "y")).fingerprint
+        assert (before == after) == (texts == moved)
+
+
+# --- splitting
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    counts=st.lists(st.integers(2, 60), min_size=2, max_size=6),
+    share=st.floats(0.05, 0.95),
+    seed=st.integers(0, 2**31),
+)
+def test_a_split_holds_out_what_scikit_learn_would(
+    counts: list[int], share: float, seed: int
+) -> None:
+    from sklearn.model_selection import train_test_split
+
+    labels = np.repeat(np.arange(len(counts)), counts)
+    data = dataset(
+        np.random.default_rng(seed).permutation(labels).tolist(),
+        tuple(f"label {k}" for k in range(len(counts))),
+    )
+    rest, held = data.split(share, seed)
+    assert sorted(rest.texts + held.texts) == sorted(data.texts)
+    assert rest.counts().min() >= 1
+    assert held.counts().min() >= 1
+    label_of = dict(zip(data.texts, data.labels.tolist(), strict=True))
+    for part in (rest, held):
+        assert [label_of[text] for text in part.texts] == part.labels.tolist()
+        order = [data.texts.index(text) for text in part.texts]
+        assert order == sorted(order)
+    try:
+        _, theirs = train_test_split(
+            data.labels, test_size=share, stratify=data.labels, random_state=0
+        )
+    except ValueError:  # fewer held-out texts than classes: scikit-learn refuses, we keep one each
+        return
+    reference = np.bincount(theirs, minlength=len(counts))
+    assert np.abs(held.counts() - reference).max() <= 1
+
+
+def test_a_split_follows_its_seed_only() -> None:
+    data = dataset([0, 1, 2] * 20)
+    assert data.split(0.3, 7)[1].texts == data.split(0.3, 7)[1].texts
+    assert data.split(0.3, 7)[1].texts != data.split(0.3, 8)[1].texts
+
+
+def test_splits_that_cannot_be() -> None:
+    with pytest.raises(ParetextError, match=r"2 texts of every label.* 1 of 'fear'"):
+        dataset([0, 0, 1, 1, 2]).split(0.5, 0)
+    for share in (0.0, 1.0, 15.0, float("nan")):
+        with pytest.raises(ParetextError, match="between 0 and 1"):
+            dataset([0, 0, 1, 1]).split(share, 0)
+    rest, held = dataset([0, 0, 1, 1]).split(0.5, 0)  # 'fear' has no text, which is no obstacle
+    assert rest.counts().tolist() == held.counts().tolist() == [1, 1, 0]
+
+
+def test_one_class_is_not_trainable() -> None:
+    require_trainable(dataset([0, 1]))
+    with pytest.raises(ParetextError, match="all 2 texts have the label 'joy'"):
+        require_trainable(dataset([1, 1]))
+
+
+# --- columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen"),
+    [
+        ({"label": [0, 1], "text": ["x", "y"]}, ("text", "label")),
+        ({"ID": [0, 1], "Tweet": ["x", "y"], "Sentiment": ["p", "n"]}, ("Tweet", "Sentiment")),
+        ({"text": ["x", "y"], "title": ["p", "q"], "class": [0, 1]}, ("text", "class")),
+        ({"text": ["x", "y"], "comment": ["p", "q"], "target": [0, 1]}, ("text", "target")),
+        ({"what was said": ["x", "y"], "n": ["1", "2"], "label": ["p", "q"]}, None),
+        ({"said": ["x", "y"], "code": [5, 6]}, ("said", "code")),
+        ({"text": ["x", "y"], "mood": ["p", "q"]}, ("text", "mood")),
+    ],
+)
+def test_columns_are_guessed_and_the_guess_is_said(
+    tmp_path: Path, heard: Heard, columns: dict[str, list[Any]], chosen: tuple[str, str] | None
+) -> None:
+    text, label = chosen or ("what was said", "label")
+    data = Dataset.read(table(tmp_path / "a.csv", columns))
+    assert data.texts == tuple(columns[text])
+    assert [data.label_names[i] for i in data.labels] == [str(v) for v in columns[label]]
+    assert f"text from the column '{text}'" in heard.messages[0]
+    assert f"label from the column '{label}'" in heard.messages[0]
+
+
+def test_columns_that_are_named_are_not_announced(tmp_path: Path, heard: Heard) -> None:
+    path = table(tmp_path / "a.csv", {"text": ["x", "y"], "b": ["p", "q"], "label": ["1", "a"]})
+    data = Dataset.read(path, text_column="b", label_column="label")
+    assert data.texts == ("p", "q")
+    assert heard.messages == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "parts"),
+    [
+        (["text", "label"], {"text_column": "txt"}, ["no column 'txt'", "'text'?", "'label'"]),
+        (["text", "label"], {"label_column": "mood"}, ["no column 'mood'"]),
+        (["review", "comment", "label"], {}, ["--text-column", "'review', 'comment'"]),
+        (["text", "class", "target"], {}, ["--label-column", "'class', 'target'"]),
+        (["text", "a", "b"], {}, ["--label-column", "'a', 'b'"]),
+        (["a", "b"], {}, ["--text-column"]),
+        (["text"], {}, ["--label-column", "none of its columns"]),
+        (["text", "label"], {"label_column": "text", "text_column": "text"}, ["both"]),
+    ],
+)
+def test_unclear_or_wrong_columns_are_an_error(
+    tmp_path: Path, columns: list[str], settings: dict[str, str], parts: list[str]
+) -> None:
+    path = table(tmp_path / "a.csv", {name: ["x", "y"] for name in columns})
+    message = error_of(path, **settings)
+    for part in parts:
+        assert part in message
+
+
+# --- labels
+
+
+@pytest.mark.parametrize(
+    ("raw", "names", "indices"),
+    [
+        (["10", "9", "-1", "10"], ("-1", "9", "10"), [2, 1, 0, 2]),
+        (["1.0", "0.0", "1.0"], ("0", "1"), [1, 0, 1]),
+        (["01", "02", "01"], ("01", "02"), [0, 1, 0]),
+        (["b", " a ", "b"], ("a", "b"), [1, 0, 1]),
+        (["1", "a", "1"], ("1", "a"), [0, 1, 0]),
+        (["True", "False"], ("False", "True"), [1, 0]),
+        (["12345678901234567890.0", "1"], ("1", "12345678901234567890"), [1, 0]),
+    ],
+)
+def test_labels_without_names(
+    tmp_path: Path, raw: list[str], names: tuple[str, ...], indices: list[int]
+) -> None:
+    texts = [f"t{i}" for i in range(len(raw))]
+    data = Dataset.read(table(tmp_path / "a.csv", {"text": texts, "label": raw}))
+    assert data.label_names == names
+    assert data.labels.tolist() == indices
+
+
+@pytest.mark.parametrize("raw", [[True, False], [1, 0], [1.0, 0.0], [1, "0"]])
+def test_json_values_are_labels_too(tmp_path: Path, raw: list[Any]) -> None:
+    data = Dataset.read(table(tmp_path / "a.jsonl", {"text": ["x", "y"], "label": raw}))
+    assert data.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "given_names", "indices"),
+    [
+        (["2", "0"], NAMES, [2, 0]),
+        (["fear", "sad"], NAMES, [2, 0]),
+        (["3", "0"], ("0", "1", "3"), [2, 0]),
+        (["1", "1"], ("other", "1"), [1, 1]),
+    ],
+)
+def test_labels_with_names(
+    tmp_path: Path, raw: list[str], given_names: tuple[str, ...], indices: list[int]
+) -> None:
+    path = table(tmp_path / "a.csv", {"text": ["x", "y"], "label": raw})
+    data = Dataset.read(path, label_names=list(given_names))
+    assert data.label_names == given_names
+    assert data.labels.tolist() == indices
+
+
+@pytest.mark.parametrize(
+    ("raw", "given_names", "parts"),
+    [
+        (["0", "3"], NAMES, ["'3' (row 2)", "3 label names", "0 to 2"]),
+        (["0", "-1"], NAMES, ["'-1' (row 2)"]),
+        (["0", "2"], ("0", "1", "3"), ["'2' (row 2)", "'0', '1', '3'"]),
+        (["joyy", "angst"], NAMES, ["'joyy' (row 1; did you mean 'joy'?)", "'angst' (row 2)"]),
+        (["joy", "1"], NAMES, ["'1' (row 2)"]),
+        (["joy", "sad"], ("joy", "sad", "joy"), ["both named 'joy'"]),
+        (["joy", "sad"], "joy", ["list of strings"]),
+    ],
+)
+def test_labels_outside_the_names_are_named(
+    tmp_path: Path, raw: list[str], given_names: Any, parts: list[str]
+) -> None:
+    path = table(tmp_path / "a.csv", {"text": ["x", "y"], "label": raw})
+    message = error_of(path, label_names=given_names)
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, 0.5])
+def test_a_label_is_one_value(tmp_path: Path, value: Any) -> None:
+    path = table(tmp_path / "a.jsonl", {"text": ["x", "y"], "label": [1, value]})
+    assert "row 2" in error_of(path)
+
+
+def test_label_name_files(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes("\ufeffsad\r\n joy \n\u00e9t\u00e9\n\n".encode())
+    assert read_label_names(path) == ("sad", "joy", "\u00e9t\u00e9")
+    for content, part in (
+        (b"a\n\nb\n", "line 2 is blank"),
+        (b"a\nb\na\n", "line 3 repeats the name 'a' of line 1"),
+        (b"\n\n", "blank lines"),
+        (b"", "empty"),
+        (b"a\n\xe9\n", "0xe9"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ParetextError, match=part):
+            read_label_names(path)
+
+
+# --- bad rows
+
+
+def test_bad_rows_are_counted_by_kind_and_skipped_only_when_asked(
+    tmp_path: Path, heard: Heard
+) -> None:
+    texts = ["a", "", "  ", None, 7, "b", "c", "d\ud83d", "e"]
+    labels = [0, 1, 1, 1, 1, None, " ", 0, 1]
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({"text": t, "label": v}) + "\n" for t, v in zip(texts, labels, strict=True)
+        ),
+    )
+    message = error_of(path)
+    for part in (
+        "7 of 9 rows",
+        "3 with no text (rows 2, 3, 4)",
+        "1 with a text that is no string (type int) (row 5)",
+        "2 with no label (rows 6, 7)",
+        "1 with a text that is not valid Unicode (row 8)",
+        "--on-bad-row skip",
+    ):
+        assert part in message
+    data = Dataset.read(path, on_bad_row="skip")
+    assert data.texts == ("a", "e")
+    assert any("left out 7 of 9 rows" in said for said in heard.messages)
+
+
+def test_nothing_left_or_an_unknown_wish(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", {"text": ["", " "], "label": ["1", "2"]})
+    assert "none of its 2 rows" in error_of(path, on_bad_row="skip")
+    assert "'drop'" in error_of(path, on_bad_row="drop")
+
+
+# --- files, folders, the hub
+
+
+def test_a_mistyped_file_is_a_missing_file() -> None:
+    for name in ("train.csv", "data/train.jsonl"):
+        assert error_of(name) == f"'{name}' does not exist: check the path."
+    for name in ("./data", "/no/such/folder", "a/b/c", "~/x"):
+        assert "does not exist" in error_of(name)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    enabled = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    yield datasets
+    if enabled:
+        datasets.enable_progress_bars()
+
+
+def test_folders_that_datasets_loads(tmp_path: Path, hub: Any, heard: Heard) -> None:
+    features = hub.Features({"text": hub.Value("string"), "label": hub.ClassLabel(names=NAMES)})
+    parts = {
+        "train": {"text": ["x", "y", "z"], "label": [0, 1, -1]},
+        "test": {"text": ["p", "q"], "label": [2, 0]},
+    }
+    made = hub.DatasetDict(
+        {name: hub.Dataset.from_dict(part, features=features) for name, part in parts.items()}
+    )
+    (tmp_path / "files").mkdir()
+    for name, part in made.items():
+        part.to_parquet(tmp_path / "files" / f"{name}.parquet")
+    made.save_to_disk(tmp_path / "saved")
+    for folder in (tmp_path / "files", tmp_path / "saved"):
+        test = Dataset.read(folder, split="test")
+        assert test.label_names == NAMES
+        assert test.labels.tolist() == [2, 0]
+        assert Dataset.read(f"{folder}@test").fingerprint == test.fingerprint
+        assert "1 with no label (row 3)" in error_of(folder)
+        assert len(Dataset.read(folder, on_bad_row="skip")) == 2
+        assert "nothing" in error_of(f"{folder}@nothing")
+        # Names decide, not positions: the training data may have them in another order.
+        turned = Dataset.read(folder, split="test", label_names=("fear", "joy", "sad"))
+        assert turned.labels.tolist() == [0, 2]
+    made["test"].save_to_disk(tmp_path / "single")
+    assert len(Dataset.read(tmp_path / "single")) == 2
+    assert any("whatever split" in said for said in heard.messages)
+    (tmp_path / "empty").mkdir()
+    assert "cannot be loaded" in error_of(tmp_path / "empty")
+
+
+def test_hub_names(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None, str]] = []
+
+    def load(path: str, config: str | None = None, *, split: str) -> Any:
+        asked.append((path, config, split))
+        return hub.Dataset.from_dict({"sentence": ["x", "y"], "label": [0, 1]})
+
+    import huggingface_hub
+
+    def answers(api: Any, name: str, timeout: float) -> None:
+        if name == "name":  # a refusal is left for load_dataset to explain
+            raise refusal
+
+    refusal = huggingface_hub.errors.HfHubHTTPError("401", response=Mock())
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", answers)
+    monkeypatch.setattr(hub, "load_dataset", load)
+    for name in ("owner/name", "name", "owner/name@test", "owner/name:small@test[:10]"):
+        assert Dataset.read(name).name == name
+    assert asked == [
+        ("owner/name", None, "train"),
+        ("name", None, "train"),
+        ("owner/name", None, "test"),
+        ("owner/name", "small", "test[:10]"),
+    ]
+
+    def unreachable(*args: Any, **settings: Any) -> Any:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
+    assert "the hub cannot be reached (Name or service not known)" in error_of("owner/name")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert len(Dataset.read("owner/name")) == 2  # offline mode asks nothing
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert 'pip install "paretext[train]"' in error_of("owner/name")
+
+
+# --- checks
+
+
+def test_repeats_conflicts_and_leaks_are_told_apart(heard: Heard) -> None:
+    texts = ("a", "b", " a", "a", "cafe\u0301", "caf\u00e9", "c")
+    train = Dataset(texts, np.array([0, 1, 0, 1, 2, 2, 0]), NAMES, "train")
+    evaluation = Dataset(("B", "b", "b ", "new"), np.array([0, 1, 1, 0]), NAMES, "evaluation")
+    report = check(train, evaluation)
+    assert report.rows == 7
+    assert report.class_counts == {"sad": 3, "joy": 2, "fear": 2}
+    assert report.duplicate_texts == 3
+    assert report.conflicting_texts == 1
+    assert report.conflict_examples == ("a",)
+    assert report.evaluation is not None
+    assert report.evaluation.duplicate_texts == 1
+    assert report.evaluation.conflicting_texts == 0
+    assert report.leaked_texts == 2
+    assert report.leak_examples == ("b", "b ")
+    assert report.sentences() == [
+        "train: 7 texts with 3 labels (sad 3, joy 2, fear 2).",
+        "train: 3 rows repeat the text of an earlier row.",
+        "train: 1 text stands with two or more labels, such as 'a'.",
+        "evaluation: 4 texts with 3 labels (sad 2, joy 2, fear 0).",
+        "evaluation: no text has the label 'fear'.",
+        "evaluation: 1 row repeats the text of an earlier row.",
+        "evaluation: 2 of 4 rows (50.00%) have a text that also stands in train, such as 'b'.",
+    ]
+    assert drop_leaks(train, evaluation).texts == ("B", "new")
+    assert heard.messages == ["evaluation: left out 2 of 4 rows whose text also stands in train."]
+    with pytest.raises(ParetextError, match="all 7 texts also stand"):
+        drop_leaks(train, train)
+
+
+def test_clean_data_says_so() -> None:
+    data = dataset([0, 1, 2])
+    report = check(data)
+    assert report.evaluation is None
+    assert report.sentences()[-1] == "dataset: every text stands once."
+    other = Dataset(("new",), np.array([0]), NAMES, "other")
+    assert check(data, other).sentences()[-1] == "other: no text stands in dataset."
+    assert drop_leaks(data, other) is other
+
+
+@needs_emotion
+def test_the_emotion_data_has_the_figures_that_were_found(heard: Heard) -> None:
+    names = read_label_names(EMOTION / "labels.txt")
+    train = Dataset.read(EMOTION / "train.csv", label_names=names)
+    evaluation = Dataset.read(EMOTION / "validation.csv", label_names=names)
+    report = check(train, evaluation)
+    assert (report.duplicate_texts, report.conflicting_texts, report.leaked_texts) == (31, 30, 5)
+    assert report.rows == 16_000
+    assert report.class_counts == {
+        "sadness": 4666,
+        "joy": 5362,
+        "love": 1304,
+        "anger": 2159,
+        "fear": 1937,
+        "surprise": 572,
+    }
+    assert report.evaluation is not None
+    assert report.evaluation.class_counts == {
+        "sadness": 550,
+        "joy": 704,
+        "love": 178,
+        "anger": 275,
+        "fear": 212,
+        "surprise": 81,
+    }
+    assert len(drop_leaks(train, evaluation)) == 1995
+    rest, held = train.split(0.15, 42)
+    assert (len(rest), len(held)) == (13_600, 2_400)
+    assert np.abs(held.counts() - train.counts() * 0.15).max() < 1

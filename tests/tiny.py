@@ -1,0 +1,105 @@
+"""Tiny untrained encoders, built from texts in a second, one for each architecture we promise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+TEXTS = [
+    "i feel so happy today that i could sing",
+    "i am sad and nothing helps",
+    "what a lovely surprise, thank you!",
+    "he made me angry again, and again",
+    "i fear the long dark night ahead of us",
+    "you are dear to me",
+]
+
+SHAPE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+ARCHITECTURES = ("bert", "roberta", "electra", "distilroberta", "twitter-roberta", "distilbert")
+
+
+def build(architecture: str, folder: Path, texts: Sequence[str] = TEXTS) -> Path:
+    """Save a tiny encoder of `architecture` with its own kind of tokenizer to `folder`."""
+    torch.manual_seed(0)
+    byte_level = "roberta" in architecture
+    tokenizer = _byte_level(texts) if byte_level else _word_piece(texts)
+    tokenizer.save_pretrained(folder)
+    _model(architecture, len(tokenizer)).save_pretrained(folder)
+    return folder
+
+
+def _model(architecture: str, vocabulary: int) -> Any:
+    t = transformers
+    if "roberta" in architecture:
+        layers = 1 if architecture == "distilroberta" else 2
+        # roberta-base and twitter-roberta-base: padding id 1, positions from 2, 514 rows
+        shape = {**SHAPE, "num_hidden_layers": layers, "layer_norm_eps": 1e-5}
+        config = t.RobertaConfig(
+            vocab_size=vocabulary,
+            max_position_embeddings=514,
+            type_vocab_size=1,
+            pad_token_id=1,
+            bos_token_id=0,
+            eos_token_id=2,
+            **shape,
+        )
+        return t.RobertaModel(config)
+    if architecture == "bert":
+        return t.BertModel(t.BertConfig(vocab_size=vocabulary, **SHAPE))
+    if architecture == "electra":  # electra-small projects its narrower embeddings
+        return t.ElectraModel(t.ElectraConfig(vocab_size=vocabulary, embedding_size=16, **SHAPE))
+    return t.DistilBertModel(
+        t.DistilBertConfig(vocab_size=vocabulary, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
+    )
+
+
+def _byte_level(texts: Sequence[str]) -> Any:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        pad_token="<pad>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    )
+
+
+def _word_piece(texts: Sequence[str]) -> Any:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
