@@ -43,6 +43,38 @@ def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
     )
 
 
+BRIEF = (
+    "version",
+    "macro-F1",
+    "drop [95%]",
+    "MB",
+    "ms at 1",
+    "ms at 32",
+    "texts/s",
+    "faster at 1, 32",
+)
+
+
+def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """The same for a terminal of 80 columns, under BRIEF."""
+    rows = []
+    for row, full in zip(comparison.rows, cells(comparison), strict=True):
+        drop = row.drops.macro_f1 if row.drops else None
+        rows.append(
+            (
+                row.version,
+                f"{row.quality.macro_f1.estimate:.3f}",
+                f"{drop.estimate:.3f} [{drop.low:.3f}, {drop.high:.3f}]" if drop else "",
+                full[3],
+                f"{row.cost.batch1_ms_p50:.2f}",
+                full[6],
+                full[7],
+                full[8].replace(" / ", ", "),
+            )
+        )
+    return rows
+
+
 def interval(found: Interval, sign: str = "") -> str:
     return f"{found.estimate:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}]"
 

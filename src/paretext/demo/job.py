@@ -1,0 +1,60 @@
+"""`paretext demo`: the main job on generated texts and an encoder that is built on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paretext import progress
+from paretext.comparison import Comparison
+from paretext.compression import Recipe
+from paretext.data import Dataset, read_label_names
+from paretext.demo import model
+from paretext.demo.corpus import LABELS, generate
+from paretext.files import Stages, write_text
+from paretext.run import prepare, run
+from paretext.tables import RowWriter
+from paretext.training import TrainingSettings
+
+
+def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> Comparison:
+    """Write a corpus and an untrained RoBERTa below `out`, then run the main job on them.
+
+    Offline. The evaluation texts are drawn apart from the training texts.
+    """
+    out = Path(out)
+    stages = Stages(out)
+    sizes = [model.TRAIN_TEXTS, model.EVALUATION_TEXTS]
+    stages.finished("data", {"sizes": sizes, "seed": seed}, lambda to: _write_corpus(to, seed))
+    names = read_label_names(out / "data" / "labels.txt")
+    train = Dataset.read(out / "data" / "train.csv", label_names=names)
+    evaluation = Dataset.read(out / "data" / "evaluation.csv", label_names=names)
+    stages.finished(
+        "start",
+        {"texts": train.fingerprint, "seed": seed},
+        lambda to: model.build(train.texts, to, seed),
+    )
+    recipe = Recipe(
+        models=(str(out / "start"),),
+        max_length=model.MAX_LENGTH,
+        training=TrainingSettings(
+            learning_rate=model.LEARNING_RATE,
+            batch_size=model.BATCH_SIZE,
+            epochs=model.EPOCHS,
+            warmup=model.WARMUP_SHARE,
+            seed=seed,
+        ),
+    )
+    return run(prepare(train, evaluation, recipe), recipe, out, threads=threads)
+
+
+def _write_corpus(folder: Path, seed: int) -> None:
+    for name, size, offset in (
+        ("train.csv", model.TRAIN_TEXTS, 0),
+        ("evaluation.csv", model.EVALUATION_TEXTS, 1),
+    ):
+        texts, labels = generate(size, seed=2 * seed + offset)
+        with RowWriter(folder / name, ["text", "label"]) as writer:
+            for text, label in zip(texts, labels, strict=True):
+                writer.write({"text": text, "label": label})
+    write_text(folder / "labels.txt", "\n".join(LABELS) + "\n")
+    progress.say(f"generated {model.TRAIN_TEXTS:,} + {model.EVALUATION_TEXTS:,} texts in {folder}")
