@@ -38,7 +38,7 @@ class ConsoleSink:
     def task(self, label: str, total: int) -> Iterator[Advance]:
         if err.is_terminal:
             with _bars() as bars:
-                bar = bars.add_task(label, total=total, note="")
+                bar = bars.add_task(label, total=total or None, note="")
                 yield lambda n=1, note=None: bars.update(
                     bar, advance=n, **({} if note is None else {"note": note})
                 )
@@ -63,8 +63,10 @@ class _Lines:
             err.print(f"{self.label}: {note}", markup=False, soft_wrap=True)
         elif now - self.last > _EVERY_SECONDS:
             rate = (self.done - self.at_begin) / (now - self.begin)
-            left = (self.total - self.done) / rate if rate else 0
-            state = f"{self.done} of {self.total}, about {_duration(left)} left"
+            state = f"{self.done:,} done"
+            if self.total and rate:
+                left = _duration((self.total - self.done) / rate)
+                state = f"{self.done:,} of {self.total:,}, about {left} left"
             err.print(f"{self.label}: {state}", markup=False, soft_wrap=True)
             self.last = now
 
