@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@rm -f $(VENV)/.partial && touch $@
 
-demo: $(READY) ## train, compress, measure and certify a small classifier
+demo: $(READY) ## train, compress and measure a small classifier, offline, in minutes
 	$(BIN)/paretext demo
 
 lint: $(READY) ## check style, formatting and types

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretext.errors import ParetextError
-from paretext.report import figures
-from paretext.report.figures import TradeOffPoint
+from paretext.report import drawing, figures, trade_off
+from paretext.report.trade_off import TradeOffPoint
 
 pytest.importorskip("matplotlib")
 
@@ -53,7 +53,7 @@ def is_png(path, wider_than=400):
 def test_each_figure_is_written_as_a_png(tmp_path):
     figures.learning_curves(HISTORY, tmp_path / "curves.png", "Training")
     figures.confusion([[5, 1], [2, 7]], ["no", "yes"], tmp_path / "confusion.png", "Confusion")
-    figures.trade_off(POINTS, tmp_path / "trade.png", "Quality against cost")
+    trade_off.trade_off(POINTS, tmp_path / "trade.png", "Quality against cost")
     assert all(is_png(tmp_path / f"{name}.png") for name in ("curves", "confusion", "trade"))
 
 
@@ -131,12 +131,12 @@ def test_cell_texts_stay_inside_their_cells_and_names_apart(k):
 
 
 def test_long_names_keep_both_ends():
-    short = figures._shorten(LONG)
-    assert len(short) == figures._LONGEST_NAME
+    short = drawing.shorten(LONG)
+    assert len(short) == drawing.LONGEST_NAME
     start, end = short.split("…")
     assert LONG.startswith(start)
     assert LONG.endswith(end)
-    assert figures._shorten("joy") == "joy"
+    assert drawing.shorten("joy") == "joy"
 
 
 @given(st.tuples(*[st.floats(0, 1)] * 3))
@@ -170,14 +170,14 @@ def test_pareto_front_equals_brute_force(points):
         return a[0] <= b[0] and a[1] >= b[1] and a != b
 
     expected = {i for i, p in enumerate(points) if not any(beats(q, p) for q in points)}
-    front = figures.pareto_front(points)
+    front = trade_off.pareto_front(points)
     assert set(front) == expected
     assert len(front) == len(expected)
     assert [points[i][0] for i in front] == sorted(points[i][0] for i in front)
 
 
 def test_panels_show_the_front_of_their_own_cost():
-    figure = figures.draw_trade_off(POINTS, "Quality against cost")
+    figure = trade_off.draw_trade_off(POINTS, "Quality against cost")
     fronts = [
         next(line for line in axes.lines if line.get_gid() == "pareto front").get_ydata()
         for axes in figure.axes[:2]
@@ -190,7 +190,7 @@ def test_panels_show_the_front_of_their_own_cost():
 
 
 def test_intervals_and_table_carry_the_numbers():
-    figure = figures.draw_trade_off(POINTS, "Quality against cost")
+    figure = trade_off.draw_trade_off(POINTS, "Quality against cost")
     for axes in figure.axes[:2]:
         bars = [c.get_segments()[0][:, 1] for c in axes.collections]
         expected = [(p.macro_f1_low, p.macro_f1_high) for p in POINTS]
@@ -210,30 +210,30 @@ coordinate = st.sampled_from([0.0, 0.02, 0.05, 0.3, 1.0])
 def test_discs_never_cover_each_other_and_keep_the_order_of_cost(discs):
     discs = discs[:12]
     costs, heights = zip(*discs, strict=True)
-    placed, left, right = figures._side_by_side(costs, heights)
+    placed, left, right = trade_off._side_by_side(costs, heights)
     width = math.log10(right / left)
     share = [math.log10(x / left) / width for x in placed]
     assert all(0 < s < 1 for s in share)
     for i, (cost, height) in enumerate(discs):
         for j in range(i):
-            rise = figures._ASPECT * (height - heights[j])
-            assert math.hypot(share[i] - share[j], rise) > figures._DISC - 1e-9
+            rise = trade_off._ASPECT * (height - heights[j])
+            assert math.hypot(share[i] - share[j], rise) > trade_off._DISC - 1e-9
             if cost != costs[j]:
                 assert (cost > costs[j]) == (placed[i] > placed[j])
 
 
 def test_discs_with_room_stay_where_they_are():
-    placed, _, _ = figures._side_by_side([1.0, 10.0, 100.0], [0.5, 0.5, 0.5])
+    placed, _, _ = trade_off._side_by_side([1.0, 10.0, 100.0], [0.5, 0.5, 0.5])
     assert placed == pytest.approx([1.0, 10.0, 100.0])
     # Two at one cost move equally far, one to each side.
-    placed, _, _ = figures._side_by_side([10.0, 10.0, 100.0], [0.5, 0.5, 0.5])
+    placed, _, _ = trade_off._side_by_side([10.0, 10.0, 100.0], [0.5, 0.5, 0.5])
     assert placed[0] * placed[1] == pytest.approx(100.0)
     assert placed[0] < 10.0 < placed[1]
 
 
 def test_drawn_discs_do_not_overlap_on_the_page():
     """The shares that `_side_by_side` works with, against what the renderer makes of them."""
-    figure = figures.draw_trade_off([*POINTS, *POINTS[1:]], "Eleven, in pairs")
+    figure = trade_off.draw_trade_off([*POINTS, *POINTS[1:]], "Eleven, in pairs")
     figure.canvas.draw()
     for axes in figure.axes[:2]:
         discs = [line for line in axes.lines if line.get_marker() in ("o", "s")]
@@ -247,6 +247,6 @@ def test_drawn_discs_do_not_overlap_on_the_page():
 
 def test_what_cannot_be_drawn_is_named():
     with pytest.raises(ParetextError, match="no versions"):
-        figures.draw_trade_off([], "Nothing")
+        trade_off.draw_trade_off([], "Nothing")
     with pytest.raises(ParetextError, match="int8 has megabytes = 0"):
-        figures.draw_trade_off([point("int8", 0.9, 1.0, 0)], "Nothing")
+        trade_off.draw_trade_off([point("int8", 0.9, 1.0, 0)], "Nothing")

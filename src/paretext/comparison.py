@@ -17,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from paretext.artifact import available_cores
+from paretext.artifact import Artifact, available_cores
 from paretext.benchmark import Cost, Measured, Target, benchmark, machine
 from paretext.data import Dataset
+from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
 from paretext.files import new_folder, write_json
 from paretext.manifest import Manifest
 from paretext.metrics import METRICS, Drops, Interval, Quality, paired_drops, quality
-from paretext.report.figures import TradeOffPoint, confusion, trade_off
+from paretext.report.figures import confusion
 from paretext.report.table import markdown
+from paretext.report.trade_off import TradeOffPoint, trade_off
 
 BASELINE = "pytorch"
 
@@ -95,6 +97,10 @@ def compare(
     _check(versions, data)
     threads = threads or available_cores()
     targets = [version.target for version in versions]
+    for target in [target for target in targets if target.kind == "artifact"][:1]:
+        artifact = Artifact.load(target.folder, threads)
+        longer, longest = artifact.longer(data.texts), artifact.manifest.max_length
+        say_cut("evaluation", longer, len(data), longest)
     measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
     comparison = Comparison(
         rows=tuple(_row(version, measured, data, seed) for version in versions),

@@ -57,7 +57,7 @@ BRIEF = (
 
 def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """The same for a terminal of 80 columns, under BRIEF."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row, full in zip(comparison.rows, cells(comparison), strict=True):
         drop = row.drops.macro_f1 if row.drops else None
         rows.append(
