@@ -24,6 +24,7 @@ SHAPE = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "intermediate_size": 64,
+    "initializer_range": 0.1,  # 0.02 suits 768; so narrow a network would hardly learn with it
 }
 ARCHITECTURES = ("bert", "roberta", "electra", "distilroberta", "twitter-roberta", "distilbert")
 
@@ -36,6 +37,15 @@ def build(architecture: str, folder: Path, texts: Sequence[str] = TEXTS) -> Path
     tokenizer.save_pretrained(folder)
     _model(architecture, len(tokenizer)).save_pretrained(folder)
     return folder
+
+
+@torch.no_grad()
+def shake(model: Any, size: float = 0.2) -> Any:
+    """Move every parameter at random, so that no bias is zero and no two positions are alike."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter += size * torch.randn(parameter.shape, generator=generator)
+    return model
 
 
 def _model(architecture: str, vocabulary: int) -> Any:
@@ -59,7 +69,14 @@ def _model(architecture: str, vocabulary: int) -> Any:
     if architecture == "electra":  # electra-small projects its narrower embeddings
         return t.ElectraModel(t.ElectraConfig(vocab_size=vocabulary, embedding_size=16, **SHAPE))
     return t.DistilBertModel(
-        t.DistilBertConfig(vocab_size=vocabulary, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
+        t.DistilBertConfig(
+            vocab_size=vocabulary,
+            dim=32,
+            n_layers=2,
+            n_heads=4,
+            hidden_dim=64,
+            initializer_range=0.1,
+        )
     )
 
 

@@ -1,11 +1,11 @@
 """Dynamic INT8: eight-bit weights in the file, activations quantised as they arrive.
 
 Every product of activations with a weight matrix becomes one integer product
-(`MatMulIntegerToFloat`): the weight is quantised per output channel, symmetrically, to int8; the
-activation per tensor to uint8 at run time (`DynamicQuantizeLinear`), once for all the products that
-read it. Query, key and value share one quantised input. Embeddings are looked up in an int8 table
-with one scale for each block of up to 128 values of a row (`GatherBlockQuantized`), because a
-table's rows differ in size by more than one scale can follow.
+(`MatMulIntegerToFloat`), which adds the bias as well: the weight is quantised per output channel,
+symmetrically, to int8; the activation per tensor to uint8 at run time (`DynamicQuantizeLinear`),
+once for all the products that read it: query, key and value share one quantised input. Embeddings
+are looked up in an int8 table with one scale for each block of up to 128 values of a row
+(`GatherBlockQuantized`), because a table's rows differ in size by more than one scale can follow.
 
 Since an activation's range is taken over the whole call, a text's answer depends slightly on the
 texts that share its call. Source: Jacob et al. 2018, "Quantization and Training of Neural Networks
@@ -39,21 +39,27 @@ class DynamicQuantization(BaseModel):
         """The quantised copy of `model`, and sentences that count what was done."""
         weights = {tensor.name: tensor for tensor in model.graph.initializer}
         rewrite = _Rewrite(weights)
+        biases = _biases(model, weights)
+        folded = {id(add) for add, _ in biases.values()}
         products = tables = 0
         for node in model.graph.node:
-            weight = weights.get(node.input[1]) if node.op_type == "MatMul" else None
-            if weight is not None:
-                rewrite.product(node, numpy_helper.to_array(weight))
+            if node.op_type == "MatMul" and _is_matrix(weights.get(node.input[1])):
+                bias = biases.get(node.output[0])
+                rewrite.product(node, numpy_helper.to_array(weights[node.input[1]]), bias)
                 products += 1
+            elif id(node) in folded:
+                continue
             elif self.embeddings and _is_lookup(node, weights):
                 rewrite.lookup(node, numpy_helper.to_array(weights[node.input[0]]))
                 tables += 1
             else:
                 rewrite.nodes.append(node)
         quantised = rewrite.finish(model)
+        all_products = sum(_is_product(node, weights) for node in model.graph.node)
         all_tables = sum(_is_lookup(node, weights) for node in model.graph.node)
         return quantised, [
-            f"quantised {products} of {products} matrix products with weights to int8, per channel",
+            f"quantised {products} of {all_products} matrix products with weights to int8, "
+            "per channel",
             f"quantised {tables} of {all_tables} embedding tables to int8, in blocks",
         ]
 
@@ -66,7 +72,12 @@ class _Rewrite:
         self.nodes: list[onnx.NodeProto] = []
         self.quantised_inputs: set[str] = set()
 
-    def product(self, node: onnx.NodeProto, weight: NDArray[np.float32]) -> None:
+    def product(
+        self,
+        node: onnx.NodeProto,
+        weight: NDArray[np.float32],
+        bias: tuple[onnx.NodeProto, str] | None,
+    ) -> None:
         x, name = node.input
         if x not in self.quantised_inputs:
             outputs = [f"{x}.int8", f"{x}.scale", f"{x}.zero"]
@@ -77,9 +88,13 @@ class _Rewrite:
         scale = _scale(np.abs(weight).max(axis=0))
         self._replace(name, {"int8": np.rint(weight / scale).astype(np.int8), "scale": scale})
         inputs = [f"{x}.int8", f"{name}.int8", f"{x}.scale", f"{name}.scale", f"{x}.zero"]
+        output = node.output
+        if bias is not None:
+            add, values = bias
+            inputs, output = [*inputs, "", values], add.output
         self.nodes.append(
             helper.make_node(
-                "MatMulIntegerToFloat", inputs, node.output, name=node.name, domain=MICROSOFT
+                "MatMulIntegerToFloat", inputs, output, name=node.name, domain=MICROSOFT
             )
         )
 
@@ -127,12 +142,43 @@ class _Rewrite:
         return copy
 
 
+def _biases(
+    model: onnx.ModelProto, weights: dict[str, onnx.TensorProto]
+) -> dict[str, tuple[onnx.NodeProto, str]]:
+    """Output of a product -> the Add of a stored bias that alone reads it, and the bias's name."""
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    found = {}
+    for node in model.graph.node:
+        reading = readers.get(node.output[0], [])
+        if node.op_type != "MatMul" or len(reading) != 1 or reading[0].op_type != "Add":
+            continue
+        add = reading[0]
+        for name in add.input:
+            if name in weights and len(weights[name].dims) == 1:
+                found[node.output[0]] = (add, name)
+    return found
+
+
+def _is_matrix(tensor: onnx.TensorProto | None) -> bool:
+    """Whether a float matrix lies in the file."""
+    return (
+        tensor is not None and len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT
+    )
+
+
+def _is_product(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> bool:
+    """Whether `node` multiplies by numbers that lie in the file."""
+    return node.op_type in ("MatMul", "Gemm") and any(name in weights for name in node.input[:2])
+
+
 def _is_lookup(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> bool:
     """Whether `node` looks rows up in a float matrix that lies in the file."""
-    if node.op_type != "Gather" or node.input[0] not in weights:
+    if node.op_type != "Gather" or any(each.name == "axis" and each.i for each in node.attribute):
         return False
-    table = weights[node.input[0]]
-    return len(table.dims) == 2 and table.data_type == onnx.TensorProto.FLOAT
+    return _is_matrix(weights.get(node.input[0]))
 
 
 def _scale(largest: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,85 @@
+"""Fixtures that several test files share. Nothing here, or in any test, needs the network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+# Before the libraries are imported, and inherited by the processes that tests start.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny matrices: more threads only wait for each other
+
+Encoder = Callable[[str], Path]
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit status, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """command("inspect", folder) runs the command line in this process."""
+    from paretext import cli
+
+    def run(*args: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["paretext", *map(str, args)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Ended(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """encoder("roberta") is the folder of a tiny untrained encoder that knows the toy's words."""
+    import tiny
+    import toy
+
+    root, texts = tmp_path_factory.mktemp("encoders"), toy.dataset(60).texts
+
+    def get(architecture: str) -> Path:
+        folder = root / architecture
+        return folder if folder.exists() else tiny.build(architecture, folder, texts)
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def versions(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A random classifier for the toy's labels: its folder "pytorch", artifacts "fp32", "int8"."""
+    import tiny
+    import torch
+    import toy
+
+    from paretext.classifier import Classifier
+    from paretext.export import export
+    from paretext.export.quantisation import DynamicQuantization
+
+    root = tmp_path_factory.mktemp("versions")
+    classifier = Classifier.from_pretrained(str(encoder("roberta")), toy.LABELS, max_length=24)
+    tiny.shake(classifier.model)
+    texts = toy.dataset(20).texts
+    with torch.no_grad():  # no label more likely than another, so that each is answered
+        head = classifier.model.classifier.out_proj
+        head.bias -= torch.from_numpy(classifier.logits(texts).mean(axis=0))
+    classifier.save(root / "pytorch")
+    export(classifier, root / "fp32", texts, name="fp32")
+    export(classifier, root / "int8", texts, name="int8", quantization=DynamicQuantization())
+    return {name: root / name for name in ("pytorch", "fp32", "int8")}

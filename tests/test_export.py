@@ -1,0 +1,502 @@
+"""Export: an artifact answers as PyTorch does, quantised or not, or it is not written."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tiny
+import torch
+import transformers
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from paretext import artifact as runtime
+from paretext.artifact import Artifact
+from paretext.classifier import Classifier
+from paretext.compression.magnitude import MagnitudePruning, linears
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.export import artifact_writer, export
+from paretext.export.encoder import is_known
+from paretext.export.quantisation import DynamicQuantization
+from paretext.export.traced import plain_products, trace_graph
+from paretext.files import folder_bytes
+from paretext.manifest import Manifest
+from paretext.training import TrainingSettings
+
+LABELS = ("anger", "joy", "sadness")
+MAX_LENGTH = 20
+TEXTS = (
+    "i feel so happy today",
+    "",
+    "no",
+    "what a lovely surprise, thank you! \U0001f602\U0001f44d\U0001f3fd",
+    "he made me angry again, and again, and again, " * 8,
+    "caf\u00e9 na\u00efve \u4f60\u597d \u0441\u043f\u0430\u0441\u0438\u0431\u043e",
+    "  spaces\tand\nlines  ",
+    "i am sad and nothing helps, not even the sun that was out all day long",
+)
+Encoder = Callable[[str], Path]
+
+
+def classifier_of(folder: Path) -> Classifier:
+    """A random classifier in which no parameter is trivially zero or one."""
+    classifier = Classifier.from_pretrained(str(folder), LABELS, MAX_LENGTH)
+    tiny.shake(classifier.model)
+    return classifier
+
+
+@pytest.fixture(scope="module", params=tiny.ARCHITECTURES)
+def classifier(request: pytest.FixtureRequest, encoder: Encoder) -> Classifier:
+    return classifier_of(encoder(request.param))
+
+
+@pytest.fixture(scope="module")
+def fp32(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return export(classifier, tmp_path_factory.mktemp("fp32") / "artifact", TEXTS)
+
+
+@pytest.fixture(scope="module")
+def int8(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("int8") / "artifact"
+    return export(classifier, folder, TEXTS, quantization=DynamicQuantization())
+
+
+def graph_of(artifact: Artifact) -> onnx.GraphProto:
+    return onnx.load(artifact.folder / "model.onnx").graph
+
+
+def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def operators(graph: onnx.GraphProto) -> Counter[str]:
+    return Counter(node.op_type for node in graph.node)
+
+
+# The float32 graph ----------------------------------------------------------------------------
+
+
+def test_logits_are_those_of_pytorch(classifier: Classifier, fp32: Artifact) -> None:
+    expected = classifier.logits(TEXTS)
+    assert np.ptp(expected, axis=0).min() > 0.1  # the texts are told apart, so this can fail
+    np.testing.assert_allclose(fp32.logits(TEXTS), expected, atol=1e-4)
+    assert fp32.predict(TEXTS).tolist() == classifier.predict(TEXTS).tolist()
+
+
+def test_a_text_alone_answers_as_in_a_padded_batch(
+    fp32: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = np.concatenate([fp32.logits([text]) for text in TEXTS])
+    monkeypatch.setattr(runtime, "GROUP_TOKENS", 10**6)
+    np.testing.assert_allclose(fp32.logits(TEXTS), alone, atol=1e-5)
+
+
+def test_the_graph_has_the_inputs_promised_and_nothing_unread(fp32: Artifact) -> None:
+    graph = graph_of(fp32)
+    inputs = {each.name: each.type.tensor_type for each in graph.input}
+    assert list(inputs) == ["input_ids", "attention_mask"]
+    for each in inputs.values():
+        assert each.elem_type == TensorProto.INT32
+        assert [d.dim_param for d in each.shape.dim] == ["batch", "sequence"]
+    (logits,) = graph.output
+    assert logits.name == "logits"
+    assert logits.type.tensor_type.shape.dim[1].dim_value == len(LABELS)
+    read = [name for node in graph.node for name in node.input]
+    made = [name for node in graph.node for name in node.output]
+    assert set(inputs) <= set(read)
+    assert {each.name for each in graph.initializer} <= set(read)
+    assert set(made) - set(read) == {"logits"}
+    assert len(made) == len(set(made))
+    names = [each.name for each in graph.initializer]
+    assert len(names) == len(set(names))
+
+
+def test_a_layer_is_eighteen_operators(classifier: Classifier, fp32: Artifact) -> None:
+    graph = graph_of(fp32)
+    found, layers = operators(graph), classifier.model.config.num_hidden_layers
+    names = [node.name.split(".") for node in graph.node]
+    per_layer = Counter(parts[1] for parts in names if parts[0] == "layer")
+    # the last layer has one more: it cuts its input down to the first token
+    assert per_layer == {str(i): 18 + (i == layers - 1) for i in range(layers)}
+    assert found["MultiHeadAttention"] == layers
+    assert found["LayerNormalization"] == 2 * layers + 1
+    assert found["MatMul"] == len(linears(classifier.model))
+    assert found == fp32.manifest.operators
+
+
+def test_only_positions_that_can_occur_are_stored(classifier: Classifier, fp32: Artifact) -> None:
+    table = weights_of(graph_of(fp32))["embeddings.positions"]
+    embeddings = classifier.model.base_model.embeddings
+    rows = embeddings.position_embeddings.weight.detach().numpy()
+    start = 2 if classifier.model.config.model_type == "roberta" else 0
+    types = getattr(embeddings, "token_type_embeddings", None)
+    first_type = 0 if types is None else types.weight.detach().numpy()[0]
+    np.testing.assert_array_equal(table, rows[start : start + MAX_LENGTH] + first_type)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu_new", "gelu_pytorch_tanh"])
+def test_other_activations(encoder: Encoder, tmp_path: Path, activation: str) -> None:
+    classifier = classifier_of(encoder("bert"))
+    config = transformers.BertConfig(
+        **classifier.model.config.to_dict() | {"hidden_act": activation}
+    )
+    model = transformers.BertForSequenceClassification(config).eval()
+    model.load_state_dict(classifier.model.state_dict())
+    other = dataclasses.replace(classifier, model=model)
+    assert is_known(model)
+    made = export(other, tmp_path / "artifact", TEXTS)
+    # the two forms of GELU are close: the answers must be much closer to their own than to GELU's
+    expected = other.logits(TEXTS)
+    apart = float(np.abs(expected - classifier.logits(TEXTS)).max())
+    np.testing.assert_allclose(made.logits(TEXTS), expected, atol=min(1e-4, apart / 10))
+
+
+def test_the_manifest_counts_the_zeros_of_a_pruned_classifier(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    data = Dataset(("a b", "c d"), np.array([0, 1]), LABELS)
+    step = MagnitudePruning(amount=0.35, recovery_epochs=0)
+    pruned, _ = step.apply(classifier, data, data, TrainingSettings())
+    modules = [m for m in pruned.model.modules() if isinstance(m, nn.Linear)]
+    weights = sum(m.weight.numel() for m in modules)
+    zeros = sum(int((m.weight.detach().numpy() == 0).sum()) for m in modules)
+    assert zeros == round(0.35 * weights)
+    made = export(pruned, tmp_path / "artifact", TEXTS).manifest.matrices
+    assert (made.weights, made.zeros) == (weights, zeros)
+
+
+def test_what_the_manifest_says_of_the_agreement(classifier: Classifier, int8: Artifact) -> None:
+    agreement = int8.manifest.agreement
+    difference = np.abs(int8.predict_proba(TEXTS) - classifier.predict_proba(TEXTS)).max()
+    flips = int((int8.predict(TEXTS) != classifier.predict(TEXTS)).sum())
+    assert agreement.texts == len(TEXTS)
+    assert agreement.largest_probability_difference == pytest.approx(difference, abs=1e-6)
+    assert agreement.flipped_predictions == flips
+    assert 0 < agreement.largest_logit_difference <= 1e-4 * max(1, np.abs(int8.logits(TEXTS)).max())
+
+
+# A graph that is wrong is not written ---------------------------------------------------------
+
+
+def test_a_weight_that_is_off_is_refused(
+    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = artifact_writer.read_encoder
+
+    def misread(model: Any) -> Any:
+        encoder = read(model)
+        layer = encoder.layers[-1]
+        weight = layer.key.weight.copy()
+        weight[3, 5] += 1
+        key = dataclasses.replace(layer.key, weight=weight)
+        layers = (*encoder.layers[:-1], dataclasses.replace(layer, key=key))
+        return dataclasses.replace(encoder, layers=layers)
+
+    monkeypatch.setattr(artifact_writer, "read_encoder", misread)
+    with pytest.raises(ParetextError, match="differs from PyTorch"):
+        export(classifier, tmp_path / "artifact", TEXTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_with_another_head_is_refused(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subclass that computes something else has the same config; the answers give it away."""
+    classifier = classifier_of(encoder("roberta"))
+    forward = classifier.model.forward
+
+    def shifted(*args: Any, **kwargs: Any) -> Any:
+        answer = forward(*args, **kwargs)
+        answer.logits = answer.logits + torch.tensor([0.0, 0.01, 0.0])
+        return answer
+
+    monkeypatch.setattr(classifier.model, "forward", shifted)
+    with pytest.raises(ParetextError, match=r"by 0\.01 in a logit"):
+        export(classifier, tmp_path / "artifact", TEXTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_texts_to_check_with(encoder: Encoder, tmp_path: Path) -> None:
+    with pytest.raises(ParetextError, match="at least one text"):
+        export(classifier_of(encoder("bert")), tmp_path / "artifact", [])
+
+
+# Quantisation ---------------------------------------------------------------------------------
+
+
+def test_every_matrix_product_is_quantised(classifier: Classifier, int8: Artifact) -> None:
+    graph, modules = graph_of(int8), linears(classifier.model)
+    weights = weights_of(graph)
+    assert operators(graph)["MatMulIntegerToFloat"] == len(modules)
+    assert operators(graph)["MatMul"] == 0
+    # the products add their biases: what is left are the skip connections and the positions
+    assert operators(graph)["Add"] == 2 * classifier.model.config.num_hidden_layers + 1
+    assert operators(graph)["GatherBlockQuantized"] == 1
+    assert not any(
+        name in weights and weights[name].ndim > 1 and weights[name].dtype == np.float32
+        for node in graph.node
+        if node.op_type in ("Gemm", "MatMul", "Gather")
+        for name in node.input
+    )
+    said = "\n".join(int8.manifest.done)
+    assert f"quantised {len(modules)} of {len(modules)} matrix products" in said
+    assert "quantised 1 of 1 embedding tables" in said
+    assert int8.manifest.recipe[-1] == DynamicQuantization().model_dump()
+
+
+def test_int8_weights_are_within_half_a_step(classifier: Classifier, int8: Artifact) -> None:
+    weights = weights_of(graph_of(int8))
+    for name, module in linears(classifier.model):
+        expected = module.weight.detach().numpy().T
+        values, scale = weights[f"{name}.weight.int8"], weights[f"{name}.weight.scale"]
+        assert values.dtype == np.int8
+        assert scale.shape == (module.out_features,)
+        assert (np.abs(values).max(axis=0) == 127).all()  # the whole range of every channel
+        assert (np.abs(values * scale - expected) <= scale * 0.5001).all()
+
+
+def test_int8_is_smaller_and_close(classifier: Classifier, fp32: Artifact, int8: Artifact) -> None:
+    files = [
+        folder.stat().st_size for folder in (int8.folder / "model.onnx", fp32.folder / "model.onnx")
+    ]
+    assert files[0] < 0.75 * files[1]
+    assert folder_bytes(int8.folder) < folder_bytes(fp32.folder)
+    expected = fp32.logits(TEXTS)
+    difference = np.abs(int8.logits(TEXTS) - expected).max()
+    assert 0 < difference < 0.15 * np.ptp(expected)
+
+
+def test_embeddings_stay_when_asked(classifier: Classifier, tmp_path: Path) -> None:
+    kept = DynamicQuantization(embeddings=False)
+    made = export(classifier, tmp_path / "artifact", TEXTS, quantization=kept)
+    words = weights_of(graph_of(made))["embeddings.words"]
+    expected = classifier.model.get_input_embeddings().weight.detach().numpy()
+    np.testing.assert_array_equal(words, expected)
+    assert operators(graph_of(made))["GatherBlockQuantized"] == 0
+    assert "quantised 0 of 1 embedding tables" in "\n".join(made.manifest.done)
+    assert operators(graph_of(made))["MatMulIntegerToFloat"] == len(linears(classifier.model))
+
+
+def run_nodes(
+    nodes: list[onnx.NodeProto],
+    weights: dict[str, NDArray[Any]],
+    x: NDArray[Any],
+    kept: DynamicQuantization | None = None,
+) -> tuple[NDArray[np.float32], list[str]]:
+    """The answer of nodes from x to y, quantised if asked, by ONNX Runtime; and what was said."""
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [
+            helper.make_tensor_value_info(
+                "x", helper.np_dtype_to_tensor_dtype(x.dtype), [None] * x.ndim
+            )
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    model, said = kept.apply(model) if kept else (model, [])
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(["y"], {"x": x})[0], said
+
+
+@pytest.mark.parametrize("width", [8, 16, 24, 32, 40, 100, 128, 200])
+def test_tables_of_any_width_are_looked_up_within_half_a_step(width: int) -> None:
+    generator = np.random.default_rng(width)
+    table = generator.normal(size=(50, width)).astype(np.float32)
+    table[7] = 0
+    table *= generator.uniform(0.01, 10, size=(50, 1)).astype(np.float32)
+    ids = np.array([[0, 49, 7], [3, 3, 12]], np.int32)
+    node = helper.make_node("Gather", ["table", "x"], ["y"])
+    found, said = run_nodes([node], {"table": table}, ids, DynamicQuantization())
+    assert said[1].startswith("quantised 1 of 1")
+    step = np.abs(table).max(axis=1, keepdims=True)[ids] / 127
+    assert found.shape == (2, 3, width)
+    assert (np.abs(found - table[ids]) <= 0.501 * step + 1e-7).all()
+    assert (found[0, 2] == 0).all()
+
+
+def test_an_integer_product_is_that_of_the_dequantised_numbers() -> None:
+    """By hand: x to 8 bits over its range, W to 8 bits per column, the product of the two."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2, 3, 24)).astype(np.float32)
+    weight = generator.normal(size=(24, 5)).astype(np.float32) * [1, 10, 0.1, 0, 3]
+    weight = weight.astype(np.float32)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    found, said = run_nodes([node], {"w": weight}, x, DynamicQuantization())
+    assert said[0].startswith("quantised 1 of 1")
+    step = (max(x.max(), 0) - min(x.min(), 0)) / 255
+    zero = np.round(-min(x.min(), 0) / step)
+    x8 = (np.clip(np.round(x / step) + zero, 0, 255) - zero) * step
+    scale = np.abs(weight).max(axis=0) / 127
+    w8 = np.round(weight / np.where(scale > 0, scale, 1)) * scale
+    np.testing.assert_allclose(found, x8 @ w8, rtol=1e-4, atol=1e-4)
+    assert (found[..., 3] == 0).all()
+
+
+def test_products_that_cannot_be_quantised_are_kept_and_counted() -> None:
+    """A product with a stack of matrices is no Linear; it stays as it is, and the count says so."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2, 3, 8)).astype(np.float32)
+    stack = generator.normal(size=(2, 8, 4)).astype(np.float32)
+    flat = generator.normal(size=(4, 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "stack"], ["between"]),
+        helper.make_node("MatMul", ["between", "flat"], ["y"]),
+    ]
+    weights = {"stack": stack, "flat": flat}
+    found, said = run_nodes(nodes, weights, x, DynamicQuantization())
+    assert said[0].startswith("quantised 1 of 2 matrix products")
+    np.testing.assert_allclose(found, x @ stack @ flat, atol=0.2)
+
+
+def test_a_gather_along_columns_is_no_lookup() -> None:
+    table = np.arange(32, dtype=np.float32).reshape(2, 16) / 7
+    node = helper.make_node("Gather", ["table", "x"], ["y"], axis=1)
+    found, said = run_nodes([node], {"table": table}, np.array([3, 1]), DynamicQuantization())
+    np.testing.assert_array_equal(found, table[:, [3, 1]])
+    assert said[1].startswith("quantised 0 of 0")
+
+
+# Architectures whose graph PyTorch traces -----------------------------------------------------
+
+
+def test_all_forms_of_a_linear_become_one() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(3, 8)).astype(np.float32)
+    weight = generator.normal(size=(8, 8)).astype(np.float32)
+    bias = generator.normal(size=8).astype(np.float32)
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["a"], transB=1, name="gemm"),
+        helper.make_node("Transpose", ["w"], ["w.t"], perm=[1, 0]),
+        helper.make_node("MatMul", ["a", "w.t"], ["c"]),
+        helper.make_node("MatMul", ["c", "copy"], ["d"]),
+        helper.make_node("Gemm", ["d", "w"], ["e"]),
+        helper.make_node("Gemm", ["e", "w", "b"], ["y"], alpha=0.5),
+    ]
+    weights = {"w": weight, "b": bias, "copy": weight.T.copy()}
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    plain = plain_products(model)
+    assert operators(plain.graph) == {"MatMul": 4, "Add": 1, "Gemm": 1}
+    stored = weights_of(plain.graph)
+    assert sorted(values.shape for values in stored.values()) == [(8,), (8, 8), (8, 8)]
+    expected = run_nodes(nodes, weights, x)[0]
+    session = onnxruntime.InferenceSession(plain.SerializeToString())
+    np.testing.assert_allclose(session.run(["y"], {"x": x})[0], expected, rtol=1e-4)
+    by_hand = (x @ weight.T + bias) @ weight.T @ weight.T @ weight
+    np.testing.assert_allclose(expected, 0.5 * by_hand @ weight + bias, rtol=1e-4, atol=1e-3)
+
+
+def traced_classifier(encoder: Encoder, kind: str) -> Classifier:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(encoder("bert")))
+    shape: dict[str, Any] = {
+        **tiny.SHAPE,
+        "vocab_size": len(tokenizer),
+        "num_labels": len(LABELS),
+        "pad_token_id": tokenizer.pad_token_id,
+        "max_position_embeddings": 64,
+    }
+    torch.manual_seed(0)
+    model: Any
+    if kind == "mpnet":
+        model = transformers.MPNetForSequenceClassification(transformers.MPNetConfig(**shape))
+    elif kind == "albert":  # its layers share their weights
+        config = transformers.AlbertConfig(embedding_size=16, **shape)
+        model = transformers.AlbertForSequenceClassification(config)
+    else:
+        config = transformers.DebertaV2Config(
+            relative_attention=True,
+            position_buckets=8,
+            pos_att_type=["p2c", "c2p"],
+            share_att_key=True,
+            norm_rel_ebd="layer_norm",
+            **shape,
+        )
+        model = transformers.DebertaV2ForSequenceClassification(config)
+    return Classifier(tiny.shake(model.eval()), tokenizer, LABELS, MAX_LENGTH)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["mpnet", "albert", "deberta"])
+def test_a_traced_architecture(
+    encoder: Encoder,
+    tmp_path: Path,
+    kind: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    classifier = traced_classifier(encoder, kind)
+    capfd.readouterr()
+    # tracing takes seconds: both artifacts are made of one trace
+    monkeypatch.setattr(artifact_writer, "trace_graph", functools.cache(trace_graph))
+    assert not is_known(classifier.model)
+    made = export(classifier, tmp_path / "fp32", TEXTS)
+    expected = classifier.logits(TEXTS)
+    np.testing.assert_allclose(
+        made.logits(TEXTS), expected, atol=1e-4 * max(1, np.abs(expected).max())
+    )
+    for text, row in zip(TEXTS, expected, strict=True):
+        np.testing.assert_allclose(made.logits([text])[0], row, atol=1e-3)
+    assert "traced by PyTorch" in made.manifest.done[0]
+    graph = graph_of(made)
+    assert [each.name for each in graph.input] == ["input_ids", "attention_mask"]
+    assert {each.type.tensor_type.elem_type for each in graph.input} == {TensorProto.INT32}
+    modules = linears(classifier.model)
+    assert made.manifest.matrices.weights == sum(m.weight.numel() for _, m in modules)
+
+    int8 = export(classifier, tmp_path / "int8", TEXTS, quantization=DynamicQuantization())
+    said = "\n".join(int8.manifest.done)
+    names = {n.input[1] for n in graph_of(int8).node if n.op_type == "MatMulIntegerToFloat"}
+    assert len(names) == len(modules)
+    products = operators(graph_of(int8))["MatMulIntegerToFloat"]
+    assert f"quantised {products} of {products} matrix products" in said
+    assert folder_bytes(int8.folder) < folder_bytes(made.folder)
+    assert np.abs(int8.logits(TEXTS) - expected).max() < 0.15 * np.ptp(expected)
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "")
+
+
+def test_a_model_that_cannot_be_traced(encoder: Encoder) -> None:
+    class Stubborn(nn.Module):
+        device = torch.device("cpu")
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+            raise RuntimeError("no such thing\nas an export")
+
+    with pytest.raises(ParetextError, match="cannot export Stubborn") as caught:
+        trace_graph(Stubborn())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_folder_is_replaced_whole(classifier: Classifier, tmp_path: Path) -> None:
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    made = export(classifier, folder, TEXTS, name="second")
+    names = {"model.onnx", "tokenizer.json", "config.json", "README.md", "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert set(made.manifest.files) == names - {"manifest.json"}
+    assert Manifest.read(folder).name == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
+    config = transformers.AutoConfig.from_pretrained(str(folder))
+    assert tuple(config.id2label.values()) == LABELS
