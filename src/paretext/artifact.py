@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -76,24 +77,28 @@ class Artifact:
 
     def predict_proba(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Probabilities, (n, classes), for any iterable of texts; memory grows with n answers."""
-        if isinstance(texts, str):
-            raise ParetextError(
-                "predict takes a list of texts, and was given one str: put it in []."
-            )
-        parts = [softmax(logits) for logits in self._chunks(texts)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.classes_)), np.float32)
+        return softmax(self.logits(texts))
 
     def stream(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
         """Each text's probabilities, (classes,), in order and in constant memory."""
         for logits in self._chunks(texts):
             yield from softmax(logits)
 
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def logits(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """The graph's raw outputs, (n, classes)."""
-        return np.concatenate(list(self._chunks(texts)))
+        none = np.empty((0, len(self.manifest.labels)), np.float32)
+        return np.concatenate([none, *self._chunks(texts)])
+
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are longer than the longest input, so that their ends are cut."""
+        return sum(bool(encoding.overflowing) for encoding in self._encode(list(texts)))
 
     def _chunks(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
         """Logits of CHUNK_TEXTS texts at a time."""
+        if isinstance(texts, str):
+            raise ParetextError(
+                "predict takes a list of texts, and was given one str: put it in []."
+            )
         remaining = iter(texts)
         while chunk := list(itertools.islice(remaining, CHUNK_TEXTS)):
             yield self._run_texts(chunk)
@@ -158,19 +163,33 @@ class Artifact:
 
 
 def group_by_length(lengths: Sequence[int], tokens: int, workers: int) -> list[NDArray[np.int64]]:
-    """Cut texts, sorted by length, into groups of about `tokens` padded tokens each.
+    """Cut texts, sorted by length, into groups of at most `tokens` padded tokens each.
 
-    Their number is a multiple of `workers` where there are several, so that no core waits for the
-    others at the end; the groups of the longest texts come first.
+    Padded tokens are a group's texts times the longest of them; a text with more is a group by
+    itself. The number of groups is a multiple of `workers` where there are several (and enough
+    texts), and they are as even as they can be, so that no core waits for the others at the end;
+    the groups of the longest texts come first.
     """
     order = np.argsort(np.asarray(lengths), kind="stable")[::-1]
-    sizes = np.asarray(lengths)[order]
-    wanted = -(-int(sizes.sum()) // tokens)
+    sizes = np.asarray(lengths)[order].tolist()
+    wanted = len(_starts(sizes, tokens))
     if wanted > 1:
-        wanted = min(-(-wanted // workers) * workers, len(order))
-    ends = np.cumsum(sizes)
-    cuts = np.searchsorted(ends, ends[-1] * np.arange(1, wanted) / wanted, side="left") + 1
-    return [group for group in np.split(order, np.unique(cuts)) if len(group)]
+        wanted = min(-(-wanted // workers) * workers, len(sizes))
+    smallest = bisect_left(range(tokens), True, key=lambda t: len(_starts(sizes, t)) <= wanted)
+    groups = np.split(order, _starts(sizes, smallest)[1:])
+    while len(groups) < wanted:  # texts of equal length leave no such limit: halve the largest
+        padded = [lengths[group[0]] * len(group) * (len(group) > 1) for group in groups]
+        largest = int(np.argmax(padded))
+        groups[largest : largest + 1] = np.array_split(groups[largest], 2)
+    return groups
+
+
+def _starts(sizes: Sequence[int], tokens: int) -> list[int]:
+    """Where the groups begin if each takes as many texts, longest first, as `tokens` allow."""
+    starts = [0]
+    while (end := starts[-1] + max(tokens // max(sizes[starts[-1]], 1), 1)) < len(sizes):
+        starts.append(end)
+    return starts
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

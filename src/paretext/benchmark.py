@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -105,7 +105,8 @@ def benchmark(
         shared = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (shared / "texts.json").write_text(json.dumps(list(texts)), encoding="utf-8")
         workers = {
-            target.name: stack.enter_context(_Worker(target, shared, threads)) for target in targets
+            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
+            for index, target in enumerate(targets)
         }
         advance = stack.enter_context(
             progress.task("timing all versions", len(targets) * (rounds + 1))
@@ -130,7 +131,7 @@ def benchmark(
         return {
             target.name: Measured(
                 _cost(target, times[target.name], workers[target.name].ask("memory")["bytes"]),
-                np.load(shared / f"{target.name}.npy"),
+                np.load(workers[target.name].logits),
             )
             for target in targets
         }
@@ -148,22 +149,26 @@ def _cost(target: Target, times: dict[str, list[float]], peak: float) -> Cost:
 
 
 class _Worker:
-    """A process that loads one target and measures it when asked."""
+    """A process that loads one target and measures it when asked.
 
-    def __init__(self, target: Target, shared: Path, threads: int) -> None:
+    place: where to put its files, less the suffix; a version's name may hold any character.
+    """
+
+    def __init__(self, target: Target, place: Path, threads: int) -> None:
         self.target = target
+        self.logits = place.with_suffix(".npy")
         task = {
             **asdict(target),
             "folder": str(target.folder),
-            "texts": str(shared / "texts.json"),
-            "logits": str(shared / f"{target.name}.npy"),
+            "texts": str(place.with_name("texts.json")),
+            "logits": str(self.logits),
             "threads": threads,
         }
         limits = {
             name: str(threads)
             for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
         }
-        self._errors = (shared / f"{target.name}.errors").open("w+", encoding="utf-8")
+        self._errors = place.with_suffix(".errors").open("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "paretext.benchmark_worker", json.dumps(task)],
             stdin=subprocess.PIPE,
@@ -176,8 +181,9 @@ class _Worker:
 
     def ask(self, what: str, texts: int | None = None) -> dict[str, float]:
         if self.process.stdin is not None and self.process.poll() is None:
-            self.process.stdin.write(json.dumps({"what": what, "texts": texts}) + "\n")
-            self.process.stdin.flush()
+            with suppress(BrokenPipeError):  # it has just ended; _read says why
+                self.process.stdin.write(json.dumps({"what": what, "texts": texts}) + "\n")
+                self.process.stdin.flush()
         return self._read()
 
     def _read(self) -> dict[str, float]:

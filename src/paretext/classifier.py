@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
+from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from paretext.errors import ParetextError
@@ -51,12 +52,7 @@ class Classifier:
             label2id={label: index for index, label in names.items()},
             ignore_mismatched_sizes=True,
         )
-        longest = longest_input(model.config)
-        if max_length > longest:
-            raise ParetextError(
-                f"max length is {max_length}, and {name} takes at most {longest} tokens; "
-                f"use --max-length {longest}."
-            )
+        _check_length(name, model.config, max_length)
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, tuple(label_names), max_length)
 
@@ -85,6 +81,11 @@ class Classifier:
             return_token_type_ids=False,
         )
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are longer than max_length, so that their ends are cut."""
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)
+        return sum(bool(encoding.overflowing) for encoding in encoded.encodings)
 
     @torch.inference_mode()
     def logits(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float32]:
@@ -134,8 +135,9 @@ def source_digest(name: str) -> str:
     return folder_digest(Path(name)) if Path(name).is_dir() else f"hub:{name}"
 
 
-def check_source(name: str) -> bool:
-    """Fail now, before any training, where `name` is neither a model folder nor on the hub.
+def check_source(name: str, max_length: int | None = None) -> bool:
+    """Fail now, before any training, where `name` is neither a model folder nor on the hub, or
+    takes no input of `max_length` tokens.
 
     Returns whether to read local files only: for a folder, in offline mode, and where the hub does
     not answer one quick question (transformers alone would try again for half a minute; a model
@@ -150,10 +152,21 @@ def check_source(name: str) -> bool:
         except Exception:  # the kind depends on the HTTP library in use
             local = True
     try:
-        AutoConfig.from_pretrained(name, local_files_only=local)
+        config = AutoConfig.from_pretrained(name, local_files_only=local)
     except (OSError, ValueError) as error:
         raise _not_a_model(name, error) from None
+    if max_length is not None:
+        _check_length(name, config, max_length)
     return local
+
+
+def _check_length(name: str, config: Any, max_length: int) -> None:
+    longest = longest_input(config)
+    if max_length > longest:
+        raise ParetextError(
+            f"max length is {max_length}, and {name} takes at most {longest} tokens; "
+            f"use --max-length {longest}."
+        )
 
 
 def label_names(name: str) -> tuple[str, ...]:
@@ -168,16 +181,27 @@ def _load(name: str, **config: Any) -> tuple[Any, Any]:
         model = AutoModelForSequenceClassification.from_pretrained(
             name, dtype=torch.float32, local_files_only=local, **config
         )
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise _not_a_model(name, error) from None
+    return model.eval(), _load_tokenizer(name, local)
+
+
+def _load_tokenizer(name: str, local: bool) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
+    except Exception as error:  # a damaged file raises many kinds, some of them plain Exception
+        problem = ValueError(f"its tokenizer cannot be loaded, {type(error).__name__}: {error}")
+        raise _not_a_model(name, problem) from None
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        # Without its files transformers makes a tokenizer that knows no word.
+        raise _not_a_model(name, ValueError("its tokenizer's files are missing"))
     if not getattr(tokenizer, "is_fast", False):
         raise ParetextError(
             f"{name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with it; "
             "convert it with transformers' convert_slow_tokenizer, or choose another model."
         )
     tokenizer.padding_side = "right"
-    return model.eval(), tokenizer
+    return tokenizer
 
 
 def _not_a_model(name: str, error: Exception) -> ParetextError:

@@ -12,6 +12,7 @@ import typer
 
 from paretext import progress
 from paretext.errors import ParetextError
+from paretext.files import is_full_disk
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
@@ -71,9 +72,14 @@ ClassWeights = Annotated[
 Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (auto).")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (auto).")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the split, the head and training (0).")]
-Threads = Annotated[int | None, typer.Option(help="Cores to use (default: all).")]
-Rounds = Annotated[int, typer.Option(help="Interleaved rounds of timing.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use (all).")]
+Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds of timing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+_PATH_ERRORS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+)
 
 
 @app.command()
@@ -383,27 +389,37 @@ def demo(
 
 
 def main() -> None:
-    """Run a verb; a ParetextError or a full disk becomes one sentence and exit status 2."""
+    """Run a verb; what the user can mend becomes one sentence and exit status 2."""
     from paretext.console import ConsoleSink, err
 
     _quiet_libraries()
     try:
         with progress.using(ConsoleSink()):
             app()
-    except ParetextError as error:
-        err.print(f"paretext: {error}", markup=False, soft_wrap=True)
-        sys.exit(2)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
             raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        err.print(
-            f"paretext: the disk is full{where}; free some space and run the same command again, "
-            "finished stages are kept.",
-            markup=False,
-            soft_wrap=True,
-        )
+        err.print(f"paretext: {sentence}", markup=False, soft_wrap=True)
         sys.exit(2)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the user of an error that is theirs to mend; None for a fault of ours."""
+    if isinstance(error, ParetextError):
+        return str(error)
+    if is_full_disk(error):
+        path = getattr(error, "filename", None)
+        where = f" while writing {path}" if path else ""
+        return (
+            f"the disk is full{where}; free some space and run the same command again, "
+            "finished stages are kept."
+        )
+    if isinstance(error, OSError) and error.errno in _PATH_ERRORS and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror}); check the path."
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("paretext"):
+        return f'{error.name} is not installed; pip install "paretext[train]".'
+    return None
 
 
 def _recipe(
@@ -417,7 +433,8 @@ def _recipe(
     values = recipe.model_dump(mode="json", by_alias=True)
     values["training"] |= given
     values["models"] = models or values["models"]
-    values["max_length"] = max_length or values["max_length"]
+    if max_length is not None:
+        values["max_length"] = max_length
     return validated(Recipe, values, "the settings")
 
 
@@ -434,7 +451,7 @@ def _read(
     names: tuple[str, ...] | None = None,
 ) -> Data:
     """Read all splits with the label names of the first, and check them."""
-    from paretext.data import Dataset, read_label_names
+    from paretext.data import Dataset, read_label_names, require_trainable
     from paretext.run import prepare
 
     columns: dict[str, Any] = {
@@ -445,6 +462,7 @@ def _read(
     if labels is not None:
         names = read_label_names(labels)
     train = Dataset.read(data, label_names=names, **columns)
+    require_trainable(train)  # before the labels of the others are looked up in its own
     others = [
         Dataset.read(source, label_names=train.label_names, split="validation", **columns)
         if source
@@ -464,7 +482,7 @@ def _show_comparison(folder: Path, as_json: bool) -> None:
     """The table, what it says, and where the files are."""
     from paretext.comparison import Comparison
     from paretext.console import dump, line, table
-    from paretext.report.table import COLUMNS, cells, sentences
+    from paretext.report.table import BRIEF, brief_cells, sentences
 
     if as_json:
         import json
@@ -472,7 +490,7 @@ def _show_comparison(folder: Path, as_json: bool) -> None:
         dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
         return
     comparison = Comparison.read(folder)
-    table(COLUMNS, cells(comparison), title=f"{comparison.data['texts']:,} texts")
+    table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
     for sentence in sentences(comparison):
         line(f"- {sentence}")
     line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")

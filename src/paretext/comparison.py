@@ -196,8 +196,9 @@ def _write(comparison: Comparison, folder: Path) -> None:
         writer.writerows(flat)
     write_json(folder / "comparison.json", _json(comparison))
     (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
-    for row in comparison.rows:
-        picture = folder / f"confusion-{re.sub(r'[^A-Za-z0-9._-]', '-', row.version)}.png"
+    names = file_names([row.version for row in comparison.rows])
+    for row, name in zip(comparison.rows, names, strict=True):
+        picture = folder / f"confusion-{name}.png"
         confusion(row.quality.confusion, comparison.labels, picture, row.version)
     points = [
         TradeOffPoint(
@@ -213,6 +214,16 @@ def _write(comparison: Comparison, folder: Path) -> None:
     ]
     texts = comparison.data["texts"]
     trade_off(points, folder / "trade-off.png", f"Quality on {texts:,} texts against cost")
+
+
+def file_names(versions: Sequence[str]) -> list[str]:
+    """Each version's name as part of a file's name; a number keeps like ones apart."""
+    names: list[str] = []
+    for version in versions:
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", version)
+        numbered = [name, *(f"{name}-{number}" for number in range(2, len(names) + 3))]
+        names.append(next(each for each in numbered if each not in names))
+    return names
 
 
 def _json(comparison: Comparison) -> dict[str, Any]:

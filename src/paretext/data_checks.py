@@ -132,6 +132,15 @@ def drop_leaks(train: Dataset, evaluation: Dataset) -> Dataset:
     return evaluation.take(~leaked)
 
 
+def say_cut(split: str, longer: int, texts: int, max_length: int) -> None:
+    """Say how many texts of a split are longer than the model's input; nothing where all fit."""
+    if longer:
+        say(
+            f"{longer:,} of {texts:,} {split} texts are longer than {max_length} tokens; "
+            "their ends are cut"
+        )
+
+
 def _leaked(train: Dataset, evaluation: Dataset) -> npt.NDArray[np.bool_]:
     known = {text_identity(text) for text in train.texts}
     return np.array([text_identity(text) in known for text in evaluation.texts], dtype=np.bool_)

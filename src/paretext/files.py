@@ -1,18 +1,25 @@
 """Files and folders written whole or not at all, and their digests.
 
 A folder is built beside its place under another name and renamed when it is complete, so that a
-process that dies at any moment leaves either the old folder or the new one.
+process that dies at any moment leaves the old folder or the new one (between two renames, none),
+never half of one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from paretext.errors import ParetextError
+
+SCRATCH = "scratch"
+"""Folder in a stage's partial one for what only helps to go on (checkpoints); not in the result."""
 
 
 def sha256(path: Path) -> str:
@@ -73,9 +80,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def replace_folder(source: Path, target: Path) -> None:
     """Rename `source` to `target`, in the place of a folder that may be there."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
-        shutil.rmtree(target)
+        target.rename(old)
     source.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class Stages:
@@ -85,7 +95,8 @@ class Stages:
     folder unless it is there already and was made from the same inputs. The work happens in
     `NAME.partial`, which survives a kill: work that was begun from the same inputs finds what it
     left there and may go on from it. The record of the finished stage is written before the
-    rename, so a kill between the two costs nothing: the next call does the rename.
+    rename, so a kill between the two costs nothing: the next call does the rename. What stands in
+    its folder SCRATCH is deleted in between, when nothing can need it any more.
     """
 
     def __init__(self, root: Path) -> None:
@@ -99,25 +110,54 @@ class Stages:
         partial = folder.with_name(f"{folder.name}.partial")
         done, begun = self._record(name, "done"), self._record(name, "begun")
         if _read(done) == key:
-            if not folder.exists() and partial.exists():
-                partial.rename(folder)
+            if not folder.exists() and partial.exists() and _read(begun) == key:
+                self._settle(name)
             if folder.exists():
+                _forget(begun, partial)  # begun for inputs since given up
                 return False
+            done.unlink()  # somebody removed the folder
         if _read(begun) != key:
-            shutil.rmtree(partial, ignore_errors=True)
+            _forget(begun, partial)
         partial.mkdir(parents=True, exist_ok=True)
         write_text(begun, key)
-        work(partial)
+        try:
+            work(partial)
+        except ParetextError:  # what was asked for cannot be done: there is nothing to go on from
+            _forget(begun, partial)
+            raise
         if folder.exists():
+            done.unlink(missing_ok=True)  # from here on it is no longer whole
             shutil.rmtree(folder)
         write_text(done, key)
-        partial.rename(folder)
-        begun.unlink()
+        self._settle(name)
         return True
+
+    def _settle(self, name: str) -> None:
+        """A finished stage's folder takes its name."""
+        folder = self.root / name
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial / SCRATCH, ignore_errors=True)
+        partial.rename(folder)
+        self._record(name, "begun").unlink()
 
     def _record(self, name: str, kind: str) -> Path:
         self._records.mkdir(parents=True, exist_ok=True)
         return self._records / f"{name.replace('/', '--')}.{kind}"
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error stands for a full disk: safetensors and torch.save raise no OSError."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # torch.save: "PytorchStreamWriter failed writing file", "inline_container.cc: unexpected pos"
+    signs = ("No space left on device", "PytorchStreamWriter failed", "unexpected pos")
+    return any(sign in str(error) for sign in signs)
+
+
+def _forget(begun: Path, partial: Path) -> None:
+    """Delete what was begun; the record goes first, so that nobody goes on from half of it."""
+    begun.unlink(missing_ok=True)
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _read(path: Path) -> str | None:

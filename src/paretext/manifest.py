@@ -13,6 +13,7 @@ from paretext.files import files_below, sha256, write_text
 
 FORMAT_VERSION = 1
 NAME = "manifest.json"
+NEEDED = ("model.onnx", "tokenizer.json")
 
 
 class _Record(BaseModel):
@@ -98,6 +99,11 @@ class Manifest(_Record):
 
     def verify(self, folder: Path) -> None:
         """Compare every listed file with its digest; ParetextError names the one that differs."""
+        for name in NEEDED:
+            if name not in self.files:
+                raise ParetextError(
+                    f"{folder / NAME} is damaged: it lists no {name}; export again."
+                )
         for name, record in self.files.items():
             path = folder / name
             if not path.is_file():

@@ -46,7 +46,7 @@ def say(message: str) -> None:
 
 
 def task(label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
-    """A piece of work of `total` units, 0 if unknown; the context yields `advance(n=1, note="")`."""
+    """A piece of work of `total` units (0: unknown); yields `advance(n=1, note="")`."""
     return _sink.get().task(label, total)
 
 

@@ -32,9 +32,9 @@ from paretext.compression import compress
 from paretext.compression.build import Compressed, export_candidate
 from paretext.compression.recipe import PARENT, Recipe
 from paretext.data import Dataset, require_trainable
-from paretext.data_checks import DataReport, check, drop_leaks
+from paretext.data_checks import DataReport, check, drop_leaks, say_cut
 from paretext.errors import ParetextError
-from paretext.files import Stages, folder_digest, write_json
+from paretext.files import SCRATCH, Stages, folder_digest, write_json
 from paretext.report.figures import learning_curves
 from paretext.training import check_factors, fit, resolve_device
 
@@ -90,7 +90,12 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     out = Path(out)
     resolve_device(recipe.training.device)
     for model in models:
-        check_source(model)
+        check_source(model, recipe.max_length)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(
+        out / "run.json",
+        {"recipe": recipe.model_dump(mode="json"), "data": data.report.model_dump(mode="json")},
+    )
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
     stages = Stages(out)
@@ -131,11 +136,6 @@ def run(
     if data.evaluation is None:
         raise ParetextError("run needs evaluation data that training never sees: give --eval.")
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(
-        out / "run.json",
-        {"recipe": recipe.model_dump(mode="json"), "data": data.report.model_dump(mode="json")},
-    )
     trained = train(recipe.models, data, recipe, out)
     parent = trained.folders[trained.parent]
     made = compress(parent, recipe, data.train, data.selection, out, parent_name=trained.parent)
@@ -210,7 +210,11 @@ def versions_to_compare(
         out = out or first / "comparison"
         baseline = baseline or parent_of(first)[0]
         found = sorted((first / "artifacts").iterdir(), key=lambda path: path.name != PARENT)
-        artifacts = [path for path in found if (path / "manifest.json").is_file()]
+        artifacts = [
+            path
+            for path in found
+            if (path / "manifest.json").is_file() and path.suffix != ".partial"
+        ]
     if out is None:
         raise ParetextError("compare needs a folder to write to: give --out.")
     reference = artifacts[0].name
@@ -247,14 +251,21 @@ def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) 
     classifier = Classifier.from_pretrained(
         model, data.train.label_names, recipe.max_length, seed=recipe.training.seed
     )
+    _say_truncated(classifier, data)
     fitted = fit(
         classifier,
         data.train,
         data.selection,
         recipe.training,
-        work=folder / "checkpoints",
+        work=folder / SCRATCH,
         label=f"training {name}",
     )
     fitted.classifier.save(folder / "model")
     write_json(folder / "history.json", list(fitted.history))
     learning_curves(fitted.history, folder / "learning-curves.png", name)
+
+
+def _say_truncated(classifier: Classifier, data: Data) -> None:
+    """How many texts are too long for the model; `compare` says it of the evaluation texts."""
+    for name, split in (("training", data.train), ("selection", data.selection)):
+        say_cut(name, classifier.longer(split.texts), len(split), classifier.max_length)

@@ -30,10 +30,13 @@ from paretext import progress
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
+from paretext.files import write_json
 from paretext.metrics import confusion_matrix, macro_f1
 
 Device = Literal["auto", "cpu", "cuda"]
 _MOST_COPIES = 8
+_STATE = "trainer_state.json"
+_CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
 
 class TrainingSettings(BaseModel):
@@ -95,7 +98,7 @@ def fit(
     """Train a copy of `classifier` on `train`; choose the epoch on `selection`.
 
     work: a folder for checkpoints; where it holds some of an earlier call with the same
-        arguments, training goes on from there. Deleted at the end.
+        arguments, training goes on from there. Delete it when the result is safe.
     after_step: called with the network after each optimizer step (a pruning mask, say).
     Raises ParetextError for factors of the wrong length, or a device that is not there.
     """
@@ -117,15 +120,17 @@ def fit(
     if not settings.class_weights:
         weights = torch.ones_like(weights)
     checkpoint = _last_whole_checkpoint(work)
+    epochs = settings.epochs
     if checkpoint:
         progress.say(f"{label}: goes on from {checkpoint.name}")
+        epochs = _prepare_to_resume(checkpoint, epochs)
     set_seed(settings.seed)
     classifier = classifier.copy()
     steps = -(-len(rows) // settings.batch_size) * settings.epochs
     with progress.task(label, steps) as advance:
         trainer = Trainer(
             model=classifier.model,
-            args=_arguments(settings, work, warmup_steps=round(settings.warmup * steps)),
+            args=_arguments(settings, epochs, work, warmup_steps=round(settings.warmup * steps)),
             train_dataset=_Examples(classifier, train.take(rows)),
             eval_dataset=_Examples(classifier, _by_length(selection)),
             data_collator=_Padding(classifier),
@@ -140,7 +145,6 @@ def fit(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = _history(trainer.state.log_history)
     classifier.model.to("cpu").eval()
-    shutil.rmtree(work, ignore_errors=True)
     return Fitted(classifier, history)
 
 
@@ -227,7 +231,7 @@ def _by_length(data: Dataset) -> Dataset:
     return data.take(np.argsort([len(text) for text in data.texts], kind="stable"))
 
 
-def _arguments(settings: TrainingSettings, work: Path, warmup_steps: int) -> Any:
+def _arguments(settings: TrainingSettings, epochs: int, work: Path, warmup_steps: int) -> Any:
     from transformers import TrainingArguments
 
     device = resolve_device(settings.device)
@@ -236,7 +240,7 @@ def _arguments(settings: TrainingSettings, work: Path, warmup_steps: int) -> Any
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=64,
-        num_train_epochs=settings.epochs,
+        num_train_epochs=epochs,
         weight_decay=settings.weight_decay,
         lr_scheduler_type="linear",
         warmup_steps=warmup_steps,
@@ -247,7 +251,8 @@ def _arguments(settings: TrainingSettings, work: Path, warmup_steps: int) -> Any
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
-        save_total_limit=1,
+        save_total_limit=2,  # the best and the last; with 1, the last goes before the end
+        restore_callback_states_from_checkpoint=True,  # early stopping counts on
         load_best_model_at_end=True,
         metric_for_best_model="macro_f1",
         greater_is_better=True,
@@ -302,18 +307,35 @@ def _quiet(trainer: Any) -> None:
 
 
 def _whole_checkpoints(work: Path) -> Iterator[Path]:
-    """Checkpoints that were written to the end: trainer_state.json is the last file of each."""
+    """Checkpoints with all their files, of which trainer_state.json is written last; one that a
+    kill cut short, while it was written or deleted, is removed."""
     for folder in work.glob("checkpoint-*"):
         try:
-            json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+            json.loads((folder / _STATE).read_text(encoding="utf-8"))
+            whole = all((folder / name).is_file() for name in _CHECKPOINT_FILES)
         except (OSError, ValueError):
-            shutil.rmtree(folder)
-        else:
+            whole = False
+        if whole:
             yield folder
+        else:
+            shutil.rmtree(folder)
 
 
 def _last_whole_checkpoint(work: Path) -> Path | None:
     return max(_whole_checkpoints(work), key=_steps_done, default=None)
+
+
+def _prepare_to_resume(checkpoint: Path, epochs: int) -> int:
+    """How many epochs there are in all: those done, if early stopping had ended the training.
+
+    Trainer would train one more epoch before it looked, and the last epoch's weights would stand
+    for the best if the folder had been moved, as it keeps the best checkpoint's path.
+    """
+    state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    best = checkpoint.with_name(f"checkpoint-{state['best_global_step']}")
+    write_json(checkpoint / _STATE, {**state, "best_model_checkpoint": str(best)})
+    stopped = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
+    return round(state["epoch"]) if stopped else epochs
 
 
 def _steps_done(checkpoint: Path | None) -> int:

@@ -12,7 +12,7 @@ from paretext.classifier import Classifier
 from paretext.compression.recipe import PARENT, Recipe, Version
 from paretext.data import Dataset
 from paretext.export import export
-from paretext.files import Stages, folder_digest, write_json
+from paretext.files import SCRATCH, Stages, folder_digest, write_json
 from paretext.manifest import Ancestor
 
 CHECK_TEXTS = 128
@@ -87,7 +87,7 @@ class _Built:
         def work(partial: Path) -> None:
             classifier, done = Classifier.load(source), []
             for index, step in enumerate(version.classifier_steps):
-                checkpoints = partial / f"step-{index}"
+                checkpoints = partial / SCRATCH / f"step-{index}"
                 classifier, sentences = step.apply(
                     classifier, self.train, self.selection, training, checkpoints
                 )

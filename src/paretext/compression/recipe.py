@@ -126,8 +126,10 @@ def _complaint(error: ValidationError, model: Any) -> str:
         message = str(first["ctx"]["error"])
         return f"{message}."
     if first["type"] == "extra_forbidden":
-        known = sorted(_settings(model))
-        return f"unknown setting {where!r}{_nearest(str(first['loc'][-1]), known)}"
+        name, known = str(first["loc"][-1]), sorted(_settings(model))
+        if name in known:
+            return f"the setting {name!r} does not belong at {where}; see recipes/study.yaml."
+        return f"unknown setting {where!r}{_nearest(name, known)}"
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
         known = ["magnitude_pruning", "dynamic_quantization"]

@@ -110,7 +110,9 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def _zeros(recipe: Sequence[dict[str, Any]]) -> float:
-    return float(sum(s["amount"] for s in recipe if s["step"] == "magnitude_pruning"))
+    """The largest share asked for: pruning again starts with the weights that are zero already."""
+    amounts = [step["amount"] for step in recipe if step["step"] == "magnitude_pruning"]
+    return float(max(amounts, default=0))
 
 
 def _quantised(recipe: Sequence[dict[str, Any]]) -> bool:
@@ -167,6 +169,10 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def _cell(text: str) -> str:
+    """Names may hold what would end a cell or a row."""
+    return " ".join(text.split()).replace("|", "\\|")

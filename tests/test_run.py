@@ -1,0 +1,267 @@
+"""The main job: all its files, nothing done twice, and the same from the single verbs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import toy
+from onnx import numpy_helper
+from sklearn.metrics import cohen_kappa_score, f1_score
+
+import paretext.compression.build
+import paretext.run
+from paretext.artifact import Artifact
+from paretext.classifier import Classifier
+from paretext.compression import MagnitudePruning, Recipe, Version, compress
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.files import files_below, folder_bytes, sha256
+from paretext.run import Data, candidate_names, prepare, run, train
+from paretext.training import TrainingSettings
+
+FLAGS = (
+    *("--epochs", 3, "--batch-size", 8, "--learning-rate", 5e-3, "--max-length", 32),
+    *("--precision", "fp32", "--device", "cpu", "--seed", 3),
+)
+TRAINING = TrainingSettings(
+    epochs=3, batch_size=8, learning_rate=5e-3, precision="fp32", device="cpu", seed=3
+)
+_HEAD = (
+    "version,parent,macro_f1,macro_f1_low,macro_f1_high,macro_f1_drop,macro_f1_drop_low,"
+    "macro_f1_drop_high,balanced_accuracy,kappa,accuracy,bytes,peak_memory_bytes,batch1_ms_p50,"
+    "batch1_ms_p95,batch32_ms_per_text,bulk_texts_per_second,"
+    "f1_fear,f1_joy,f1_sad,recall_fear,recall_joy,recall_sad"
+)
+COLUMNS = _HEAD.split(",")
+COST = COLUMNS[12:17]  # differ from one measurement to the next
+
+
+@dataclass(frozen=True)
+class Run:
+    out: Path
+    files: Path
+    recipe: Recipe
+    data: Data
+
+
+@pytest.fixture(scope="module")
+def done(encoder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A whole run through the public functions."""
+    files = tmp_path_factory.mktemp("run")
+    toy.write(files / "train.csv", toy.texts_and_labels(120))
+    toy.write(files / "eval.csv", toy.texts_and_labels(60, seed=1))
+    training = Dataset.read(files / "train.csv")
+    evaluation = Dataset.read(files / "eval.csv", label_names=training.label_names)
+    recipe = Recipe(models=(str(encoder("roberta")),), max_length=32, training=TRAINING)
+    data = prepare(training, evaluation, recipe)
+    run(data, recipe, files / "out", threads=1, rounds=1)
+    return Run(files / "out", files, recipe, data)
+
+
+def rows(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        return {row["version"]: row for row in csv.DictReader(file)}
+
+
+def state(folder: Path, *parts: str) -> dict[str, int]:
+    """When each file below `parts` was written."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
+        for part in parts
+        for path in files_below(folder / part)
+    }
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files_below(folder)}
+
+
+# --- what a run leaves
+
+
+def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
+    out = done.out
+    assert {path.name for path in out.iterdir()} == {
+        *("run.json", "parent.json", "candidates", "classifiers", "artifacts", "comparison"),
+        ".stages",
+    }
+    assert {path.name for path in (out / "artifacts").iterdir()} == {
+        *("parent", "pruned", "int8", "pruned-int8"),
+    }
+    assert {path.name for path in (out / "classifiers").iterdir()} == {"pruned"}
+    candidate = out / "candidates" / "roberta"
+    assert {path.name for path in candidate.iterdir()} == {
+        *("model", "history.json", "learning-curves.png"),
+    }
+    names = [path.name for path in out.rglob("*")]
+    assert not [
+        name for name in names if "partial" in name or "checkpoint" in name or ".new" in name
+    ]
+    values = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert Recipe.model_validate(values["recipe"]) == done.recipe
+
+
+def test_the_tables_quality_is_scikit_learns_on_the_artifacts_own_predictions(done: Run) -> None:
+    table, evaluation = rows(done.out / "comparison"), done.data.evaluation
+    assert evaluation is not None
+    truth = np.array(evaluation.label_names)[evaluation.labels]
+    assert list(table) == ["pytorch", "parent", "pruned", "int8", "pruned-int8"]
+    for name, row in table.items():
+        assert list(row) == COLUMNS
+        folder = done.out / "artifacts" / name
+        if name == "pytorch":
+            folder = done.out / "candidates" / "roberta" / "model"
+            answers = Classifier.load(folder).predict(evaluation.texts)
+        else:
+            answers = Artifact.load(folder).predict(evaluation.texts)
+        f1 = f1_score(truth, answers, average=None, labels=evaluation.label_names, zero_division=0)
+        assert float(row["macro_f1"]) == pytest.approx(f1.mean(), abs=1e-12)
+        assert [float(row[f"f1_{label}"]) for label in evaluation.label_names] == pytest.approx(f1)
+        assert float(row["kappa"]) == pytest.approx(cohen_kappa_score(truth, answers), abs=1e-12)
+        assert int(row["bytes"]) == folder_bytes(folder)
+        assert float(row["macro_f1_low"]) <= f1.mean() <= float(row["macro_f1_high"])
+        if row["parent"]:
+            drop = float(table[row["parent"]]["macro_f1"]) - f1.mean()
+            assert float(row["macro_f1_drop"]) == pytest.approx(drop, abs=1e-12)
+    assert [row["parent"] for row in table.values()] == ["", "pytorch", *["parent"] * 3]
+
+
+def test_the_pruned_file_that_ships_has_exactly_35_percent_of_zeros(done: Run) -> None:
+    graph = onnx.load(done.out / "artifacts" / "pruned" / "model.onnx").graph
+    inputs = {n.input[1] for n in graph.node if n.op_type in ("MatMul", "Gemm")}
+    matrices = [numpy_helper.to_array(t) for t in graph.initializer if t.name in inputs]
+    linear = sum(
+        module.weight.numel()
+        for module in Classifier.load(done.out / "classifiers" / "pruned").model.modules()
+        if type(module).__name__ == "Linear"
+    )
+    assert sum(matrix.size for matrix in matrices) == linear
+    assert sum(int((matrix == 0).sum()) for matrix in matrices) == round(0.35 * linear)
+
+
+def test_the_selection_split_is_held_out_of_training_and_evaluation_touches_neither(
+    done: Run,
+) -> None:
+    data = done.data
+    assert (len(data.train), len(data.selection)) == (102, 18)
+    assert not set(data.train.texts) & set(data.selection.texts)
+    assert data.evaluation is not None
+    manifest = Artifact.load(done.out / "artifacts" / "pruned-int8").manifest
+    assert manifest.data == {
+        "train": data.train.fingerprint,
+        "selection": data.selection.fingerprint,
+    }
+    assert [each.name for each in manifest.lineage] == ["roberta", "pruned"]
+    assert [step["step"] for step in manifest.recipe] == [
+        "magnitude_pruning",
+        "dynamic_quantization",
+    ]
+
+
+# --- again
+
+
+def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("done twice")
+
+    for place, name in (
+        (paretext.run, "fit"),
+        (paretext.run, "compare"),
+        (paretext.compression.build, "export"),
+    ):
+        monkeypatch.setattr(place, name, never)
+    before = state(done.out, "candidates", "classifiers", "artifacts", "comparison")
+    table = run(done.data, done.recipe, done.out, threads=1, rounds=1)
+    assert state(done.out, "candidates", "classifiers", "artifacts", "comparison") == before
+    assert [row.version for row in table.rows] == list(rows(done.out / "comparison"))
+
+
+def test_a_changed_setting_redoes_only_what_depends_on_it(done: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(done.out, out)
+    kept = ("candidates", "artifacts/parent", "artifacts/int8")
+    redone = ("classifiers/pruned", "artifacts/pruned", "artifacts/pruned-int8")
+    before, old = state(out, *kept), state(out, *redone)
+    pruned = Version(name="pruned", steps=(MagnitudePruning(amount=0.5),))
+    recipe = done.recipe.model_copy(update={"versions": (pruned, *done.recipe.versions[1:])})
+    trained = train(recipe.models, done.data, recipe, out)
+    parent = trained.folders[trained.parent]
+    compress(
+        *(parent, recipe, done.data.train, done.data.selection, out), parent_name=trained.parent
+    )
+    assert state(out, *kept) == before
+    new = state(out, *redone)
+    assert new.keys() == old.keys()
+    assert all(new[name] > old[name] for name in new)
+    share = Artifact.load(out / "artifacts" / "pruned-int8").manifest.recipe[0]["amount"]
+    assert share == 0.5
+
+
+# --- the single verbs
+
+
+def test_the_verbs_one_after_another_make_what_run_makes(
+    done: Run, encoder: Callable[[str], Path], command: Any, tmp_path: Path
+) -> None:
+    data, evaluation, out = done.files / "train.csv", done.files / "eval.csv", tmp_path / "out"
+    model = encoder("roberta")
+
+    trained = command("train", "--data", data, "--model", model, "--out", out, *FLAGS, "--json")
+    assert trained.status == 0, trained.err
+    assert json.loads(trained.out)["parent"] == "roberta"
+
+    compressed = command("compress", out, "--data", data, "--json")
+    assert compressed.status == 0, compressed.err
+    manifests = json.loads(compressed.out)
+    assert list(manifests) == ["parent", "pruned", "int8", "pruned-int8"]
+    for part in ("candidates", "classifiers", "artifacts"):
+        assert digests(out / part) == digests(done.out / part)
+
+    compared = command(
+        "compare", out, "--eval", evaluation, "--rounds", 1, "--threads", 1, "--json"
+    )
+    assert compared.status == 0, compared.err
+    table, expected = rows(out / "comparison"), rows(done.out / "comparison")
+    assert table.keys() == expected.keys()
+    for name, row in table.items():
+        for column in COST:
+            assert float(row.pop(column)) > 0
+        assert row == {key: expected[name][key] for key in row}
+    assert [row["version"] for row in json.loads(compared.out)["versions"]] == list(table)
+
+    artifact, answers = out / "artifacts" / "int8", tmp_path / "answers.csv"
+    predicted = command("predict", artifact, evaluation, "-o", answers)
+    assert predicted.status == 0, predicted.err
+    with answers.open(encoding="utf-8", newline="") as file:
+        labels = [row["predicted_label"] for row in csv.DictReader(file)]
+    assert done.data.evaluation is not None
+    assert labels == Artifact.load(artifact).predict(done.data.evaluation.texts).tolist()
+
+    for path, word in ((out, "run"), (artifact, "every digest verified"), (model, "classifier")):
+        inspected = command("inspect", path)
+        assert inspected.status == 0, inspected.err
+        assert word in inspected.out
+
+
+def test_run_without_evaluation_data_is_refused(done: Run, tmp_path: Path) -> None:
+    data = Data(done.data.train, done.data.selection, None, done.data.report)
+    with pytest.raises(ParetextError, match="give --eval"):
+        run(data, done.recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_candidates_get_short_names_of_their_own() -> None:
+    models = ["a/roberta-base", "b/roberta-base/", "int8", "parent", "x/y z", "pytorch"]
+    assert candidate_names(models, ["int8"]) == [
+        *("roberta-base", "roberta-base-2", "int8-2", "parent-2", "y-z", "pytorch-2"),
+    ]
