@@ -50,9 +50,9 @@ def predict_file(
         written = writer.rows
     if truncated:
         longest = artifact.manifest.max_length
-        progress.say(f"{truncated} texts are longer than {longest} tokens; their ends were cut.")
+        progress.say(f"texts longer than {longest} tokens, their ends cut: {truncated:,}")
     if empty:
-        progress.say(f"{empty} texts are empty; their labels mean nothing.")
+        progress.say(f"empty texts, whose labels mean nothing: {empty:,}")
     return {
         "rows": written,
         "empty_texts": empty,

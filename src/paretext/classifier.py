@@ -24,6 +24,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from paretext.errors import ParetextError
 from paretext.files import folder_digest
 
+_POSITIONS_AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert"),
+    *("mpnet", "longformer", "data2vec-text", "ibert", "xmod"),
+)
+"""Model types that count positions from padding_idx + 1, as fairseq does."""
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -38,9 +44,10 @@ class Classifier:
     def from_pretrained(
         cls, name: str, label_names: Sequence[str], max_length: int = 128, seed: int = 0
     ) -> Classifier:
-        """An encoder by hub id or local folder, with a new head for `label_names`.
+        """An encoder by hub id or local folder, with a head for `label_names`.
 
-        The head is drawn anew with `seed`. ParetextError if the name is neither, or the encoder
+        The head is drawn with `seed`, unless the source has a trained one for as many labels: then
+        training goes on from that. ParetextError if the name is neither, or the encoder
         cannot take `max_length` tokens.
         """
         torch.manual_seed(seed)
@@ -125,7 +132,7 @@ def longest_input(config: Any) -> int:
     rows = getattr(config, "max_position_embeddings", None)
     if rows is None:
         return 1_000_000
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+    if config.model_type in _POSITIONS_AFTER_PADDING:
         return int(rows - config.pad_token_id - 1)  # positions start at padding_idx + 1
     return int(rows)
 

@@ -10,7 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from paretext import progress
+from paretext import __version__, progress
+from paretext.cli_options import (
+    BatchSize,
+    ClassWeights,
+    DataFile,
+    Device,
+    DropLeaks,
+    Epochs,
+    EvalFile,
+    Json,
+    LabelColumn,
+    Labels,
+    LearningRate,
+    MaxLength,
+    Models,
+    OnBadRow,
+    Out,
+    Patience,
+    Precision,
+    RecipeFile,
+    Rounds,
+    Seed,
+    SelectionFile,
+    Supersample,
+    TextColumn,
+    Threads,
+)
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
 
@@ -22,64 +48,32 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Make transformer text classifiers small and fast on ordinary CPUs, and prove that they "
-    "still work. Start with: paretext demo",
 )
 
-DataFile = Annotated[
-    str, typer.Option("--data", help="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset.")
-]
-EvalFile = Annotated[
-    str, typer.Option("--eval", help="Texts that are only ever measured on, in the same formats.")
-]
-SelectionFile = Annotated[
-    str | None,
-    typer.Option(
-        "--selection", help="Texts to choose epochs and the parent on, not 15% of --data."
-    ),
-]
-TextColumn = Annotated[str | None, typer.Option(help="Column of the texts (default: guessed).")]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels (default: guessed).")]
-Labels = Annotated[
-    Path | None, typer.Option("--labels", help="File with the label names, one a line, 0 first.")
-]
-OnBadRow = Annotated[
-    Literal["fail", "skip"],
-    typer.Option(help="What to do with rows without text or label: skip or fail."),
-]
-DropLeaks = Annotated[
-    bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")
-]
-Models = Annotated[
-    list[str] | None, typer.Option("--model", help="Hub id or folder; give several to compare.")
-]
-RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="YAML with models, training and versions.")
-]
-Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
-MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]
-BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]
-Epochs = Annotated[int | None, typer.Option(help="Most epochs to train (5).")]
-Patience = Annotated[int | None, typer.Option(help="Epochs without a better macro-F1 (2).")]
-Supersample = Annotated[
-    str | None, typer.Option(help="Copies of each class's texts: 1,1,4,2,3,8 or auto.")
-]
-ClassWeights = Annotated[
-    bool | None,
-    typer.Option("--class-weights/--no-class-weights", help="Weigh classes inversely (yes)."),
-]
-Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (auto).")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (auto).")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the split, the head and training (0).")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use (all).")]
-Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds of timing.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+def _show_version(asked: bool | None) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
 
 _PATH_ERRORS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
 )
+
+
+@app.callback()
+def paretext(
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = None,
+) -> None:
+    """Make transformer text classifiers small and fast on ordinary CPUs, and see what that cost.
+
+    Start with: paretext demo
+    """
 
 
 @app.command()
@@ -285,6 +279,7 @@ def compare(
     """
     from paretext.comparison import compare as compare_all
     from paretext.data import Dataset
+    from paretext.files import Stages
     from paretext.manifest import Manifest
     from paretext.run import versions_to_compare
 
@@ -298,6 +293,7 @@ def compare(
         split="validation",
         on_bad_row=on_bad_row,
     )
+    Stages(folder.parent).forget(folder.name)
     compare_all(versions, data, folder, threads=threads, rounds=rounds)
     _show_comparison(folder, json)
 

@@ -132,6 +132,11 @@ class Stages:
         self._settle(name)
         return True
 
+    def forget(self, name: str) -> None:
+        """`root/name` is about to be made by other means; whoever asks next makes it anew."""
+        if self._records.is_dir():
+            self._record(name, "done").unlink(missing_ok=True)
+
     def _settle(self, name: str) -> None:
         """A finished stage's folder takes its name."""
         folder = self.root / name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paretext import progress
+from paretext import __version__, progress
 from paretext.classifier import Classifier
 from paretext.compression.recipe import PARENT, Recipe, Version
 from paretext.data import Dataset
@@ -134,6 +134,7 @@ class _Built:
             )
 
         inputs = {
+            "version": __version__,  # another one may write another graph
             "lineage": [each.model_dump(mode="json") for each in lineage],
             "quantization": quantization and quantization.model_dump(mode="json"),
             "data": self._data,

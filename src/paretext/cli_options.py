@@ -1,0 +1,58 @@
+"""The options that several verbs of the command line share, each with its help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DataFile = Annotated[
+    str, typer.Option("--data", help="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset.")
+]
+EvalFile = Annotated[
+    str, typer.Option("--eval", help="Texts that are only ever measured on, in the same formats.")
+]
+SelectionFile = Annotated[
+    str | None,
+    typer.Option(
+        "--selection", help="Texts to choose epochs and the parent on, not 15% of --data."
+    ),
+]
+TextColumn = Annotated[str | None, typer.Option(help="Column of the texts (default: guessed).")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels (default: guessed).")]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="File with the label names, one a line, 0 first.")
+]
+OnBadRow = Annotated[
+    Literal["fail", "skip"],
+    typer.Option(help="What to do with rows without text or label: skip or fail."),
+]
+DropLeaks = Annotated[
+    bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="Hub id or folder; give several to compare.")
+]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="YAML with models, training and versions.")
+]
+Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
+MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
+LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]
+BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]
+Epochs = Annotated[int | None, typer.Option(help="Most epochs to train (5).")]
+Patience = Annotated[int | None, typer.Option(help="Epochs without a better macro-F1 (2).")]
+Supersample = Annotated[
+    str | None, typer.Option(help="Copies of each class's texts: 1,1,4,2,3,8 or auto.")
+]
+ClassWeights = Annotated[
+    bool | None,
+    typer.Option("--class-weights/--no-class-weights", help="Weigh classes inversely (yes)."),
+]
+Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (auto).")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (auto).")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the split, the head and training (0).")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use (all).")]
+Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds of timing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
