@@ -6,11 +6,12 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from paretext import __version__, progress
+from paretext.cli_inputs import read_data, read_recipe
 from paretext.cli_options import (
     BatchSize,
     ClassWeights,
@@ -39,10 +40,6 @@ from paretext.cli_options import (
 )
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
-
-if TYPE_CHECKING:
-    from paretext.compression.recipe import Recipe
-    from paretext.run import Data
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,9 +107,10 @@ def run(
 
     Started again with the same arguments it goes on where it was.
     """
+    from paretext.console import show_comparison
     from paretext.run import run as run_all
 
-    settings = _recipe(
+    settings = read_recipe(
         recipe,
         model,
         max_length,
@@ -126,11 +124,11 @@ def run(
         device=device,
         seed=seed,
     )
-    prepared = _read(
+    prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )
     run_all(prepared, settings, out, threads=threads, rounds=rounds)
-    _show_comparison(out / "comparison", json)
+    show_comparison(out / "comparison", json)
 
 
 @app.command()
@@ -164,7 +162,7 @@ def train(
     from paretext.run import best_epoch
     from paretext.run import train as train_all
 
-    settings = _recipe(
+    settings = read_recipe(
         recipe,
         model,
         max_length,
@@ -178,7 +176,7 @@ def train(
         device=device,
         seed=seed,
     )
-    prepared = _read(
+    prepared = read_data(
         data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
     )
     trained = train_all(settings.models, prepared, settings, out)
@@ -210,6 +208,7 @@ def compress(
 
     Example: paretext compress runs/emotion --data train.csv
     """
+    from paretext.classifier import label_names
     from paretext.compression import compress as compress_all
     from paretext.console import dump, table
     from paretext.files import folder_bytes
@@ -218,9 +217,9 @@ def compress(
 
     parent, name, settings = parent_of(source)
     if recipe is not None:
-        settings = _recipe(recipe, None, None)
-    names = None if labels else _label_names(parent)
-    prepared = _read(
+        settings = read_recipe(recipe, None, None)
+    names = None if labels else label_names(str(parent))
+    prepared = read_data(
         data,
         None,
         selection,
@@ -278,6 +277,7 @@ def compare(
     runs/emotion/artifacts/parent runs/emotion/artifacts/int8 --eval test.csv --out comparison
     """
     from paretext.comparison import compare as compare_all
+    from paretext.console import show_comparison
     from paretext.data import Dataset
     from paretext.files import Stages
     from paretext.manifest import Manifest
@@ -295,7 +295,7 @@ def compare(
     )
     Stages(folder.parent).forget(folder.name)
     compare_all(versions, data, folder, threads=threads, rounds=rounds)
-    _show_comparison(folder, json)
+    show_comparison(folder, json)
 
 
 @app.command()
@@ -353,14 +353,14 @@ def inspect(
 
     Example: paretext inspect runs/emotion/artifacts/int8
     """
-    from paretext.console import dump, pairs
+    from paretext.console import dump, pairs, readable
     from paretext.inspection import describe
 
     found = describe(path)
     if json:
         dump(found)
         return
-    pairs({name: _readable(value) for name, value in found.items()}, title=str(path))
+    pairs({name: readable(value) for name, value in found.items()}, title=str(path))
 
 
 @app.command()
@@ -374,11 +374,11 @@ def demo(
 
     Example: paretext demo
     """
-    from paretext.console import line
+    from paretext.console import line, show_comparison
     from paretext.demo.job import run_demo
 
     run_demo(out, seed=seed, threads=threads)
-    _show_comparison(out / "comparison", json)
+    show_comparison(out / "comparison", json)
     if not json:
         line(f"Look at {out / 'comparison' / 'trade-off.png'}, then classify a text of your own:")
         line(f'  paretext predict {out / "artifacts" / "int8"} --text "i feel wonderful today"')
@@ -416,88 +416,6 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("paretext"):
         return f'{error.name} is not installed; pip install "paretext[train]".'
     return None
-
-
-def _recipe(
-    path: Path | None, models: list[str] | None, max_length: int | None, **training: Any
-) -> Recipe:
-    """The recipe of the file, or the default one, with the flags that were given in it."""
-    from paretext.compression.recipe import Recipe, validated
-
-    recipe = Recipe.read(path) if path else Recipe()
-    given = {name: value for name, value in training.items() if value is not None}
-    values = recipe.model_dump(mode="json", by_alias=True)
-    values["training"] |= given
-    values["models"] = models or values["models"]
-    if max_length is not None:
-        values["max_length"] = max_length
-    return validated(Recipe, values, "the settings")
-
-
-def _read(
-    data: str,
-    evaluation: str | None,
-    selection: str | None,
-    text_column: str | None,
-    label_column: str | None,
-    labels: Path | None,
-    on_bad_row: Literal["fail", "skip"],
-    drop_leaks: bool,
-    recipe: Recipe,
-    names: tuple[str, ...] | None = None,
-) -> Data:
-    """Read all splits with the label names of the first, and check them."""
-    from paretext.data import Dataset, read_label_names, require_trainable
-    from paretext.run import prepare
-
-    columns: dict[str, Any] = {
-        "text_column": text_column,
-        "label_column": label_column,
-        "on_bad_row": on_bad_row,
-    }
-    if labels is not None:
-        names = read_label_names(labels)
-    train = Dataset.read(data, label_names=names, **columns)
-    require_trainable(train)  # before the labels of the others are looked up in its own
-    others = [
-        Dataset.read(source, label_names=train.label_names, split="validation", **columns)
-        if source
-        else None
-        for source in (evaluation, selection)
-    ]
-    return prepare(train, others[0], recipe, selection=others[1], leaks_dropped=drop_leaks)
-
-
-def _label_names(classifier: Path) -> tuple[str, ...]:
-    from paretext.classifier import label_names
-
-    return label_names(str(classifier))
-
-
-def _show_comparison(folder: Path, as_json: bool) -> None:
-    """The table, what it says, and where the files are."""
-    from paretext.comparison import Comparison
-    from paretext.console import dump, line, table
-    from paretext.report.table import BRIEF, brief_cells, sentences
-
-    if as_json:
-        import json
-
-        dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
-        return
-    comparison = Comparison.read(folder)
-    table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
-    for sentence in sentences(comparison):
-        line(f"- {sentence}")
-    line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
-
-
-def _readable(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "\n".join(map(str, value))
-    if isinstance(value, dict):
-        return "\n".join(f"{name}: {each}" for name, each in value.items())
-    return str(value)
 
 
 def _quiet_libraries() -> None:

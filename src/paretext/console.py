@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -113,6 +114,30 @@ def line(text: str) -> None:
 def dump(value: Any) -> None:
     """JSON for machines on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_comparison(folder: Path, as_json: bool) -> None:
+    """The table, what it says, and where the files are."""
+    from paretext.comparison import Comparison
+    from paretext.report.table import BRIEF, brief_cells, sentences
+
+    if as_json:
+        dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        return
+    comparison = Comparison.read(folder)
+    table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
+    for sentence in sentences(comparison):
+        line(f"- {sentence}")
+    line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+
+
+def readable(value: Any) -> str:
+    """Lists and mappings one entry a line, anything else as it is."""
+    if isinstance(value, list | tuple):
+        return "\n".join(map(str, value))
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {each}" for name, each in value.items())
+    return str(value)
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,60 @@
+"""What the command line's arguments stand for: a recipe with flags over it, checked data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from paretext.compression.recipe import Recipe
+    from paretext.run import Data
+
+
+def read_recipe(
+    path: Path | None, models: list[str] | None, max_length: int | None, **training: Any
+) -> Recipe:
+    """The recipe of the file, or the default one, with the flags that were given in it."""
+    from paretext.compression.recipe import Recipe, validated
+
+    recipe = Recipe.read(path) if path else Recipe()
+    given = {name: value for name, value in training.items() if value is not None}
+    values = recipe.model_dump(mode="json", by_alias=True)
+    values["training"] |= given
+    values["models"] = models or values["models"]
+    if max_length is not None:
+        values["max_length"] = max_length
+    return validated(Recipe, values, "the settings")
+
+
+def read_data(
+    data: str,
+    evaluation: str | None,
+    selection: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    labels: Path | None,
+    on_bad_row: Literal["fail", "skip"],
+    drop_leaks: bool,
+    recipe: Recipe,
+    names: tuple[str, ...] | None = None,
+) -> Data:
+    """Read all splits with the label names of the first, and check them."""
+    from paretext.data import Dataset, read_label_names, require_trainable
+    from paretext.run import prepare
+
+    columns: dict[str, Any] = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "on_bad_row": on_bad_row,
+    }
+    if labels is not None:
+        names = read_label_names(labels)
+    train = Dataset.read(data, label_names=names, **columns)
+    require_trainable(train)  # before the labels of the others are looked up in its own
+    others = [
+        Dataset.read(source, label_names=train.label_names, split="validation", **columns)
+        if source
+        else None
+        for source in (evaluation, selection)
+    ]
+    return prepare(train, others[0], recipe, selection=others[1], leaks_dropped=drop_leaks)
