@@ -39,10 +39,10 @@ COUNTS: tuple[int, ...] = (4666, 5362, 1304, 2159, 1937, 572)
 WRONG_LABELS = 0.02
 """Share of the texts that carry another label than the writer's emotion."""
 
-TWO_EMOTIONS = 0.5
+TWO_EMOTIONS = 0.56
 """Share of the texts that mention a second emotion, which does not hold."""
 
-HELD_LAST = 0.7
+HELD_LAST = 0.6
 """Share of those where the emotion that holds is told last, as people mostly do."""
 
 SLIPS = 0.02
@@ -93,9 +93,10 @@ _ACTS: dict[str, str] = {
     "check/checked/checking the locks again|tremble/trembled/trembling in the dark|"
     "sleep/slept/sleeping with the lights on|run/ran/running for my life|"
     "lie/lay/lying awake imagining the worst|back/backed/backing away slowly",
-    "surprise": "gasp/gasped/gasping out loud|do/did/doing a double take|rub/rubbed/rubbing my eyes|"
-    "stare/stared/staring with my mouth open|blink/blinked/blinking at it twice|"
-    "pinch/pinched/pinching myself|say/said/saying wow again and again",
+    "surprise": "gasp/gasped/gasping out loud|do/did/doing a double take|"
+    "rub/rubbed/rubbing my eyes|stare/stared/staring with my mouth open|"
+    "blink/blinked/blinking at it twice|pinch/pinched/pinching myself|"
+    "say/said/saying wow again and again",
 }
 
 _EVENTS: dict[str, str] = {
@@ -152,8 +153,8 @@ _WORDS: dict[str, str] = {
     "the school run|the concert|the road trip|the haircut|the first lesson|the email|the exam|"
     "the family dinner|the doctor's visit|the night shift|the train ride|the results",
     "opening": "ok so|well|so|update|not gonna lie|long story short|right|on the way home|{when}|"
-    "about {thing}|after {thing}|you asked about {thing}|a word about {thing}|thinking about {thing}|"
-    "a quick note on {thing}",
+    "about {thing}|after {thing}|you asked about {thing}|a word about {thing}|"
+    "thinking about {thing}|a quick note on {thing}",
     "tail": ", after {thing}|, even after {thing}| {place}|, for what it's worth|, as i told {kin}|"
     " and {kin} could tell| and i wrote it all down|, and {thing} was only on tuesday|"
     " and that's all i'll say about {thing}",
@@ -181,50 +182,40 @@ _ONE_EMOTION: tuple[str, ...] = (
     "i didn't expect {+much_noun} but here we are",
     "i wasn't going to post this but {iam} {+very_adj}",
     "{kin} asked how i am and i said {+very_adj}",
-    "it's hard to explain how {+adj} {iam}",
+    "i can't explain how {+adj} i feel",
 )
 
 # Two emotions, what holds told last; `_HELD_FIRST` has the mirror of each in the same place.
 _HELD_LAST: tuple[str, ...] = (
     "{everyone} expected me to be {-very_adj} but {iwas} {+very_adj}",
+    "{everyone} expected me to {-do} but i {+did}",
     "i was not {bit} {-adj}, {iwas} {+very_adj}",
     "i'm not {bit} {-adj}, i'm {+very_adj}",
+    "i did not {-do}, i {+did}",
     "instead of being {-very_adj} {iam} {+very_adj}",
+    "rather than {-much_noun} i felt {+much_noun}",
     "i used to be {-very_adj} whenever it came up, now {iam} {+very_adj}",
-    "back then {iwas} {-very_adj}, these days {iam} {+very_adj}",
     "{kin} was {-very_adj} but {iwas} {+very_adj}",
     "{kin} thinks i'm {-very_adj} when the truth is that i'm {+very_adj}",
-    "outside i looked {-very_adj}, inside {iwas} {+very_adj}",
-    "{iam} less {-adj} than {+adj}",
-    "i would be lying if i said {iwas} {-very_adj}, in truth {iwas} {+very_adj}",
     "{-much_noun} is what i expected, {+much_noun} is what i got",
-    "when i was ready for {-much_noun} what came was {+much_noun}",
-    "the {-noun} is gone and the {+noun} is here",
-    "i thought i would {-do} but i {+did}",
-    "i didn't {-do}, i {+did}",
-    "{everyone} said i would {-do} and i ended up {+doing}",
+    "i thought i would {-do} but i ended up {+doing}",
     "last night i dreamt that {-event}, but today {+event}",
     "even though {-event}, {iwas} {+very_adj}",
 )
 
 _HELD_FIRST: tuple[str, ...] = (
     "{iwas} {+very_adj} but {everyone} expected me to be {-very_adj}",
+    "i {+did} but {everyone} expected me to {-do}",
     "{iwas} {+very_adj}, i was not {bit} {-adj}",
     "i'm {+very_adj}, i'm not {bit} {-adj}",
+    "i {+did}, i did not {-do}",
     "{iam} {+very_adj} instead of being {-very_adj}",
+    "i felt {+much_noun} rather than {-much_noun}",
     "now {iam} {+very_adj} whenever it comes up, where i used to be {-very_adj}",
-    "these days {iam} {+very_adj}, back then {iwas} {-very_adj}",
     "{iwas} {+very_adj} but {kin} was {-very_adj}",
     "the truth is that i'm {+very_adj} when {kin} thinks i'm {-very_adj}",
-    "inside {iwas} {+very_adj}, outside i looked {-very_adj}",
-    "{iam} more {+adj} than {-adj}",
-    "in truth {iwas} {+very_adj}, i would be lying if i said {iwas} {-very_adj}",
     "{+much_noun} is what i got, {-much_noun} is what i expected",
-    "what came was {+much_noun} when i was ready for {-much_noun}",
-    "the {+noun} is here and the {-noun} is gone",
-    "i {+did} but i thought i would {-do}",
-    "i {+did}, i didn't {-do}",
-    "i ended up {+doing} and {everyone} said i would {-do}",
+    "i ended up {+doing} but i thought i would {-do}",
     "today {+event}, but last night i dreamt that {-event}",
     "{iwas} {+very_adj} even though {-event}",
 )
@@ -276,9 +267,9 @@ def _other(label: int, rng: random.Random) -> int:
 def _surround(frame: str, rng: random.Random) -> str:
     """The frame with neutral words before or after it, so that its own words shift about."""
     draw = rng.random()
-    if draw < 0.4:
+    if draw < 0.5:
         frame = "{opening}" + rng.choice((", ", ", ", " - ", ": ")) + frame
-    elif draw < 0.65:
+    elif draw < 0.85:
         frame += "{tail}"
     if rng.random() < 0.2:
         frame = "{aside}. " + frame if rng.random() < 0.5 else frame + ". {aside}"
@@ -304,9 +295,9 @@ def _word(name: str, rng: random.Random) -> str:
 def _phrase(kind: str, emotion: str, rng: random.Random) -> str:
     """A phrase of `kind` that expresses `emotion`; it may hold slots of neutral words."""
     if kind == "very_adj":
-        return ("{very} " if rng.random() < 0.6 else "") + _phrase("adj", emotion, rng)
+        return ("{very} " if rng.random() < 0.75 else "") + _phrase("adj", emotion, rng)
     if kind == "much_noun":
-        return ("{pure} " if rng.random() < 0.6 else "") + _phrase("noun", emotion, rng)
+        return ("{pure} " if rng.random() < 0.75 else "") + _phrase("noun", emotion, rng)
     if kind in _ACT_FORMS:
         forms, _, rest = rng.choice(_ACTS[emotion].split("|")).partition(" ")
         return f"{forms.split('/')[_ACT_FORMS.index(kind)]} {rest}"

@@ -29,12 +29,12 @@ def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> C
     train = Dataset.read(out / "data" / "train.csv", label_names=names)
     evaluation = Dataset.read(out / "data" / "evaluation.csv", label_names=names)
     stages.finished(
-        "start",
+        "small-roberta",
         {"texts": train.fingerprint, "seed": seed},
         lambda to: model.build(train.texts, to, seed),
     )
     recipe = Recipe(
-        models=(str(out / "start"),),
+        models=(str(out / "small-roberta"),),
         max_length=model.MAX_LENGTH,
         training=TrainingSettings(
             learning_rate=model.LEARNING_RATE,
@@ -57,4 +57,4 @@ def _write_corpus(folder: Path, seed: int) -> None:
             for text, label in zip(texts, labels, strict=True):
                 writer.write({"text": text, "label": label})
     write_text(folder / "labels.txt", "\n".join(LABELS) + "\n")
-    progress.say(f"generated {model.TRAIN_TEXTS:,} + {model.EVALUATION_TEXTS:,} texts in {folder}")
+    progress.say(f"generated {model.TRAIN_TEXTS:,} + {model.EVALUATION_TEXTS:,} texts")

@@ -87,7 +87,12 @@ def draw_trade_off(points: Sequence[TradeOffPoint], title: str) -> Figure:
     grid = figure.add_gridspec(2, 2, height_ratios=[panel, row * (len(points) + 2.7)])
     latency = figure.add_subplot(grid[0, 0])
     size = figure.add_subplot(grid[0, 1], sharey=latency)
-    _panel(latency, points, [p.ms_per_text for p in points], "milliseconds per text (log scale)")
+    _panel(
+        latency,
+        points,
+        [p.ms_per_text for p in points],
+        "milliseconds per text at batch 1 (log scale)",
+    )
     _panel(size, points, [p.megabytes for p in points], "deployed size, megabytes (log scale)")
     latency.set_ylabel("macro-F1")
     size.tick_params(labelleft=False)
