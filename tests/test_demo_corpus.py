@@ -68,7 +68,7 @@ def test_n_grams_do_not_solve_it() -> None:
     seen, unseen = features.fit_transform(texts), features.transform(fresh)
     for model in (LinearSVC(), LogisticRegression(C=10, tol=0.01, max_iter=300)):
         predicted = model.fit(seen, labels).predict(unseen)
-        assert 0.65 < f1_score(truth, predicted, average="macro") < 0.90
+        assert 0.55 < f1_score(truth, predicted, average="macro") < 0.90
 
 
 @pytest.fixture(scope="module")
