@@ -3,8 +3,9 @@
     python benchmarks/results.py RUN SEED_RUN [SEED_RUN ...] > docs/results.md
 
 RUN is the folder of a `paretext run` with two candidates; its table is shown whole. The SEED_RUNs
-are runs of the one model `roberta` on the same data with other seeds; they give the means. The study's figures are constants here: they are what
-its report prints (https://github.com/natalyasegal/ModelCompression_NLP).
+are runs of the one model `roberta` on the same data with other seeds; they give the means. The
+study's figures are constants here: they are what its report prints
+(https://github.com/natalyasegal/ModelCompression_NLP).
 """
 
 from __future__ import annotations
@@ -185,11 +186,11 @@ download them.
   The names below are the right ones.
 
 ## Table 1: candidates
-The run's parent is **{parent}**: macro-F1 on the 2,400 selection texts was {selection}, a difference
-far inside the noise of a split of that size (its 95% interval is about 0.03 wide). Which candidate
-wins such a tie is luck, and the validation texts below may see it the other way round; the run takes
-the selection split's word all the same, because a choice made on the validation texts would make
-their figures worthless.
+The run's parent is **{parent}**: macro-F1 on the 2,400 selection texts was {selection}, a
+difference far inside the noise of a split of that size (its 95% interval is about 0.03 wide).
+Which candidate wins such a tie is luck, and the validation texts below may see it the other way
+round; the run takes the selection split's word all the same, because a choice made on the
+validation texts would make their figures worthless.
 
 {table_1}
 

@@ -160,7 +160,8 @@ def _check_columns(source: Source, *given: str | None) -> None:
     for name in given:
         if name is not None and name not in source.columns:
             raise ParetextError(
-                f"{source.name} has no column '{name}': its columns are {_quoted(source.columns)}."
+                f"{source.name} has no column '{name}': its columns are "
+                f"{_quoted(source.columns)}{_nearest(name, source.columns) or '.'}"
             )
 
 
