@@ -9,7 +9,7 @@ and only their structure tells which of the two the writer holds:
 
 Every such frame has a mirror with the same words in the other order, the denied emotion is drawn
 with the same shares as the held one, and the words that decide stand apart from the emotion
-words. A bag of n-grams sees both emotions in either case and can do little better than guess.
+words. A bag of n-grams sees both emotions in either case and has little but a guess between them.
 The remaining texts hold a single emotion, told by its name, by what the writer did, or only by
 what happened.
 
@@ -19,8 +19,8 @@ pretended, expected or somebody else's. The kinds of phrase are `adj` (fits afte
 `very_adj` and `much_noun` (the same, often with an intensifier), `do`, `did`, `doing` (an act in
 three forms) and `event` (a clause: what happened).
 
-As in data labelled by people, a few percent of the words carry slips of the keyboard and about 2%
-of the labels are wrong, which bounds every score near 0.98. The class shares are those of the
+As in data labelled by people, one in fifty of the longer words is mistyped, apostrophes get lost,
+and about 2% of the labels are wrong, which bounds every score near 0.98. The class shares are those of the
 public "emotion" data (Saravia et al., CARER, EMNLP 2018), from its 16,000 training texts.
 """
 
@@ -151,7 +151,7 @@ _WORDS: dict[str, str] = {
     "place": "at the station|in the kitchen|at the airport|on the beach|outside the cinema",
     "thing": "the meeting|the wedding|the match|the phone call|the move|the interview|the news|"
     "the school run|the concert|the road trip|the haircut|the first lesson|the email|the exam|"
-    "the family dinner|the doctor's visit|the night shift|the train ride|the results",
+    "the family dinner|the doctor's visit|the night shift|the train ride|the lab result",
     "opening": "ok so|well|so|update|not gonna lie|long story short|right|on the way home|{when}|"
     "about {thing}|after {thing}|you asked about {thing}|a word about {thing}|"
     "thinking about {thing}|a quick note on {thing}",

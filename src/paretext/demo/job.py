@@ -41,6 +41,7 @@ def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> C
             batch_size=model.BATCH_SIZE,
             epochs=model.EPOCHS,
             warmup=model.WARMUP_SHARE,
+            precision=model.PRECISION,
             seed=seed,
         ),
     )
