@@ -90,6 +90,7 @@ def table_3(comparison: Comparison) -> str:
 
 def seeds(runs: list[Comparison]) -> str:
     head = ["version", "macro-F1 per seed", "mean", "drop from parent per seed", "mean drop"]
+    head += ["MB", "faster than PyTorch at batch 1", "at batch 32"]
     rows = []
     for each in runs[0].rows:
         found = [
@@ -104,9 +105,19 @@ def seeds(runs: list[Comparison]) -> str:
                 f"{mean(f1):.4f}",
                 ", ".join(f"{value:+.4f}" for value in drops),
                 f"{mean(drops):+.4f}" if drops else "",
+                f"{found[0].cost.bytes / 1e6:.1f}",
+                *(
+                    ", ".join(f"{faster(run, each.version, cost):.1f}x" for run in runs)
+                    for cost in ("batch1_ms_p50", "batch32_ms_per_text")
+                ),
             ]
         )
     return table(head, rows)
+
+
+def faster(run: Comparison, version: str, cost: str) -> float:
+    """How many times faster than the first version, which is PyTorch."""
+    return float(getattr(run.rows[0].cost, cost) / getattr(run.row(version).cost, cost))
 
 
 def load(run: str) -> tuple[Comparison, dict[str, Any]]:
@@ -161,7 +172,8 @@ paretext run --data train.csv --eval validation.csv --labels labels.txt --model 
 
 and, for the three seeds {seeds}, of the same command with `--model roberta` alone. 16,000 training
 texts, of which 15% choose the epoch and the parent; {texts} validation texts are only measured on.
-Training: {settings}.
+Training:
+{settings}.
 
 **The models are not the study's.** No model hub could be reached where this was measured, so
 `roberta` is a 6-layer, 384-wide RoBERTa with the weights of a MiniLM sentence encoder (22.7 M

@@ -20,8 +20,9 @@ pretended, expected or somebody else's. The kinds of phrase are `adj` (fits afte
 three forms) and `event` (a clause: what happened).
 
 As in data labelled by people, one in fifty of the longer words is mistyped, apostrophes get lost,
-and about 2% of the labels are wrong, which bounds every score near 0.98. The class shares are those of the
-public "emotion" data (Saravia et al., CARER, EMNLP 2018), from its 16,000 training texts.
+and about 2% of the labels are wrong, which bounds every score near 0.98. The class shares are
+those of the public "emotion" data (Saravia et al., CARER, EMNLP 2018), from its 16,000 training
+texts.
 """
 
 from __future__ import annotations
@@ -230,7 +231,7 @@ def generate(n: int, seed: int) -> tuple[list[str], list[int]]:
     """`n` texts and their labels (positions in `LABELS`); the same `n` and `seed` give the same.
 
     Every class gets its share of `n`, rounded, before labels are made wrong, and at least one text
-    where `n` is 6 or more. Use different seeds for texts to train on and texts to measure on.
+    where `n` is 7 or more. Use different seeds for texts to train on and texts to measure on.
     """
     rng = random.Random(seed)
     held = list(_apportion(n))
