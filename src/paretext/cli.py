@@ -381,7 +381,8 @@ def demo(
     show_comparison(out / "comparison", json)
     if not json:
         line(f"Look at {out / 'comparison' / 'trade-off.png'}, then classify a text of your own:")
-        line(f'  {sys.argv[0]} predict {out / "artifacts" / "int8"} --text "i feel wonderful today"')
+        int8 = out / "artifacts" / "int8"
+        line(f'  {sys.argv[0]} predict {int8} --text "i feel wonderful today"')
 
 
 def main() -> None:
