@@ -253,6 +253,33 @@ def test_the_verbs_one_after_another_make_what_run_makes(
         assert word in inspected.out
 
 
+def test_compress_on_another_split_than_the_run_s_is_refused(
+    done: Run, command: Any, tmp_path: Path
+) -> None:
+    """What was trained on must not choose the recovery's epoch."""
+    data, before = done.files / "train.csv", digests(done.out)
+    refused = command("compress", done.out, "--data", data, "--selection", done.files / "eval.csv")
+    assert refused.status == 2
+    assert "give the --data and --selection" in refused.err
+    assert digests(done.out) == before
+
+
+def test_a_recipe_for_compress_changes_the_versions_alone(
+    done: Run, command: Any, tmp_path: Path
+) -> None:
+    recipe, out = tmp_path / "recipe.yaml", tmp_path / "out"
+    recipe.write_text(
+        "training: {seed: 99}\nversions: [{name: small, steps: [{step: dynamic_quantization}]}]\n",
+        encoding="utf-8",
+    )
+    made = command(
+        *("compress", done.out, "--data", done.files / "train.csv"),
+        *("--recipe", recipe, "--out", out, "--json"),
+    )
+    assert made.status == 0, made.err
+    assert list(json.loads(made.out)) == ["parent", "small"]
+
+
 def test_run_without_evaluation_data_is_refused(done: Run, tmp_path: Path) -> None:
     data = Data(done.data.train, done.data.selection, None, done.data.report)
     with pytest.raises(ParetextError, match="give --eval"):

@@ -213,11 +213,15 @@ def compress(
     from paretext.console import dump, table
     from paretext.files import folder_bytes
     from paretext.manifest import Manifest
-    from paretext.run import parent_of
+    from paretext.run import check_splits, parent_of
 
     parent, name, settings = parent_of(source)
     if recipe is not None:
-        settings = read_recipe(recipe, None, None)
+        given = read_recipe(recipe, None, None)
+        trained_here = (source / "parent.json").is_file()  # split and trained as the run says
+        settings = (
+            settings.model_copy(update={"versions": given.versions}) if trained_here else given
+        )
     names = None if labels else label_names(str(parent))
     prepared = read_data(
         data,
@@ -231,6 +235,7 @@ def compress(
         settings,
         names,
     )
+    check_splits(source, prepared)
     made = compress_all(
         parent, settings, prepared.train, prepared.selection, out or source, parent_name=name
     )

@@ -48,6 +48,10 @@ class Data:
     evaluation: Dataset | None
     report: DataReport
 
+    def fingerprints(self) -> dict[str, str]:
+        """Those of the two splits that a classifier is made from."""
+        return {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -94,7 +98,11 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     out.mkdir(parents=True, exist_ok=True)
     write_json(
         out / "run.json",
-        {"recipe": recipe.model_dump(mode="json"), "data": data.report.model_dump(mode="json")},
+        {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": data.report.model_dump(mode="json"),
+            "splits": data.fingerprints(),
+        },
     )
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
@@ -158,10 +166,7 @@ def compared(
     rounds: int,
 ) -> Comparison:
     """The comparison of a run's versions: the parent in PyTorch first, then every artifact."""
-    versions = [Version(Target(BASELINE, parent, "pytorch"), None)]
-    for each in (*made, *others):
-        against = BASELINE if each.name == PARENT else PARENT
-        versions.append(Version(Target(each.name, each.folder), against))
+    versions = _versions(parent, [each.folder for each in (*made, *others)])
 
     def measure(folder: Path) -> None:
         compare(versions, evaluation, folder, threads=threads, rounds=rounds)
@@ -201,6 +206,18 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
     return source / "candidates" / name / "model", name, recipe
 
 
+def check_splits(source: Path, data: Data) -> None:
+    """ParetextError where a run was trained on other texts, so its parent knows those held out."""
+    settings = source / "run.json"
+    if settings.is_file():
+        trained_on = json.loads(settings.read_text(encoding="utf-8")).get("splits")
+        if trained_on is not None and trained_on != data.fingerprints():
+            raise ParetextError(
+                f"the texts are not split as {source} was trained on them; give the --data "
+                "and --selection that were given to paretext train."
+            )
+
+
 def versions_to_compare(
     artifacts: Sequence[Path], baseline: Path | None, out: Path | None
 ) -> tuple[list[Version], Path]:
@@ -217,12 +234,17 @@ def versions_to_compare(
         ]
     if out is None:
         raise ParetextError("compare needs a folder to write to: give --out.")
+    return _versions(baseline, artifacts), out
+
+
+def _versions(baseline: Path | None, artifacts: Sequence[Path]) -> list[Version]:
+    """A row each: the baseline in PyTorch, the first artifact against it, the rest against that."""
     reference = artifacts[0].name
     versions = [] if baseline is None else [Version(Target(BASELINE, baseline, "pytorch"), None)]
     for path in artifacts:
         against = reference if path.name != reference else BASELINE if baseline else None
         versions.append(Version(Target(path.name, path), against))
-    return versions, out
+    return versions
 
 
 def best_epoch(folder: Path) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def fit(
                 after_step=after_step,
             )
     rows = supersampled(train, settings.supersample)
-    weights = torch.tensor(class_weights(train.counts(), rows, train.labels))
+    weights = torch.tensor(class_weights(train.labels[rows], len(train.label_names)))
     if not settings.class_weights:
         weights = torch.ones_like(weights)
     checkpoint = _last_whole_checkpoint(work)
@@ -174,12 +174,10 @@ def check_factors(factors: tuple[int, ...] | str | None, label_names: tuple[str,
         )
 
 
-def class_weights(
-    counts: NDArray[np.int64], rows: NDArray[np.int64], labels: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """n / (classes x count) of each class among `rows`, as scikit-learn's "balanced"."""
-    after = np.bincount(labels[rows], minlength=len(counts))
-    return (len(rows) / (len(after) * np.maximum(after, 1))).astype(np.float32)
+def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """n / (classes x count) of each class among `labels`, as scikit-learn's "balanced"."""
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
 def resolve_device(device: Device) -> str:
