@@ -27,7 +27,7 @@ from paretext.compression.magnitude import MagnitudePruning, linears
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.export import artifact_writer, export
-from paretext.export.encoder import is_known
+from paretext.encoder import is_known
 from paretext.export.quantisation import DynamicQuantization
 from paretext.export.traced import plain_products, trace_graph
 from paretext.files import folder_bytes
@@ -232,146 +232,25 @@ def test_no_texts_to_check_with(encoder: Encoder, tmp_path: Path) -> None:
         export(classifier_of(encoder("bert")), tmp_path / "artifact", [])
 
 
-# Quantisation ---------------------------------------------------------------------------------
-
-
-def test_every_matrix_product_is_quantised(classifier: Classifier, int8: Artifact) -> None:
-    graph, modules = graph_of(int8), linears(classifier.model)
-    weights = weights_of(graph)
-    assert operators(graph)["MatMulIntegerToFloat"] == len(modules)
-    assert operators(graph)["MatMul"] == 0
-    # the products add their biases: what is left are the skip connections and the positions
-    assert operators(graph)["Add"] == 2 * classifier.model.config.num_hidden_layers + 1
-    assert operators(graph)["GatherBlockQuantized"] == 1
-    assert not any(
-        name in weights and weights[name].ndim > 1 and weights[name].dtype == np.float32
-        for node in graph.node
-        if node.op_type in ("Gemm", "MatMul", "Gather")
-        for name in node.input
-    )
-    said = "\n".join(int8.manifest.done)
-    assert f"quantised {len(modules)} of {len(modules)} matrix products" in said
-    assert "quantised 1 of 1 embedding tables" in said
-    assert int8.manifest.recipe[-1] == DynamicQuantization().model_dump()
-
-
-def test_int8_weights_are_within_half_a_step(classifier: Classifier, int8: Artifact) -> None:
-    weights = weights_of(graph_of(int8))
-    for name, module in linears(classifier.model):
-        expected = module.weight.detach().numpy().T
-        values, scale = weights[f"{name}.weight.int8"], weights[f"{name}.weight.scale"]
-        assert values.dtype == np.int8
-        assert scale.shape == (module.out_features,)
-        assert (np.abs(values).max(axis=0) == 127).all()  # the whole range of every channel
-        assert (np.abs(values * scale - expected) <= scale * 0.5001).all()
-
-
-def test_int8_is_smaller_and_close(classifier: Classifier, fp32: Artifact, int8: Artifact) -> None:
-    files = [
-        folder.stat().st_size for folder in (int8.folder / "model.onnx", fp32.folder / "model.onnx")
-    ]
-    assert files[0] < 0.75 * files[1]
-    assert folder_bytes(int8.folder) < folder_bytes(fp32.folder)
-    expected = fp32.logits(TEXTS)
-    difference = np.abs(int8.logits(TEXTS) - expected).max()
-    assert 0 < difference < 0.15 * np.ptp(expected)
-
-
-def test_embeddings_stay_when_asked(classifier: Classifier, tmp_path: Path) -> None:
-    kept = DynamicQuantization(embeddings=False)
-    made = export(classifier, tmp_path / "artifact", TEXTS, quantization=kept)
-    words = weights_of(graph_of(made))["embeddings.words"]
-    expected = classifier.model.get_input_embeddings().weight.detach().numpy()
-    np.testing.assert_array_equal(words, expected)
-    assert operators(graph_of(made))["GatherBlockQuantized"] == 0
-    assert "quantised 0 of 1 embedding tables" in "\n".join(made.manifest.done)
-    assert operators(graph_of(made))["MatMulIntegerToFloat"] == len(linears(classifier.model))
+# Architectures whose graph PyTorch traces -----------------------------------------------------
 
 
 def run_nodes(
-    nodes: list[onnx.NodeProto],
-    weights: dict[str, NDArray[Any]],
-    x: NDArray[Any],
-    kept: DynamicQuantization | None = None,
-) -> tuple[NDArray[np.float32], list[str]]:
-    """The answer of nodes from x to y, quantised if asked, by ONNX Runtime; and what was said."""
+    nodes: list[onnx.NodeProto], weights: dict[str, NDArray[Any]], x: NDArray[Any]
+) -> NDArray[np.float32]:
+    """The answer of nodes from x to y, by ONNX Runtime."""
     graph = helper.make_graph(
         nodes,
         "test",
-        [
-            helper.make_tensor_value_info(
-                "x", helper.np_dtype_to_tensor_dtype(x.dtype), [None] * x.ndim
-            )
-        ],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None] * x.ndim)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(values, name) for name, values in weights.items()],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    model, said = kept.apply(model) if kept else (model, [])
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return session.run(["y"], {"x": x})[0], said
-
-
-@pytest.mark.parametrize("width", [8, 16, 24, 32, 40, 100, 128, 200])
-def test_tables_of_any_width_are_looked_up_within_half_a_step(width: int) -> None:
-    generator = np.random.default_rng(width)
-    table = generator.normal(size=(50, width)).astype(np.float32)
-    table[7] = 0
-    table *= generator.uniform(0.01, 10, size=(50, 1)).astype(np.float32)
-    ids = np.array([[0, 49, 7], [3, 3, 12]], np.int32)
-    node = helper.make_node("Gather", ["table", "x"], ["y"])
-    found, said = run_nodes([node], {"table": table}, ids, DynamicQuantization())
-    assert said[1].startswith("quantised 1 of 1")
-    step = np.abs(table).max(axis=1, keepdims=True)[ids] / 127
-    assert found.shape == (2, 3, width)
-    assert (np.abs(found - table[ids]) <= 0.501 * step + 1e-7).all()
-    assert (found[0, 2] == 0).all()
-
-
-def test_an_integer_product_is_that_of_the_dequantised_numbers() -> None:
-    """By hand: x to 8 bits over its range, W to 8 bits per column, the product of the two."""
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(2, 3, 24)).astype(np.float32)
-    weight = generator.normal(size=(24, 5)).astype(np.float32) * [1, 10, 0.1, 0, 3]
-    weight = weight.astype(np.float32)
-    node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    found, said = run_nodes([node], {"w": weight}, x, DynamicQuantization())
-    assert said[0].startswith("quantised 1 of 1")
-    step = (max(x.max(), 0) - min(x.min(), 0)) / 255
-    zero = np.round(-min(x.min(), 0) / step)
-    x8 = (np.clip(np.round(x / step) + zero, 0, 255) - zero) * step
-    scale = np.abs(weight).max(axis=0) / 127
-    w8 = np.round(weight / np.where(scale > 0, scale, 1)) * scale
-    np.testing.assert_allclose(found, x8 @ w8, rtol=1e-4, atol=1e-4)
-    assert (found[..., 3] == 0).all()
-
-
-def test_products_that_cannot_be_quantised_are_kept_and_counted() -> None:
-    """A product with a stack of matrices is no Linear; it stays as it is, and the count says so."""
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(2, 3, 8)).astype(np.float32)
-    stack = generator.normal(size=(2, 8, 4)).astype(np.float32)
-    flat = generator.normal(size=(4, 4)).astype(np.float32)
-    nodes = [
-        helper.make_node("MatMul", ["x", "stack"], ["between"]),
-        helper.make_node("MatMul", ["between", "flat"], ["y"]),
-    ]
-    weights = {"stack": stack, "flat": flat}
-    found, said = run_nodes(nodes, weights, x, DynamicQuantization())
-    assert said[0].startswith("quantised 1 of 2 matrix products")
-    np.testing.assert_allclose(found, x @ stack @ flat, atol=0.2)
-
-
-def test_a_gather_along_columns_is_no_lookup() -> None:
-    table = np.arange(32, dtype=np.float32).reshape(2, 16) / 7
-    node = helper.make_node("Gather", ["table", "x"], ["y"], axis=1)
-    found, said = run_nodes([node], {"table": table}, np.array([3, 1]), DynamicQuantization())
-    np.testing.assert_array_equal(found, table[:, [3, 1]])
-    assert said[1].startswith("quantised 0 of 0")
-
-
-# Architectures whose graph PyTorch traces -----------------------------------------------------
+    answer: NDArray[np.float32] = session.run(["y"], {"x": x})[0]
+    return answer
 
 
 def test_all_forms_of_a_linear_become_one() -> None:
@@ -400,7 +279,7 @@ def test_all_forms_of_a_linear_become_one() -> None:
     assert operators(plain.graph) == {"MatMul": 4, "Add": 1, "Gemm": 1}
     stored = weights_of(plain.graph)
     assert sorted(values.shape for values in stored.values()) == [(8,), (8, 8), (8, 8)]
-    expected = run_nodes(nodes, weights, x)[0]
+    expected = run_nodes(nodes, weights, x)
     session = onnxruntime.InferenceSession(plain.SerializeToString())
     np.testing.assert_allclose(session.run(["y"], {"x": x})[0], expected, rtol=1e-4)
     by_hand = (x @ weight.T + bias) @ weight.T @ weight.T @ weight

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+import paretext.compact
+import paretext.recurrent  # noqa: F401  (both make their classes known to AutoModel)
 from paretext.errors import ParetextError
 from paretext.files import folder_digest
 

@@ -30,7 +30,7 @@ from paretext.classifier import Classifier, check_source, source_digest
 from paretext.comparison import BASELINE, Comparison, Version, compare
 from paretext.compression import compress
 from paretext.compression.build import Compressed, export_candidate
-from paretext.compression.recipe import PARENT, Recipe
+from paretext.compression.recipe import PARENT, Recipe, validated
 from paretext.data import Dataset, require_trainable
 from paretext.data_checks import DataReport, check, drop_leaks, say_cut
 from paretext.errors import ParetextError
@@ -202,7 +202,8 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
     settings = source / "run.json"
     recipe = Recipe()
     if settings.is_file():
-        recipe = Recipe.model_validate(json.loads(settings.read_text(encoding="utf-8"))["recipe"])
+        values = json.loads(settings.read_text(encoding="utf-8"))["recipe"]
+        recipe = validated(Recipe, values, str(settings))
     return source / "candidates" / name / "model", name, recipe
 
 

@@ -6,6 +6,11 @@ that the two do not multiply. Batches hold texts of similar length, padded to th
 every epoch macro-F1 is measured on the selection split; the best epoch's weights are kept, and
 training stops when `patience` epochs in a row have not improved it.
 
+A student learns on the same path (`targets`): the loss is then the distance of its answers from
+its teacher's, softened by a temperature (Hinton et al. 2015, "Distilling the Knowledge in a Neural
+Network", section 2), and of its first token's states from the teacher's where those are given (Sun
+et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section 3.2).
+
 A training that dies goes on from its last whole checkpoint and ends with the same weights:
 Trainer keeps optimizer, schedule, random states and data order in each checkpoint.
 """
@@ -73,6 +78,20 @@ class TrainingSettings(BaseModel):
 
 
 @dataclass(frozen=True)
+class Targets:
+    """A teacher's answers to the training texts, row by row, in place of their labels.
+
+    logits: (texts, classes). states: (texts, layers, width), what the first token of the student
+    shall be after each of its layers, compared after scaling to length 1, with `states_weight`.
+    """
+
+    logits: NDArray[np.float32]
+    temperature: float = 2.0
+    states: NDArray[np.float16] | None = None
+    states_weight: float = 0.0
+
+
+@dataclass(frozen=True)
 class Fitted:
     """The trained classifier and one row per epoch: epoch, train_loss, selection_loss,
     selection_macro_f1; `best` is the row whose weights were kept."""
@@ -94,15 +113,17 @@ def fit(
     work: Path | None = None,
     label: str = "training",
     after_step: Callable[[nn.Module], None] | None = None,
+    targets: Targets | None = None,
 ) -> Fitted:
     """Train a copy of `classifier` on `train`; choose the epoch on `selection`.
 
     work: a folder for checkpoints; where it holds some of an earlier call with the same
         arguments, training goes on from there. Delete it when the result is safe.
     after_step: called with the network after each optimizer step (a pruning mask, say).
+    targets: learn these answers, not the labels; each text then counts once.
     Raises ParetextError for factors of the wrong length, or a device that is not there.
     """
-    from transformers import EarlyStoppingCallback, Trainer, set_seed
+    from transformers import EarlyStoppingCallback, set_seed
 
     if work is None:
         with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +135,10 @@ def fit(
                 work=Path(folder),
                 label=label,
                 after_step=after_step,
+                targets=targets,
             )
+    if targets is not None:
+        settings = settings.model_copy(update={"supersample": None, "class_weights": False})
     rows = supersampled(train, settings.supersample)
     weights = torch.tensor(class_weights(train.labels[rows], len(train.label_names)))
     if not settings.class_weights:
@@ -128,13 +152,14 @@ def fit(
     classifier = classifier.copy()
     steps = -(-len(rows) // settings.batch_size) * settings.epochs
     with progress.task(label, steps) as advance:
-        trainer = Trainer(
+        trainer = _trainer_class()(
             model=classifier.model,
             args=_arguments(settings, epochs, work, warmup_steps=round(settings.warmup * steps)),
-            train_dataset=_Examples(classifier, train.take(rows)),
+            train_dataset=_Examples(classifier, train.take(rows), targets),
             eval_dataset=_Examples(classifier, _by_length(selection)),
             data_collator=_Padding(classifier),
             compute_loss_func=_weighted_loss(weights),
+            distillation_loss=targets and _distillation_loss(targets),
             compute_metrics=_selection_score,
             callbacks=[
                 EarlyStoppingCallback(settings.patience),
@@ -197,19 +222,24 @@ def uses_bf16(settings: TrainingSettings) -> bool:
 
 
 class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Tokenised texts with their labels, as Trainer wants them."""
+    """Tokenised texts as Trainer wants them, with labels and, if any, the teacher's answers."""
 
-    def __init__(self, classifier: Classifier, data: Dataset) -> None:
+    def __init__(
+        self, classifier: Classifier, data: Dataset, targets: Targets | None = None
+    ) -> None:
         self.encoded = classifier.tokenize(data.texts)
-        self.labels = data.labels
+        self.arrays: dict[str, NDArray[Any]] = {"labels": data.labels}
+        if targets is not None:
+            self.arrays["teacher_logits"] = targets.logits
+            if targets.states is not None:
+                self.arrays["teacher_states"] = targets.states
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.arrays["labels"])
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         example: dict[str, Any] = {name: rows[index] for name, rows in self.encoded.items()}
-        example["labels"] = int(self.labels[index])
-        return example
+        return example | {name: rows[index] for name, rows in self.arrays.items()}
 
 
 class _Padding:
@@ -219,9 +249,14 @@ class _Padding:
         self.pad = classifier.tokenizer.pad
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        labels = torch.tensor([example["labels"] for example in examples])
-        inputs = [{k: v for k, v in example.items() if k != "labels"} for example in examples]
-        return {**self.pad(inputs, return_tensors="pt"), "labels": labels}
+        texts = ("input_ids", "attention_mask")
+        inputs = [{name: example[name] for name in texts} for example in examples]
+        stacked = {
+            name: torch.from_numpy(np.stack([example[name] for example in examples]))
+            for name in examples[0]
+            if name not in texts
+        }
+        return {**self.pad(inputs, return_tensors="pt"), **stacked}
 
 
 def _by_length(data: Dataset) -> Dataset:
@@ -255,6 +290,8 @@ def _arguments(settings: TrainingSettings, epochs: int, work: Path, warmup_steps
         metric_for_best_model="macro_f1",
         greater_is_better=True,
         seed=settings.seed,
+        label_names=["labels"],  # Trainer would look for them in the arguments of `forward`
+        remove_unused_columns=False,  # the teacher's answers are read by the loss, not the model
         report_to=[],
         disable_tqdm=True,
         log_level="error",
@@ -265,6 +302,45 @@ def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         logits = outputs["logits"].float()
         return nn.functional.cross_entropy(logits, labels, weight=weights.to(logits.device))
+
+    return loss
+
+
+def _trainer_class() -> Any:
+    """Trainer, with another loss where a batch carries a teacher's answers."""
+    from transformers import Trainer
+
+    class Distiller(Trainer):
+        def __init__(self, *, distillation_loss: Any, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self.distillation_loss = distillation_loss
+
+        def compute_loss(  # type: ignore[override]
+            self, model: nn.Module, inputs: dict[str, Any], **given: Any
+        ) -> Any:
+            if "teacher_logits" not in inputs:
+                return super().compute_loss(model, inputs, **given)
+            taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
+            inputs.pop("labels")
+            return self.distillation_loss(model(**inputs), taught)
+
+    return Distiller
+
+
+def _distillation_loss(targets: Targets) -> Callable[[Any, dict[str, torch.Tensor]], torch.Tensor]:
+    heat = targets.temperature
+
+    def loss(outputs: Any, taught: dict[str, torch.Tensor]) -> torch.Tensor:
+        student = (outputs["logits"].float() / heat).log_softmax(1)
+        teacher = (taught["teacher_logits"] / heat).softmax(1)
+        # Times heat squared, so that the gradients keep their size (Hinton et al., section 2).
+        distance = heat**2 * nn.functional.kl_div(student, teacher, reduction="batchmean")
+        if targets.states is not None:
+            own = torch.stack([state[:, 0] for state in outputs["hidden_states"]], 1).float()
+            own = nn.functional.normalize(own, dim=2)
+            wanted = nn.functional.normalize(taught["teacher_states"].float(), dim=2)
+            distance = distance + targets.states_weight * (own - wanted).square().sum(2).mean()
+        return distance
 
     return loss
 

@@ -1,18 +1,29 @@
-"""compress(): the parent's artifact and that of every version in a recipe."""
+"""compress(): the parent's artifact, that of every version in a recipe, and of every step to it.
+
+Each step of a version is a stage of its own: its classifier is kept in classifiers/VERSION.N-STEP
+and exported to artifacts/VERSION.N-STEP, so that size and speed can be credited to the step that
+bought them, and a run that dies repeats no step that was finished.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoConfig
+
 from paretext import __version__, progress
+from paretext.artifact import Artifact
 from paretext.classifier import Classifier
-from paretext.compression.recipe import PARENT, Recipe, Version
+from paretext.compression.recipe import PARENT, Quantization, Recipe
+from paretext.compression.step import Material, Outline, Step
+from paretext.compression.teacher import ParentTeacher
 from paretext.data import Dataset
 from paretext.export import export
-from paretext.files import SCRATCH, Stages, folder_digest, write_json
+from paretext.files import SCRATCH, Stages, digest_of, folder_digest, write_json
 from paretext.manifest import Ancestor
 
 CHECK_TEXTS = 128
@@ -20,7 +31,7 @@ CHECK_TEXTS = 128
 
 @dataclass(frozen=True)
 class Compressed:
-    """A version's artifact and the name of the version it was made from."""
+    """An artifact and the name of the one that the step before had made."""
 
     name: str
     source: str | None
@@ -34,33 +45,39 @@ def compress(
     selection: Dataset,
     out: str | Path,
     parent_name: str | None = None,
+    unlabelled: Sequence[str] = (),
 ) -> list[Compressed]:
     """Make all versions of `recipe` from the classifier in the folder `parent`.
 
-    Writes out/artifacts/NAME for the parent and each version, and out/classifiers/NAME for a
-    version whose steps change the PyTorch model. What is there and was made from the same inputs
-    is kept; a fine-tuning that was interrupted goes on.
+    Writes out/artifacts/NAME for the parent, each version and each step on the way to it, and
+    out/classifiers/NAME where a step changes the PyTorch model. What is there and was made from the
+    same inputs is kept; a training that was interrupted goes on. `unlabelled` are more texts for
+    the steps that need no labels. ParetextError, before anything is made, for a step that cannot be
+    applied where it stands.
     """
     stages, parent = Stages(Path(out)), Path(parent)
+    recipe.plan(Outline.of(AutoConfig.from_pretrained(parent, local_files_only=True)))
     origin = Ancestor(name=parent_name or parent.name, digest=folder_digest(parent))
-    built = _Built(stages, recipe, train, selection)
+    built = _Built(stages, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
-        folder, lineage = classifiers[version.source]
-        if version.classifier_steps:
-            folder, lineage = built.classifier(version, folder, lineage)
-            classifiers[version.name] = (folder, lineage)
-        elif version.quantization is None:
-            classifiers[version.name] = (folder, lineage)
-        artifacts.append(built.artifact(version.name, version.source, folder, lineage, version))
+        source = version.source
+        folder, lineage = classifiers[source]
+        for name, step in version.stages():
+            quantization = None if isinstance(step, Step) else step
+            if isinstance(step, Step):
+                folder, lineage = built.classifier(name, step, folder, lineage)
+            artifacts.append(built.artifact(name, source, folder, lineage, quantization))
+            source = name
+        classifiers[version.name] = (folder, lineage)
     return artifacts
 
 
 def export_candidate(folder: Path, name: str, selection: Dataset, out: str | Path) -> Compressed:
     """The float32 artifact of another trained candidate, for the comparison."""
     origin = Ancestor(name=name, digest=folder_digest(folder))
-    built = _Built(Stages(Path(out)), Recipe(versions=()), selection, selection)
+    built = _Built(Stages(Path(out)), Recipe(versions=()), selection, selection, ())
     return built.artifact(name, None, folder, [origin], None)
 
 
@@ -72,39 +89,46 @@ class _Built:
     recipe: Recipe
     train: Dataset
     selection: Dataset
+    unlabelled: tuple[str, ...]
 
     @property
     def _data(self) -> dict[str, str]:
-        return {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
+        data = {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
+        return data | ({"unlabelled": digest_of(self.unlabelled)} if self.unlabelled else {})
 
     def classifier(
-        self, version: Version, source: Path, lineage: list[Ancestor]
+        self, name: str, step: Step, source: Path, lineage: list[Ancestor]
     ) -> tuple[Path, list[Ancestor]]:
-        """The version's classifier folder, with what its steps did in steps.json beside it."""
-        steps = [step.model_dump(mode="json") for step in version.classifier_steps]
-        training = self.recipe.training
+        """The classifier folder that `step` makes, with what it did in steps.json beside it."""
+        values = step.model_dump(mode="json")
 
         def work(partial: Path) -> None:
-            classifier, done = Classifier.load(source), []
-            for index, step in enumerate(version.classifier_steps):
-                checkpoints = partial / SCRATCH / f"step-{index}"
-                classifier, sentences = step.apply(
-                    classifier, self.train, self.selection, training, checkpoints
-                )
-                done += sentences
+            material = Material(
+                train=self.train,
+                selection=self.selection,
+                training=self.recipe.training,
+                teacher=ParentTeacher(
+                    Artifact.load(self.stages.root / "artifacts" / PARENT),
+                    self.stages.root / "teacher",
+                ),
+                unlabelled=self.unlabelled,
+                work=partial / SCRATCH,
+            )
+            classifier, done = step.apply(Classifier.load(source), material)
             classifier.save(partial)
-            write_json(partial / "steps.json", {"steps": steps, "done": done})
+            write_json(partial / "steps.json", {"done": [*_done(source), *done]})
 
-        name = f"classifiers/{version.name}"
+        place = f"classifiers/{name}"
         inputs = {
             "source": lineage[-1].digest,
-            "steps": steps,
-            "training": training.model_dump(mode="json"),
+            "parent": lineage[0].digest,
+            "step": values,
+            "training": self.recipe.training.model_dump(mode="json"),
             "data": self._data,
         }
-        _say_kept(self.stages.finished(name, inputs, work), version.name)
-        folder = self.stages.root / name
-        own = Ancestor(name=version.name, digest=folder_digest(folder), steps=tuple(steps))
+        _say_kept(self.stages.finished(place, inputs, work), name)
+        folder = self.stages.root / place
+        own = Ancestor(name=name, digest=folder_digest(folder), steps=(values,))
         return folder, [*lineage, own]
 
     def artifact(
@@ -113,11 +137,9 @@ class _Built:
         source: str | None,
         folder: Path,
         lineage: list[Ancestor],
-        version: Version | None,
+        quantization: Quantization | None,
     ) -> Compressed:
-        quantization = version.quantization if version else None
-        record = folder / "steps.json"
-        done = json.loads(record.read_text(encoding="utf-8"))["done"] if record.exists() else []
+        """The artifact of the classifier in `folder`, quantised where that is asked for."""
         recipe: list[dict[str, Any]] = [step for each in lineage for step in each.steps]
 
         def work(partial: Path) -> None:
@@ -128,7 +150,7 @@ class _Built:
                 name=name,
                 quantization=quantization,
                 recipe=recipe,
-                done=done,
+                done=_done(folder),
                 lineage=lineage,
                 data=self._data,
             )
@@ -142,6 +164,15 @@ class _Built:
         place = f"artifacts/{name}"
         _say_kept(self.stages.finished(place, inputs, work), f"artifact {name}")
         return Compressed(name, source, self.stages.root / place)
+
+
+def _done(folder: Path) -> list[str]:
+    """What the steps so far did to the classifier in `folder`, in sentences."""
+    record = folder / "steps.json"
+    if not record.exists():
+        return []
+    done: list[str] = json.loads(record.read_text(encoding="utf-8"))["done"]
+    return done
 
 
 def _say_kept(made: bool, name: str) -> None:

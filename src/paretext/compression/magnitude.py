@@ -12,43 +12,33 @@ on disk, and nothing faster.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from paretext.classifier import Classifier
-from paretext.data import Dataset
-from paretext.training import TrainingSettings, fit
+from paretext.compression.step import Material, Step
+from paretext.training import fit
 
 
-class MagnitudePruning(BaseModel):
+class MagnitudePruning(Step):
     """amount: share of all Linear weights to set to zero. The recovery fine-tuning trains as the
     parent was trained, but for its length in epochs and its learning rate; 0 epochs is none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: Literal["magnitude_pruning"] = "magnitude_pruning"
     amount: float = Field(default=0.35, ge=0, lt=1)
     recovery_epochs: int = Field(default=1, ge=0)
     recovery_learning_rate: float = Field(default=1e-5, gt=0)
 
-    def apply(
-        self,
-        classifier: Classifier,
-        train: Dataset,
-        selection: Dataset,
-        training: TrainingSettings,
-        work: Path | None = None,
-    ) -> tuple[Classifier, list[str]]:
+    def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         """The pruned copy of `classifier`, and sentences that count what was done."""
         pruned = classifier.copy()
         keep = keep_masks(pruned.model, self.amount)
         hold_zeros(pruned.model, keep)
         if self.recovery_epochs:
-            recovery = training.model_copy(
+            recovery = data.training.model_copy(
                 update={
                     "epochs": self.recovery_epochs,
                     "learning_rate": self.recovery_learning_rate,
@@ -56,10 +46,10 @@ class MagnitudePruning(BaseModel):
             )
             pruned = fit(
                 pruned,
-                train,
-                selection,
+                data.train,
+                data.selection,
                 recovery,
-                work=work,
+                work=data.work,
                 label="recovery after pruning",
                 after_step=lambda model: hold_zeros(model, keep),
             ).classifier

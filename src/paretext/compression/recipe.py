@@ -2,18 +2,27 @@
 
 A version is a list of steps that starts `from` the parent or from another version; quantisation
 changes the exported graph, so it comes last. The same objects are built from Python, YAML and the
-command line, and are stored unchanged in each artifact's manifest.
+command line, and are stored unchanged in each artifact's manifest. Presets are recipes that come
+with the package.
 """
 
 from __future__ import annotations
 
 import difflib
+from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from paretext.compression.distillation import Distillation
+from paretext.compression.layers import Layers
+from paretext.compression.low_rank import LowRankEmbeddings
 from paretext.compression.magnitude import MagnitudePruning
+from paretext.compression.recurrent_student import RecurrentStudent
+from paretext.compression.step import Outline, Step
+from paretext.compression.vocabulary import Vocabulary
+from paretext.compression.width import Width
 from paretext.errors import ParetextError
 from paretext.export.quantisation import DynamicQuantization
 from paretext.training import TrainingSettings
@@ -21,7 +30,21 @@ from paretext.training import TrainingSettings
 PARENT = "parent"
 
 Settings = TypeVar("Settings", bound=BaseModel)
-Step = Annotated[MagnitudePruning | DynamicQuantization, Field(discriminator="step")]
+Quantization = DynamicQuantization
+AnyStep = Annotated[
+    Layers
+    | Width
+    | Vocabulary
+    | LowRankEmbeddings
+    | RecurrentStudent
+    | Distillation
+    | MagnitudePruning
+    | DynamicQuantization,
+    Field(discriminator="step"),
+]
+_STEPS: dict[str, type[BaseModel]] = {
+    kind.model_fields["step"].default: kind for kind in get_args(get_args(AnyStep)[0])
+}
 
 
 class Version(BaseModel):
@@ -31,24 +54,55 @@ class Version(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     source: str = Field(default=PARENT, alias="from")
-    steps: tuple[Step, ...]
+    steps: tuple[AnyStep, ...] = Field(min_length=1)
 
     @property
-    def classifier_steps(self) -> tuple[MagnitudePruning, ...]:
-        return tuple(step for step in self.steps if isinstance(step, MagnitudePruning))
+    def classifier_steps(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Step))
 
     @property
-    def quantization(self) -> DynamicQuantization | None:
-        last = self.steps[-1] if self.steps else None
-        return last if isinstance(last, DynamicQuantization) else None
+    def quantization(self) -> Quantization | None:
+        last = self.steps[-1]
+        return last if isinstance(last, Quantization) else None
+
+    def stages(self) -> list[tuple[str, AnyStep]]:
+        """Each step with the name of what it makes; the last one makes the version itself."""
+        *before, last = self.steps
+        numbered = [(f"{self.name}.{i}-{step.step}", step) for i, step in enumerate(before, 1)]
+        return [*numbered, (self.name, last)]
+
+    def plan(self, outline: Outline) -> Outline:
+        """What all steps leave of `outline`; ParetextError names the version and the problem."""
+        for step in self.classifier_steps:
+            try:
+                outline = step.plan(outline)
+            except ParetextError as error:
+                raise ParetextError(f"version {self.name!r}: {error}") from None
+        return outline
 
     @model_validator(mode="after")
-    def _quantisation_last(self) -> Version:
-        if any(isinstance(step, DynamicQuantization) for step in self.steps[:-1]):
-            raise ValueError(
-                f"version {self.name!r} has dynamic_quantization before another step; "
-                "it changes the exported graph, so put it last"
-            )
+    def _possible_order(self) -> Version:
+        kinds = [step.step for step in self.steps]
+        for step in self.steps[:-1]:
+            if isinstance(step, Quantization):
+                raise ValueError(
+                    f"version {self.name!r} has {step.step} before another step; "
+                    "it changes the exported graph, so put it last"
+                )
+        if "magnitude_pruning" in kinds:
+            after = kinds[kinds.index("magnitude_pruning") + 1 :]
+            for kind in set(after) - {"dynamic_quantization", "static_quantization"}:
+                raise ValueError(
+                    f"version {self.name!r} has {kind} after magnitude_pruning, which would fill "
+                    "the zeros again or move them; put it before that"
+                )
+        if "recurrent_student" in kinds:
+            after = kinds[kinds.index("recurrent_student") + 1 :]
+            if "distillation" not in after:
+                raise ValueError(
+                    f"version {self.name!r} has recurrent_student without distillation after it; "
+                    "the student knows nothing before it is taught, so add that step"
+                )
         return self
 
 
@@ -93,22 +147,48 @@ class Recipe(BaseModel):
     def version(self, name: str) -> Version:
         return next(version for version in self.versions if version.name == name)
 
+    def plan(self, parent: Outline) -> None:
+        """ParetextError if a step cannot be applied where it stands: asked before any training."""
+        outlines = {PARENT: parent}
+        for version in self.versions:
+            outlines[version.name] = version.plan(outlines[version.source])
+
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
         """A recipe from YAML; ParetextError names the first setting that is wrong."""
-        import yaml
-
         path = Path(path)
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise ParetextError(f"there is no recipe {path}; check the path.") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise ParetextError(f"the recipe {path} cannot be read: {reason}.") from None
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> Recipe:
+        """A recipe from the text of a YAML file."""
+        import yaml
+
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise ParetextError(f"the recipe {source} cannot be read: {reason}.") from None
         if not isinstance(values, dict):
-            raise ParetextError(f"the recipe {path} holds no settings; see recipes/study.yaml.")
-        return validated(cls, values, str(path))
+            raise ParetextError(f"the recipe {source} holds no settings; see recipes/study.yaml.")
+        return validated(cls, values, source)
+
+
+def preset(name: str) -> tuple[Version, ...]:
+    """The versions of a preset that comes with the package; ParetextError if it is unknown."""
+    files = resources.files("paretext.compression") / "presets"
+    known = sorted(Path(file.name).stem for file in files.iterdir() if file.name.endswith(".yaml"))
+    if name not in known:
+        raise ParetextError(f"there is no preset {name!r}{_nearest(name, known)}")
+    text = (files / f"{name}.yaml").read_text(encoding="utf-8")
+    return Recipe.parse(text, f"the preset {name}").versions
 
 
 def validated(model: type[Settings], values: dict[str, Any], source: str) -> Settings:
@@ -126,14 +206,17 @@ def _complaint(error: ValidationError, model: Any) -> str:
         message = str(first["ctx"]["error"])
         return f"{message}."
     if first["type"] == "extra_forbidden":
-        name, known = str(first["loc"][-1]), sorted(_settings(model))
+        name = str(first["loc"][-1])
+        step = next((_STEPS[part] for part in first["loc"] if part in _STEPS), None)
+        if step is not None:
+            return f"unknown setting {where!r}{_nearest(name, sorted(_names(step)))}"
+        known = sorted(_names(model, Version, TrainingSettings, *_STEPS.values()))
         if name in known:
             return f"the setting {name!r} does not belong at {where}; see recipes/study.yaml."
         return f"unknown setting {where!r}{_nearest(name, known)}"
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
-        known = ["magnitude_pruning", "dynamic_quantization"]
-        return f"unknown step {tag!r} at {where}{_nearest(tag, known)}"
+        return f"unknown step {tag!r} at {where}{_nearest(tag, list(_STEPS))}"
     return f"{where} is {first['input']!r}: {first['msg'].lower()}."
 
 
@@ -142,7 +225,6 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
 
 
-def _settings(model: Any) -> set[str]:
-    """The names of all settings of a recipe, at any depth."""
-    models = (model, Version, TrainingSettings, MagnitudePruning, DynamicQuantization)
+def _names(*models: Any) -> set[str]:
+    """The names of these models' settings."""
     return {field.alias or name for each in models for name, field in each.model_fields.items()}

@@ -21,13 +21,16 @@ from tokenizers import Tokenizer
 
 from paretext.artifact import Artifact, softmax
 from paretext.classifier import Classifier
+from paretext.encoder import is_known, read_encoder
 from paretext.errors import ParetextError
-from paretext.export.encoder import is_known, read_encoder
+from paretext.export.calibration import Calibration
 from paretext.export.graph import write_graph
-from paretext.export.quantisation import DynamicQuantization
+from paretext.export.quantisation import Quantization
+from paretext.export.recurrent_graph import write_recurrent_graph
 from paretext.export.traced import trace_graph
 from paretext.files import new_folder
 from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
+from paretext.recurrent import RECURRENT
 from paretext.report.card import model_card
 
 TOLERANCE = 1e-4
@@ -41,7 +44,8 @@ def export(
     texts: Sequence[str],
     *,
     name: str = "model",
-    quantization: DynamicQuantization | None = None,
+    quantization: Quantization | None = None,
+    calibration: Sequence[str] | None = None,
     recipe: Sequence[dict[str, Any]] = (),
     done: Sequence[str] = (),
     lineage: Sequence[Ancestor] = (),
@@ -52,6 +56,7 @@ def export(
     texts: real texts on which the graph must agree with PyTorch, logits within 1e-4 (relative
         where a logit is above 1).
     quantization: quantise the graph after that check; how far its answers move is recorded.
+    calibration: texts to measure activation ranges and sensitivity on (default: `texts`).
     recipe, done, lineage, data: the steps so far, what they did, the ancestors and the data's
         fingerprints; they are written into the manifest as they are.
     Raises ParetextError if the graphs disagree or the architecture cannot be exported.
@@ -59,20 +64,19 @@ def export(
     folder = Path(folder)
     if not texts:
         raise ParetextError("export needs at least one text to check the graph with.")
-    known = is_known(classifier.model)
-    written = (
-        write_graph(read_encoder(classifier.model)) if known else trace_graph(classifier.model)
-    )
-    graph = cut_positions(written, classifier.max_length) if known else written
-    how = "written for ONNX Runtime" if known else "traced by PyTorch, its operators not fused"
+    graph, how = float_graph(classifier)
     sentences = [*done, f"graph {how}: {len(graph.graph.node)} operators"]
     reference = classifier.logits(texts)
     draft = _draft(classifier, name, recipe, lineage, data or {})
     difference = _check_agreement(graph, classifier, draft, texts, reference)
     if quantization is not None:
-        graph, quantised = quantization.apply(graph)
+        examples = texts if calibration is None else calibration
+        measured_on = Calibration.from_texts(examples, _tokenizer(classifier))
+        graph, quantised = quantization.apply(graph, measured_on)
         sentences += quantised
-        draft = draft.model_copy(update={"recipe": (*draft.recipe, quantization.model_dump())})
+        draft = draft.model_copy(
+            update={"recipe": (*draft.recipe, quantization.model_dump(mode="json"))}
+        )
     with new_folder(folder) as partial:
         _write_model(graph, classifier, partial)
         classifier.model.config.to_json_file(partial / "config.json")
@@ -94,6 +98,17 @@ def export(
         (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")
         manifest.model_copy(update={"files": record_files(partial)}).write(partial)
     return Artifact.load(folder)
+
+
+def float_graph(classifier: Classifier) -> tuple[onnx.ModelProto, str]:
+    """The classifier's float32 graph, and how it came about."""
+    model = classifier.model
+    if model.config.model_type == RECURRENT:
+        return write_recurrent_graph(model), "written for ONNX Runtime"
+    if is_known(model):
+        graph = cut_positions(write_graph(read_encoder(model)), classifier.max_length)
+        return graph, "written for ONNX Runtime"
+    return trace_graph(model), "traced by PyTorch, its operators not fused"
 
 
 def cut_positions(model: onnx.ModelProto, max_length: int) -> onnx.ModelProto:
@@ -148,10 +163,15 @@ def _write_model(graph: onnx.ModelProto, classifier: Classifier, folder: Path) -
             "use a smaller model."
         )
     (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    _tokenizer(classifier).save(str(folder / "tokenizer.json"), pretty=False)
+
+
+def _tokenizer(classifier: Classifier) -> Tokenizer:
+    """The tokenizer as the runtime uses it: it truncates and does not pad."""
     tokenizer = Tokenizer.from_str(classifier.tokenizer.backend_tokenizer.to_str())
     tokenizer.no_padding()
     tokenizer.enable_truncation(classifier.max_length)
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    return tokenizer
 
 
 def _draft(

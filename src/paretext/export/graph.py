@@ -10,8 +10,8 @@ things are left out because nothing reads them:
 
 - position ids: padding is on the right, so position = index, and the table starts at the first
   position in use, with token type 0 added in;
-- everything but the first token after the last layer's keys and values: the head reads only the
-  first token, so the last layer's query, output and feed-forward products run on one row a text.
+- everything but the first token after the last layer's keys and values: where the head reads only
+  the first token, the last layer's query, output and feed-forward products run on one row a text.
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paretext.export.encoder import Encoder, Layer, Linear, Norm
+from paretext.encoder import Attention, Encoder, FeedForward, Linear, Norm
 
 OPSET = 17
 OPSET_TRACED = 18
 MICROSOFT = "com.microsoft"
 
 
-class _Writer:
+class GraphWriter:
     """Collects nodes and initializers; each method adds one operator and returns its output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
+        self.zero = self.constant("zero", np.array([0]))
+        self.one = self.constant("one", np.array([1]))
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
@@ -75,19 +77,35 @@ class _Writer:
 
 def write_graph(encoder: Encoder) -> onnx.ModelProto:
     """The float32 graph of `encoder`."""
-    w = _Writer()
+    w = GraphWriter()
     x = _embed(w, encoder)
+    last = len(encoder.layers) - 1
     for index, layer in enumerate(encoder.layers):
-        x = _layer(w, layer, x, f"layer.{index}", last=index == len(encoder.layers) - 1)
-    _head(w, encoder.head, w.node("Squeeze", [x, w.constant("axis", np.array([1]))], "first"))
-    classes = encoder.head[-1].bias.shape[0]  # type: ignore[union-attr]
-    return finish(w.nodes, w.initializers, classes)
+        name = f"layer.{index}"
+        rows = x
+        if index == last and encoder.pooling == "first":
+            rows = _first(w, x, name)
+        if layer.attention is not None:
+            rows = _attention(w, layer.attention, x, rows, name)
+        if layer.feed_forward is not None:
+            rows = _feed_forward(w, layer.feed_forward, encoder.activation, rows, name)
+        x = rows
+    if not encoder.layers and encoder.pooling == "first":
+        x = _first(w, x, "embeddings")
+    dense, between, output = encoder.head
+    mean = encoder.pooling == "mean"
+    pooled = _mean(w, x) if mean else w.node("Squeeze", [x, w.one], "pooled")
+    x = w.activation(between, w.linear(pooled, dense, "head.dense"), "head.activation")
+    w.linear(x, output, "logits")
+    return finish(w.nodes, w.initializers, output.bias.shape[0])
 
 
 def finish(
     nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], classes: int
 ) -> onnx.ModelProto:
-    """A model with the inputs and output that every artifact has."""
+    """A model with the inputs and output that every artifact has, and what its nodes read."""
+    read = {name for node in nodes for name in node.input}
+    initializers = [tensor for tensor in initializers if tensor.name in read]
     shape = ["batch", "sequence"]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT32, shape)
@@ -101,44 +119,52 @@ def finish(
     return model
 
 
-def _embed(w: _Writer, encoder: Encoder) -> str:
+def _embed(w: GraphWriter, encoder: Encoder) -> str:
     words = w.constant("embeddings.words", encoder.words)
     positions = w.constant("embeddings.positions", encoder.positions)
     looked_up = w.node("Gather", [words, "input_ids"], "embeddings.looked_up")
     length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
-    zero = w.constant("zero", np.array([0]))
-    used = w.node("Slice", [positions, zero, length, zero], "embeddings.used_positions")
+    used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
+    if encoder.word_factor is not None:
+        factor = w.constant("embeddings.factor", encoder.word_factor)
+        looked_up = w.node("MatMul", [looked_up, factor], "embeddings.words_widened")
     x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm")
     if encoder.projection is None:
         return x
     return w.linear(x, encoder.projection, "embeddings.projection")
 
 
-def _layer(w: _Writer, layer: Layer, x: str, name: str, last: bool) -> str:
-    rows = x
-    if last:
-        one, zero = w.constant("one", np.array([1])), "zero"
-        rows = w.node("Slice", [x, zero, one, one], f"{name}.first")
-    q = w.linear(rows, layer.query, f"{name}.query")
-    k = w.linear(x, layer.key, f"{name}.key")
-    v = w.linear(x, layer.value, f"{name}.value")
+def _first(w: GraphWriter, x: str, name: str) -> str:
+    """The first token's row of each text, (batch, 1, width)."""
+    return w.node("Slice", [x, w.zero, w.one, w.one], f"{name}.first")
+
+
+def _mean(w: GraphWriter, x: str) -> str:
+    """The mean over the tokens of each text: (1, sequence) shares times (sequence, width)."""
+    mask = w.node("Cast", ["attention_mask"], "pooling.mask", to=TensorProto.FLOAT)
+    count = w.node("ReduceSum", [mask, w.one], "pooling.count", keepdims=1)
+    shares = w.node("Div", [mask, count], "pooling.shares")
+    row = w.node("Unsqueeze", [shares, w.one], "pooling.row")
+    return w.node("Squeeze", [w.node("MatMul", [row, x], "pooling.mean"), w.one], "pooled")
+
+
+def _attention(w: GraphWriter, attention: Attention, x: str, rows: str, name: str) -> str:
+    q = w.linear(rows, attention.query, f"{name}.query")
+    k = w.linear(x, attention.key, f"{name}.key")
+    v = w.linear(x, attention.value, f"{name}.value")
     context = w.node(
         "MultiHeadAttention",
         [q, k, v, "", "attention_mask"],
         f"{name}.attention",
         MICROSOFT,
-        num_heads=layer.heads,
+        num_heads=attention.heads,
     )
-    out = w.linear(context, layer.attention_output, f"{name}.attention_output")
-    x = w.skip_norm(out, rows, layer.attention_norm, f"{name}.attention_norm")
-    hidden = w.linear(x, layer.feed_forward_in, f"{name}.feed_forward_in")
-    hidden = w.activation(layer.activation, hidden, f"{name}.activation")
-    out = w.linear(hidden, layer.feed_forward_out, f"{name}.feed_forward_out")
-    return w.skip_norm(out, x, layer.output_norm, f"{name}.output_norm")
+    out = w.linear(context, attention.output, f"{name}.attention_output")
+    return w.skip_norm(out, rows, attention.norm, f"{name}.attention_norm")
 
 
-def _head(w: _Writer, head: tuple[Linear | str, ...], x: str) -> None:
-    dense, between, output = head
-    assert isinstance(dense, Linear) and isinstance(between, str) and isinstance(output, Linear)
-    x = w.activation(between, w.linear(x, dense, "head.dense"), "head.activation")
-    w.linear(x, output, "logits")
+def _feed_forward(w: GraphWriter, part: FeedForward, activation: str, x: str, name: str) -> str:
+    hidden = w.linear(x, part.inner, f"{name}.feed_forward_in")
+    hidden = w.activation(activation, hidden, f"{name}.activation")
+    out = w.linear(hidden, part.outer, f"{name}.feed_forward_out")
+    return w.skip_norm(out, x, part.norm, f"{name}.output_norm")

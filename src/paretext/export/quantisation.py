@@ -1,186 +1,157 @@
-"""Dynamic INT8: eight-bit weights in the file, activations quantised as they arrive.
+"""Quantisation of an exported graph: eight-bit integers in the file and in the products.
 
-Every product of activations with a weight matrix becomes one integer product
-(`MatMulIntegerToFloat`), which adds the bias as well: the weight is quantised per output channel,
-symmetrically, to int8; the activation per tensor to uint8 at run time (`DynamicQuantizeLinear`),
-once for all the products that read it: query, key and value share one quantised input. Embeddings
-are looked up in an int8 table with one scale for each block of up to 128 values of a row
-(`GatherBlockQuantized`), because a table's rows differ in size by more than one scale can follow.
+Both steps store weights as integers and differ in the activations, which are uint8 in the products.
+`DynamicQuantization` takes their range from each call, so a text's answer depends slightly on the
+texts that share its call. `StaticQuantization` takes it once, from calibration texts: less to do
+in each call, and an answer that depends on nothing but its text; numbers beyond the range that the
+calibration texts had are clipped.
 
-Since an activation's range is taken over the whole call, a text's answer depends slightly on the
-texts that share its call. Source: Jacob et al. 2018, "Quantization and Training of Neural Networks
-for Efficient Integer-Arithmetic-Only Inference", section 2; ONNX Runtime's ContribOperators.md.
+Weights have 7 bits by default. x86 CPUs without VNNI add two uint8 x int8 products in 16 bits,
+which saturate when the weights use all 8 (ONNX Runtime's quantization.md, "When and why do I need
+to try U8U8?"; what it calls reduce_range is 7 bits). With 7 the integer sums are exact on every
+CPU. How the graph is rewritten: `quantised_graph`. What is kept in float32: `sensitivity`.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+from collections.abc import Iterable
 from typing import Literal
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from paretext.export.graph import MICROSOFT
+from paretext.errors import ParetextError
+from paretext.export.calibration import Calibration, Range
+from paretext.export.quantised_graph import Counts, Plan, rewrite
+from paretext.export.sensitivity import Sensitivity, measure
 
-_BLOCKS = (128, 64, 32, 16)
 
-
-class DynamicQuantization(BaseModel):
-    """Settings of the step. `embeddings`: quantise the embedding tables too."""
+class _Quantization(BaseModel):
+    """What both steps have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    step: Literal["dynamic_quantization"] = "dynamic_quantization"
-    embeddings: bool = True
+    weight_bits: Literal[7, 8] = 7
+    """Bits of the matrices' weights, a byte each. 8 needs a CPU with VNNI or the session option
+    `session.x64quantprecision`."""
+    embedding_bits: Literal[4, 8] | None = 8
+    """Bits of the embedding tables' values; None leaves the tables in float32."""
+    keep_fp32: tuple[str, ...] = ()
+    """Products that stay float32, by their modules' names in PyTorch."""
+    sensitivity_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The largest mean KL divergence, in nats, that one product may cost; those that cost more
+    stay float32. None: nothing is measured."""
 
-    def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
-        """The quantised copy of `model`, and sentences that count what was done."""
-        weights = {tensor.name: tensor for tensor in model.graph.initializer}
-        rewrite = _Rewrite(weights)
-        biases = _biases(model, weights)
-        folded = {id(add) for add, _ in biases.values()}
-        products = tables = 0
-        for node in model.graph.node:
-            if node.op_type == "MatMul" and _is_matrix(weights.get(node.input[1])):
-                bias = biases.get(node.output[0])
-                rewrite.product(node, numpy_helper.to_array(weights[node.input[1]]), bias)
-                products += 1
-            elif id(node) in folded:
-                continue
-            elif self.embeddings and _is_lookup(node, weights):
-                rewrite.lookup(node, numpy_helper.to_array(weights[node.input[0]]))
-                tables += 1
-            else:
-                rewrite.nodes.append(node)
-        quantised = rewrite.finish(model)
-        all_products = sum(_is_product(node, weights) for node in model.graph.node)
-        all_tables = sum(_is_lookup(node, weights) for node in model.graph.node)
-        return quantised, [
-            f"quantised {products} of {all_products} matrix products with weights to int8, "
-            "per channel",
-            f"quantised {tables} of {all_tables} embedding tables to int8, in blocks",
+    def _quantise(
+        self,
+        model: onnx.ModelProto,
+        calibration: Calibration | None,
+        ranges: dict[str, Range] | None,
+        activations: str,
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        counts = Counts.of(model)
+        kept = _named(self.keep_fp32, counts.matrices)
+        plan = Plan(
+            matrices=frozenset(counts.matrices) - kept,
+            weight_bits=self.weight_bits,
+            embedding_bits=self.embedding_bits,
+            ranges=ranges,
+        )
+        said = [f"{_module(name)} stays float32, as the settings ask" for name in sorted(kept)]
+        if self.sensitivity_limit is not None:
+            if calibration is None:
+                raise ParetextError(
+                    "sensitivity_limit needs calibration texts; give some, or leave it out."
+                )
+            found = measure(model, plan, calibration, self.sensitivity_limit)
+            costly = _above(found, self.sensitivity_limit)
+            said += _sentences(found, costly, self.sensitivity_limit)
+            plan = dataclasses.replace(plan, matrices=plan.matrices - costly)
+        made, bits = rewrite(model, plan), self.embedding_bits
+        if self.weight_bits == 8:
+            said.append(
+                "weights of 8 bits: on an x86 CPU without VNNI sums saturate, "
+                "unless ONNX Runtime is given session.x64quantprecision=1"
+            )
+        return made.graph, [
+            f"quantised {made.products} of {counts.products} matrix products with weights to int8 "
+            f"({self.weight_bits} bits, per channel), {activations}",
+            f"quantised {made.tables} of {counts.tables} embedding tables "
+            + (f"to {bits} bits" if bits else "(not asked)"),
+            *said,
         ]
 
 
-class _Rewrite:
-    """The new graph's nodes and initializers, as they are made."""
+class DynamicQuantization(_Quantization):
+    """Integer weights; the activations' ranges are those of each call."""
 
-    def __init__(self, weights: dict[str, onnx.TensorProto]) -> None:
-        self.weights = dict(weights)
-        self.nodes: list[onnx.NodeProto] = []
-        self.quantised_inputs: set[str] = set()
+    step: Literal["dynamic_quantization"] = "dynamic_quantization"
 
-    def product(
-        self,
-        node: onnx.NodeProto,
-        weight: NDArray[np.float32],
-        bias: tuple[onnx.NodeProto, str] | None,
-    ) -> None:
-        x, name = node.input
-        if x not in self.quantised_inputs:
-            outputs = [f"{x}.int8", f"{x}.scale", f"{x}.zero"]
-            self.nodes.append(
-                helper.make_node("DynamicQuantizeLinear", [x], outputs, name=f"{x}.quantise")
-            )
-            self.quantised_inputs.add(x)
-        scale = _scale(np.abs(weight).max(axis=0))
-        self._replace(name, {"int8": np.rint(weight / scale).astype(np.int8), "scale": scale})
-        inputs = [f"{x}.int8", f"{name}.int8", f"{x}.scale", f"{name}.scale", f"{x}.zero"]
-        output = node.output
-        if bias is not None:
-            add, values = bias
-            inputs, output = [*inputs, "", values], add.output
-        self.nodes.append(
-            helper.make_node(
-                "MatMulIntegerToFloat", inputs, output, name=node.name, domain=MICROSOFT
-            )
+    def apply(
+        self, model: onnx.ModelProto, calibration: Calibration | None = None
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        """The quantised copy of `model`, and sentences that count what was done.
+
+        calibration: needed for a `sensitivity_limit` only.
+        """
+        return self._quantise(model, calibration, None, "activations to uint8 in each call")
+
+
+class StaticQuantization(_Quantization):
+    """Integer weights; the activations' ranges are stored, smallest to largest of calibration."""
+
+    step: Literal["static_quantization"] = "static_quantization"
+
+    def apply(
+        self, model: onnx.ModelProto, calibration: Calibration
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        """The quantised copy of `model`, and sentences that count what was done."""
+        inputs = Counts.of(model).matrices.values()
+        ranges = calibration.ranges(model, sorted({x for each in inputs for x in each}))
+        return self._quantise(
+            model,
+            calibration,
+            ranges,
+            f"activations to uint8 over their ranges on {calibration.texts} texts",
         )
 
-    def lookup(self, node: onnx.NodeProto, table: NDArray[np.float32]) -> None:
-        name, ids = node.input
-        rows, width = table.shape
-        block = next((size for size in _BLOCKS if width % size == 0), _BLOCKS[-1])
-        blocks = -(-width // block)
-        padded = np.zeros((rows, blocks * block), np.float32)
-        padded[:, :width] = table
-        cut = padded.reshape(rows, blocks, block)
-        scale = _scale(np.abs(cut).max(axis=2))
-        # uint8 around 128 is the operator's form of a symmetric int8.
-        values = (np.rint(cut / scale[:, :, None]) + 128).astype(np.uint8)
-        values = values.reshape(rows, blocks * block)[:, :width]
-        self._replace(name, {"int8": values, "scale": scale})
-        self.nodes.append(
-            helper.make_node(
-                "GatherBlockQuantized",
-                [f"{name}.int8", ids, f"{name}.scale"],
-                node.output,
-                name=node.name,
-                domain=MICROSOFT,
-                gather_axis=0,
-                quantize_axis=1,
-                block_size=block,
-                bits=8,
-            )
-        )
 
-    def _replace(self, name: str, parts: dict[str, NDArray[np.generic]]) -> None:
-        self.weights.pop(name, None)
-        for part, values in parts.items():
-            tensor = numpy_helper.from_array(np.ascontiguousarray(values), f"{name}.{part}")
-            self.weights[tensor.name] = tensor
-
-    def finish(self, model: onnx.ModelProto) -> onnx.ModelProto:
-        """A copy of `model` with the new nodes and those initializers that they still read."""
-        read = {name for node in self.nodes for name in node.input}
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        del copy.graph.node[:], copy.graph.initializer[:]
-        copy.graph.node.extend(self.nodes)
-        copy.graph.initializer.extend(w for w in self.weights.values() if w.name in read)
-        return copy
+Quantization = DynamicQuantization | StaticQuantization
 
 
-def _biases(
-    model: onnx.ModelProto, weights: dict[str, onnx.TensorProto]
-) -> dict[str, tuple[onnx.NodeProto, str]]:
-    """Output of a product -> the Add of a stored bias that alone reads it, and the bias's name."""
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    found = {}
-    for node in model.graph.node:
-        reading = readers.get(node.output[0], [])
-        if node.op_type != "MatMul" or len(reading) != 1 or reading[0].op_type != "Add":
-            continue
-        add = reading[0]
-        for name in add.input:
-            if name in weights and len(weights[name].dims) == 1:
-                found[node.output[0]] = (add, name)
-    return found
+def _named(modules: Iterable[str], matrices: Iterable[str]) -> frozenset[str]:
+    """The matrices of these modules; ParetextError names the first that there is not."""
+    known = {_module(name): name for name in matrices}
+    for module in modules:
+        if module not in known:
+            near = difflib.get_close_matches(module, known, n=1, cutoff=0)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise ParetextError(f"there is no matrix product {module!r} to keep in float32{hint}")
+    return frozenset(known[module] for module in modules)
 
 
-def _is_matrix(tensor: onnx.TensorProto | None) -> bool:
-    """Whether a float matrix lies in the file."""
-    return (
-        tensor is not None and len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT
-    )
+def _module(matrix: str) -> str:
+    """The name of a module, in PyTorch, from that of its matrix in the graph."""
+    return matrix.removesuffix(".weight")
 
 
-def _is_product(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> bool:
-    """Whether `node` multiplies by numbers that lie in the file."""
-    return node.op_type in ("MatMul", "Gemm") and any(name in weights for name in node.input[:2])
+def _above(found: Sensitivity, limit: float) -> frozenset[str]:
+    return frozenset(name for name, cost in found.alone.items() if cost.divergence > limit)
 
 
-def _is_lookup(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> bool:
-    """Whether `node` looks rows up in a float matrix that lies in the file."""
-    if node.op_type != "Gather" or any(each.name == "axis" and each.i for each in node.attribute):
-        return False
-    return _is_matrix(weights.get(node.input[0]))
-
-
-def _scale(largest: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The step between integers so that `largest` becomes 127; 1 where all is zero."""
-    return np.where(largest > 0, largest / 127, 1).astype(np.float32)
+def _sentences(found: Sensitivity, costly: frozenset[str], limit: float) -> list[str]:
+    if not found.alone:
+        return [f"no product kept: all quantised together cost {found.together}, limit {limit:g}"]
+    if not costly:
+        return [
+            f"no product kept: none costs more than KL {limit:g} when quantised alone; "
+            f"all together cost {found.together}"
+        ]
+    worst = sorted(costly, key=lambda name: -found.alone[name].divergence)
+    return [
+        f"{_module(name)} stays float32: quantised alone it costs {found.alone[name]}, "
+        f"limit {limit:g}"
+        for name in worst
+    ]

@@ -1,0 +1,219 @@
+"""What each width of each part costs on this machine, and the best widths for a time limit.
+
+Operators do not get faster in proportion to what they compute, so the time of every part is
+measured and not derived: attention with 0 to all heads, feed-forward parts of some widths, as
+graphs that the export writes and the runtime of the artifacts runs. A part's time is that of a
+graph with `_COPIES` of it, less that of one without layers; the last layer of an encoder that pools
+the first token computes one row a text, so it is measured for itself. All graphs take turns, in an
+order drawn anew each round, each one called twice: the first call brings its weights back to the
+cache. A part's time is the median of the thread's own processor time on one core, which other
+processes hardly lengthen; so a text that is answered on several cores is faster than this says.
+
+Widths are then chosen to lose the least importance in the time there is: one option for each part,
+a knapsack with groups, solved by dynamic programming over the time in `_BINS` steps, each part's
+time rounded up. Source: Kurtic et al. 2023, "ZipLM: Inference-Aware Structured Pruning of Language
+Models", section 3.2.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext import progress
+from paretext.artifact import GROUP_TOKENS
+from paretext.encoder import Encoder, Layer, Linear
+from paretext.export.graph import write_graph
+from paretext.export.quantisation import DynamicQuantization
+
+Runtime = Literal["int8", "fp32"]
+Call = Literal["group", "text"]
+Curve = dict[int, float]
+"""Milliseconds of a call by width; 0 is free."""
+
+_COPIES = 4
+_WORDS = 1000
+_WIDTHS = 12
+_SECONDS = 10.0
+_ROUNDS = (5, 100)
+_BINS = 4000
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Milliseconds of one call of `texts` texts with `tokens` tokens each: of every layer's parts
+    by their width, and of the rest (embeddings and head)."""
+
+    texts: int
+    tokens: int
+    rest: float
+    attention: tuple[Curve, ...]
+    feed_forward: tuple[Curve, ...]
+
+    @property
+    def parts(self) -> list[Curve]:
+        """Attention and feed-forward part of each layer in turn."""
+        pairs = zip(self.attention, self.feed_forward, strict=True)
+        return [curve for pair in pairs for curve in pair]
+
+    def milliseconds(self, widths: Sequence[int]) -> float:
+        """A text's share of a call, with these widths of `parts`."""
+        costs = (curve[width] for curve, width in zip(self.parts, widths, strict=True))
+        return (self.rest + sum(costs)) / self.texts
+
+
+def measure(
+    encoder: Encoder, tokens: int, runtime: Runtime, call: Call, multiple: int
+) -> LatencyTable:
+    """Measure all parts of `encoder` for texts of `tokens` tokens.
+
+    call: "group" is what bulk work consists of, about `GROUP_TOKENS` tokens; "text" is one text. multiple: widths of feed-forward parts are multiples of it.
+    """
+    texts = max(GROUP_TOKENS // tokens, 1) if call == "group" else 1
+    small = replace(encoder, words=encoder.words[:_WORDS])
+    graphs: dict[Any, Encoder] = {None: replace(small, layers=())}
+    keys = []
+    for index, layer in enumerate(encoder.layers):
+        one_row = encoder.pooling == "first" and index == len(encoder.layers) - 1
+        for part in (replace(layer, feed_forward=None), replace(layer, attention=None)):
+            key = (one_row, *_size(part))
+            keys.append(key)
+            for width in _widths(part, multiple):
+                graphs.setdefault((key, width), _repeated(small, _narrow(part, width), one_row))
+    sessions = {name: _session(graph, runtime) for name, graph in graphs.items()}
+    times = _time(sessions, texts, tokens, len(small.words))
+    none = times[None]
+    curves = []
+    for key in keys:
+        copies = 1 if key[0] else _COPIES
+        found = {k[1]: max(ms - none, 0.0) / copies for k, ms in times.items() if k and k[0] == key}
+        curves.append({0: 0.0, **found})
+    return LatencyTable(texts, tokens, none, tuple(curves[0::2]), tuple(curves[1::2]))
+
+
+def _size(part: Layer) -> tuple[str, int, int]:
+    """Kind, outputs of the first matrix, heads: parts of equal size share their measurements."""
+    if part.attention is not None:
+        return "attention", part.attention.query.weight.shape[1], part.attention.heads
+    if part.feed_forward is not None:
+        return "feed_forward", part.feed_forward.inner.weight.shape[1], 0
+    return "none", 0, 0
+
+
+def _widths(part: Layer, multiple: int) -> list[int]:
+    if part.attention is not None:
+        return list(range(1, part.attention.heads + 1))
+    _, neurons, _ = _size(part)
+    step = multiple * max(round(neurons / multiple / _WIDTHS), 1)
+    return [*range(step, neurons, step), neurons] if neurons else []
+
+
+def _narrow(part: Layer, width: int) -> Layer:
+    """The part with its first `width` heads or neurons: which ones they are costs the same."""
+    if part.attention is not None:
+        whole = part.attention
+        columns = whole.query.weight.shape[1] // whole.heads * width
+        attention = replace(
+            whole,
+            heads=width,
+            query=_first_outputs(whole.query, columns),
+            key=_first_outputs(whole.key, columns),
+            value=_first_outputs(whole.value, columns),
+            output=replace(whole.output, weight=whole.output.weight[:columns]),
+        )
+        return Layer(attention, None)
+    assert part.feed_forward is not None
+    outer = part.feed_forward.outer
+    inner = _first_outputs(part.feed_forward.inner, width)
+    outer = replace(outer, weight=outer.weight[:width])
+    return Layer(None, replace(part.feed_forward, inner=inner, outer=outer))
+
+
+def _first_outputs(linear: Linear, outputs: int) -> Linear:
+    return replace(linear, weight=linear.weight[:, :outputs], bias=linear.bias[:outputs])
+
+
+def _repeated(encoder: Encoder, part: Layer, one_row: bool) -> Encoder:
+    if one_row:
+        return replace(encoder, layers=(part,))
+    layers = tuple(_renamed(part, f"copy.{index}.") for index in range(_COPIES))
+    return replace(encoder, layers=layers, pooling="mean")
+
+
+def _renamed(part: Layer, prefix: str) -> Layer:
+    """A copy whose matrices are initializers of their own."""
+
+    def renamed(group: Any) -> Any:
+        linears = {k: v for k, v in vars(group).items() if isinstance(v, Linear)}
+        return replace(group, **{k: replace(v, name=prefix + v.name) for k, v in linears.items()})
+
+    attention, feed_forward = part.attention, part.feed_forward
+    return Layer(attention and renamed(attention), feed_forward and renamed(feed_forward))
+
+
+def _session(encoder: Encoder, runtime: Runtime) -> Any:
+    import onnxruntime
+
+    graph = write_graph(encoder)
+    if runtime == "int8":
+        graph, _ = DynamicQuantization().apply(graph)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _time(sessions: dict[Any, Any], texts: int, tokens: int, words: int) -> dict[Any, float]:
+    """Median milliseconds of each session's call."""
+    random = np.random.default_rng(0)
+    feed = {
+        "input_ids": random.integers(words, size=(texts, tokens), dtype=np.int32),
+        "attention_mask": np.ones((texts, tokens), np.int32),
+    }
+    names = list(sessions)
+    found: dict[Any, list[float]] = {name: [] for name in names}
+    end = time.perf_counter() + _SECONDS
+    with progress.task("timing the parts on this machine", _ROUNDS[1]) as advance:
+        for done in range(_ROUNDS[1]):
+            if done >= _ROUNDS[0] and time.perf_counter() > end:
+                break
+            for index in random.permutation(len(names)):
+                sessions[names[index]].run(["logits"], feed)  # its weights come back to the cache
+                start = time.thread_time()
+                sessions[names[index]].run(["logits"], feed)
+                found[names[index]].append((time.thread_time() - start) * 1000)
+            advance()
+    return {name: float(np.median(times)) for name, times in found.items()}
+
+
+def cheapest(
+    costs: Sequence[Sequence[float]], losses: Sequence[Sequence[float]], budget: float
+) -> list[int] | None:
+    """For each part the number of its option, so that the sum of the losses is least and the sum
+    of the costs at most `budget`; None if no choice costs so little."""
+    least: NDArray[np.float64] = np.zeros(_BINS + 1)
+    chosen = []
+    for cost, loss in zip(costs, losses, strict=True):
+        # Rounded up, but for the rounding error of the division itself.
+        bins = np.ceil(np.asarray(cost) / budget * _BINS - 1e-6).astype(int)
+        totals = np.full((len(cost), _BINS + 1), np.inf)
+        for option, used in enumerate(bins):
+            if used <= _BINS:
+                totals[option, used:] = least[: _BINS + 1 - used] + loss[option]
+        chosen.append((totals.argmin(axis=0), bins))
+        least = totals.min(axis=0)
+    if not np.isfinite(least[_BINS]):
+        return None
+    left, widths = _BINS, []
+    for best, bins in reversed(chosen):
+        option = int(best[left])
+        widths.append(option)
+        left -= int(bins[option])
+    return widths[::-1]

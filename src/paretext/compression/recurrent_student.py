@@ -1,0 +1,81 @@
+"""Start a recurrent student in the parent's place, to be taught by the step distillation.
+
+It takes over the tokenizer and, as word embeddings, the directions in which the parent's differ
+most (principal components, each token weighted by its use): words that the parent reads alike
+start alike. Everything else is drawn at random. Source: Tang et al. 2019, "Distilling Task-Specific
+Knowledge from BERT into Simple Neural Networks" (a BiLSTM student of BERT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from paretext.classifier import Classifier
+from paretext.compression.low_rank import token_counts
+from paretext.compression.step import Material, Outline, Step, compact, require_shapes
+from paretext.errors import ParetextError
+from paretext.recurrent import RECURRENT, Cell, RecurrentClassifier, RecurrentConfig
+
+
+class RecurrentStudent(Step):
+    """cell: gru or lstm; hidden_size: width of each direction; layers: one on the other."""
+
+    step: Literal["recurrent_student"] = "recurrent_student"
+    cell: Cell = "gru"
+    embedding_size: int = Field(default=96, ge=1)
+    hidden_size: int = Field(default=96, ge=1)
+    layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+    def plan(self, outline: Outline) -> Outline:
+        require_shapes(self.step, outline)
+        if self.embedding_size > outline.width:
+            raise ParetextError(
+                f"the step recurrent_student has the embedding size {self.embedding_size}, and the "
+                f"parent's word embeddings are {outline.width} wide there; give at most that."
+            )
+        return Outline(RECURRENT, self.layers, self.hidden_size, self.embedding_size)
+
+    def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        self.plan(Outline.of(classifier.model.config))
+        parent: Any = compact(classifier).model
+        table = parent.words.weight.detach()
+        if parent.config.word_rank:
+            table = table @ parent.word_factor.weight.detach().T
+        counts = token_counts(classifier, data.train)
+        torch.manual_seed(data.training.seed)
+        model = RecurrentClassifier(
+            RecurrentConfig(
+                vocab_size=len(table),
+                cell=self.cell,
+                embedding_size=self.embedding_size,
+                hidden_size=self.hidden_size,
+                num_hidden_layers=self.layers,
+                dropout=self.dropout,
+                id2label=parent.config.id2label,
+                label2id=parent.config.label2id,
+                pad_token_id=parent.config.pad_token_id,
+            )
+        )
+        with torch.no_grad():
+            model.words.weight.copy_(principal_components(table, counts, self.embedding_size))
+        model.eval()  # type: ignore[no-untyped-call]
+        size = sum(parameter.numel() for parameter in model.parameters())
+        return replace(classifier, model=model), [
+            f"put a {self.cell} of {size:,} parameters in the place of the encoder; its word "
+            f"embeddings are the parent's in {self.embedding_size} directions"
+        ]
+
+
+def principal_components(table: torch.Tensor, counts: torch.Tensor, width: int) -> torch.Tensor:
+    """The rows of `table` in their `width` main directions, weighted by counts + 1, with a
+    standard deviation of 1."""
+    weight = (counts[: len(table)] + 1).unsqueeze(1)
+    centred = table - (table * weight).sum(0) / weight.sum()
+    directions = torch.linalg.svd(centred * weight.sqrt(), full_matrices=False)[2]
+    rows: torch.Tensor = centred @ directions[:width].T
+    return rows / rows.std()

@@ -1,0 +1,127 @@
+"""What a step of compression is: frozen settings, and `apply`.
+
+A step takes a classifier and gives a new one; the one it was given stays as it was. Steps are
+data: the same object is built from Python and YAML and stored unchanged in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from paretext.classifier import Classifier
+from paretext.compact import from_encoder
+from paretext.data import Dataset
+from paretext.encoder import COMPACT, FAMILIES, is_known, read_encoder
+from paretext.errors import ParetextError
+from paretext.recurrent import RECURRENT
+from paretext.training import TrainingSettings
+
+SAMPLE_TEXTS = 512
+
+
+class Teacher(Protocol):
+    """The model whose answers a student learns; `compression.teacher` has the one in use."""
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a step works with. train: fitted on; selection: chooses epochs; training: how the
+    parent was trained; teacher: the parent's answers; unlabelled: more texts of the same kind;
+    work: a folder for what only helps to go on after an interruption."""
+
+    train: Dataset
+    selection: Dataset
+    training: TrainingSettings
+    teacher: Teacher | None = None
+    unlabelled: tuple[str, ...] = ()
+    work: Path | None = None
+
+    def sample(self, texts: int = SAMPLE_TEXTS) -> Dataset:
+        """Some training texts to measure importance on, always the same ones."""
+        rows = np.random.default_rng(0).permutation(len(self.train))[:texts]
+        return self.train.take(np.sort(rows))
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What the steps before one leave of a classifier, as far as it can be known beforehand.
+
+    model_type: as in its configuration; width: of the hidden states; word_width: of the word table.
+    """
+
+    model_type: str
+    layers: int
+    width: int
+    word_width: int
+
+    @classmethod
+    def of(cls, config: Any) -> Outline:
+        """The outline of a model with this configuration."""
+        kind = config.model_type
+        width = int(getattr(config, "hidden_size", 0))
+        words = getattr(config, "word_rank", None) or getattr(config, "embedding_size", None)
+        return cls(kind, int(getattr(config, "num_hidden_layers", 0)), width, int(words or width))
+
+
+class Step(BaseModel):
+    """Base of all steps that change a classifier."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def plan(self, outline: Outline) -> Outline:
+        """What this step will leave of `outline`; ParetextError if it cannot be applied to that.
+
+        Asked of all steps before the first of them trains anything.
+        """
+        return outline
+
+    def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        """The changed copy of `classifier`, and sentences that count what was done."""
+        raise NotImplementedError
+
+
+def require_shapes(step: str, outline: Outline) -> None:
+    """ParetextError unless `step` can change the shapes of such a model."""
+    if outline.model_type == RECURRENT:
+        raise ParetextError(
+            f"the step {step} comes after recurrent_student, which leaves no encoder to change; "
+            "put it before that, or leave it out."
+        )
+    if outline.model_type not in (COMPACT, *FAMILIES):
+        raise ParetextError(
+            f"the step {step} does not know the architecture {outline.model_type!r}; it knows "
+            f"{', '.join(FAMILIES)}."
+        )
+
+
+def compact(classifier: Classifier) -> Classifier:
+    """A copy of `classifier` whose network takes layers of any shape.
+
+    ParetextError for an architecture that is not known.
+    """
+    model: Any = classifier.model
+    if not is_known(model):
+        raise ParetextError(
+            f"the shapes of {type(model).__name__} ({model.config.model_type}) cannot be changed; "
+            f"that is known of {', '.join(FAMILIES)}, as encoders with absolute positions."
+        )
+    if model.config.model_type == COMPACT:
+        return classifier.copy()
+    config = model.config
+    network = from_encoder(
+        read_encoder(model),
+        id2label=config.id2label,
+        label2id=config.label2id,
+        pad_token_id=config.pad_token_id,
+        dropout=getattr(config, "hidden_dropout_prob", getattr(config, "dropout", 0.1)),
+    )
+    return replace(classifier, model=network)

@@ -1,0 +1,357 @@
+"""Structured pruning: whole attention heads and feed-forward neurons go, and matrices shrink.
+
+1. Every head and neuron is scored on a sample of the training texts (`importance.fisher`).
+2. How many of them each layer keeps. With shares: the units with the highest scores of the whole
+   network stay, so layers end at different widths. With a time limit: the widths with the least
+   lost importance that keep it, by times measured on this machine (`latency`).
+3. The matrices are cut, and a part without units is left out, with its norm.
+4. What is left is fitted to what the whole network computed: layer by layer, each part's last
+   matrix takes on, by least squares over the sample's tokens, the difference between the sum that
+   goes into the part's norm in the whole network and in this one; that makes up for earlier layers
+   as well. Where a part is left out, the norm before it takes on the part's output, dimension by
+   dimension. All in closed form, without training.
+
+Source: Kwon et al. 2022, "A Fast Post-Training Pruning Framework for Transformers", section 4 (a
+scale for each kept unit there, a new matrix here, as in Kurtic et al. 2023, "ZipLM", section 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import nn
+
+from paretext import progress
+from paretext.classifier import Classifier
+from paretext.compact import CompactClassifier
+from paretext.compression import latency
+from paretext.compression.importance import Batch, Scores, batches, fisher
+from paretext.compression.step import Material, Outline, Step, compact, require_shapes
+from paretext.encoder import read_encoder
+from paretext.errors import ParetextError
+
+Units = NDArray[np.int64]
+_RIDGE = 0.01
+_PARTS = (
+    ("heads", "attention_output", "attention_norm"),
+    ("neurons", "feed_forward_out", "output_norm"),
+)
+
+
+class StructuredPruning(Step):
+    """Give one of three budgets. heads, neurons: shares kept, over the whole network (one that is
+    not given is 1). speedup: how many times faster than the classifier as it is. milliseconds: a
+    text's time. Times are those of the graph on one core, without tokenisation, on `runtime`, for
+    `call`: "group" (bulk work, about 192 tokens a call) or "text" (one text a call).
+
+    multiple: each layer keeps a multiple of so many neurons. refit: fit what is left."""
+
+    step: Literal["structured_pruning"] = "structured_pruning"
+    heads: float | None = Field(default=None, gt=0, le=1)
+    neurons: float | None = Field(default=None, gt=0, le=1)
+    speedup: float | None = Field(default=None, gt=1, allow_inf_nan=False)
+    milliseconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    runtime: latency.Runtime = "int8"
+    call: latency.Call = "group"
+    multiple: int = Field(default=32, ge=1)
+    refit: bool = True
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> StructuredPruning:
+        shares = self.heads is not None or self.neurons is not None
+        if shares + (self.speedup is not None) + (self.milliseconds is not None) != 1:
+            raise ValueError(
+                "structured_pruning takes one budget: shares kept (heads, neurons), or speedup, "
+                "or milliseconds"
+            )
+        return self
+
+    def plan(self, outline: Outline) -> Outline:
+        require_shapes(self.step, outline)
+        return outline
+
+    def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        self.plan(Outline.of(classifier.model.config))
+        whole = compact(classifier)
+        model: Any = whole.model.eval()
+        sample = data.sample()
+        work = batches(whole, sample)
+        scores = fisher(whole, sample)
+        if self.heads is not None or self.neurons is not None:
+            heads = by_share(scores.heads, self.heads or 1.0, 1)
+            neurons = by_share(scores.neurons, self.neurons or 1.0, self.multiple)
+            timed: list[str] = []
+        else:
+            tokens = round(float(sum(b.mask.sum() for b in work)) / len(sample))
+            encoder = read_encoder(model)
+            table = latency.measure(encoder, tokens, self.runtime, self.call, self.multiple)
+            parts = [
+                each for pair in zip(scores.heads, scores.neurons, strict=True) for each in pair
+            ]
+            widths, timed = self._by_time(table, parts)
+            kept = [best(part, width) for part, width in zip(parts, widths, strict=True)]
+            heads, neurons = kept[0::2], kept[1::2]
+        smaller = cut(model, heads, neurons)
+        fitted = refit(model, smaller, work) if self.refit else 0
+        drop_empty_layers(smaller)
+        sentences = [_counted(model, heads, neurons), *timed]
+        if fitted:
+            sentences.append(f"fitted {fitted} parts to the whole network on {len(sample)} texts")
+        return replace(whole, model=smaller), sentences
+
+    def _by_time(
+        self, table: latency.LatencyTable, parts: Sequence[Scores]
+    ) -> tuple[list[int], list[str]]:
+        """The width of each part, and a sentence with the times."""
+        before = table.milliseconds([len(part) for part in parts])
+        least = table.rest / table.texts
+        wanted = before / self.speedup if self.speedup else self.milliseconds or before
+        call = f"{table.texts} x {table.tokens} tokens in {self.runtime}"
+        options = [sorted(curve) for curve in table.parts]
+        chosen = None
+        if wanted > least:
+            chosen = latency.cheapest(
+                [
+                    [curve[w] for w in each]
+                    for curve, each in zip(table.parts, options, strict=True)
+                ],
+                [[lost(part, w) for w in each] for part, each in zip(parts, options, strict=True)],
+                wanted * table.texts - table.rest,
+            )
+        if chosen is None:
+            raise ParetextError(
+                f"structured_pruning is to reach {wanted:.3g} ms a text ({call}), and with every "
+                f"head and neuron cut it takes {least:.3g} ms, {before / least:.3g}x faster than "
+                "now; ask for less."
+            )
+        widths = [each[option] for each, option in zip(options, chosen, strict=True)]
+        after = table.milliseconds(widths)
+        return widths, [
+            f"estimated {after:.3g} ms a text, {before / after:.2f}x faster than the {before:.3g} "
+            f"ms before, by a table of {sum(map(len, options))} times measured here for {call}"
+        ]
+
+
+def by_share(scores: Sequence[Scores], share: float, multiple: int) -> list[Units]:
+    """The units that stay: the best of all layers together, in blocks of `multiple`.
+
+    A layer's units form blocks from the best down, and blocks are ranked by their mean score, so
+    that what a layer keeps is a multiple (its last block may be smaller).
+    """
+    blocks = []
+    for layer, part in enumerate(scores):
+        falling = np.sort(part)[::-1]
+        for start in range(0, len(part), multiple):
+            block = falling[start : start + multiple]
+            blocks.append((-float(block.mean()), layer, len(block)))
+    left = max(round(share * sum(map(len, scores))), 1)
+    widths = [0] * len(scores)
+    for _, layer, size in sorted(blocks):
+        # Half a block at least has to fit: the share is kept as near as blocks allow.
+        if 2 * left < size:
+            break
+        widths[layer] += size
+        left -= size
+    return [best(part, width) for part, width in zip(scores, widths, strict=True)]
+
+
+def best(scores: Scores, width: int) -> Units:
+    """The numbers of the `width` units with the highest scores, in rising order."""
+    return np.sort(np.argsort(-scores, kind="stable")[:width])
+
+
+def lost(scores: Scores, width: int) -> float:
+    """The importance that goes when the best `width` units stay."""
+    return float(np.sort(scores)[: len(scores) - width].sum())
+
+
+def cut(model: Any, heads: Sequence[Units], neurons: Sequence[Units]) -> Any:
+    """A copy of the compact network `model` with only these heads and neurons in each layer."""
+    config = type(model.config).from_dict(model.config.to_dict())
+    config.shapes = [
+        {"heads": len(kept), "head_size": layer.head_size, "neurons": len(others)}
+        for layer, kept, others in zip(model.layers, heads, neurons, strict=True)
+    ]
+    smaller = CompactClassifier(config)
+    weights = model.state_dict()
+    for index, layer in enumerate(model.layers):
+        columns = (heads[index][:, None] * layer.head_size + np.arange(layer.head_size)).ravel()
+        inner = dict.fromkeys(("query", "key", "value"), columns)
+        inner["feed_forward_in"] = neurons[index]
+        outer = {"attention_output": columns, "feed_forward_out": neurons[index]}
+        for name in [name for name in weights if name.startswith(f"layers.{index}.")]:
+            part, kind = name.split(".")[2:]
+            if part in inner:
+                weights[name] = weights[name][inner[part]]
+            elif part in outer and kind == "weight":
+                weights[name] = weights[name][:, outer[part]]
+    smaller.load_state_dict({name: weights[name] for name in smaller.state_dict()})
+    nn.Module.eval(smaller)
+    return smaller.to(model.device)
+
+
+def drop_empty_layers(model: Any) -> None:
+    """Leave out, in place, layers that have lost both parts: the one before may be the last then,
+    which computes less."""
+    full = [layer for layer in model.layers if layer.heads or layer.neurons]
+    model.config.shapes = [
+        {"heads": layer.heads, "head_size": layer.head_size, "neurons": layer.neurons}
+        for layer in full
+    ]
+    model.layers = nn.ModuleList(full)
+
+
+@dataclass
+class _State:
+    """One batch between two layers: its mask (batch, sequence), the whole network's hidden states
+    and those of the smaller one, (batch, sequence, width)."""
+
+    mask: torch.Tensor
+    whole: torch.Tensor
+    smaller: torch.Tensor
+
+
+@torch.no_grad()
+def refit(whole: Any, smaller: Any, work: Sequence[Batch]) -> int:
+    """Fit the parts of `smaller`, in place, to what `whole` computes; how many were fitted."""
+    states = []
+    for batch in work:
+        x = whole.embed(batch.ids)
+        states.append(_State(batch.mask.bool(), x, x))
+    config, fitted = whole.config, 0
+    before = None if hasattr(smaller, "projection") else smaller.embedding_norm
+    with progress.task("fitting what is left", len(whole.layers)) as advance:
+        for index, (full, layer) in enumerate(zip(whole.layers, smaller.layers, strict=True)):
+            last = config.pooling == "first" and index == len(whole.layers) - 1
+            rows = slice(0, 1) if last else slice(None)
+            present = [state.mask[:, rows] for state in states]
+            sums = _sums(full, states, rows)
+            for units, matrix, norm in _PARTS:
+                if not getattr(full, units):
+                    continue
+                if getattr(layer, units):
+                    before = getattr(layer, norm)
+                    _fit_matrix(layer, getattr(layer, matrix), before, states, rows, sums[norm])
+                elif before is not None:
+                    target = [
+                        getattr(full, norm)(total)[at]
+                        for total, at in zip(sums[norm], present, strict=True)
+                    ]
+                    _fit_norm(
+                        layer,
+                        before,
+                        states,
+                        rows,
+                        target,
+                        in_layer=units == "neurons" and layer.heads > 0,
+                    )
+                else:
+                    continue
+                fitted += 1
+            for state in states:
+                state.whole = _run(full, state.whole, state.mask, rows)
+                state.smaller = _run(layer, state.smaller, state.mask, rows)
+            advance()
+    return fitted
+
+
+def _run(layer: Any, x: torch.Tensor, mask: torch.Tensor, rows: slice) -> Any:
+    return layer(x, mask[:, None, None, :], x[:, rows])
+
+
+@contextmanager
+def _inputs(*modules: nn.Module) -> Iterator[list[torch.Tensor]]:
+    """What each of the modules was last given, in this order."""
+    found = [torch.empty(0)] * len(modules)
+    hooks = [
+        module.register_forward_pre_hook(lambda _, given, i=index: found.__setitem__(i, given[0]))
+        for index, module in enumerate(modules)
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _sums(layer: Any, states: Sequence[_State], rows: slice) -> dict[str, list[torch.Tensor]]:
+    """What goes into each norm of a layer of the whole network, batch by batch."""
+    names = [norm for units, _, norm in _PARTS if getattr(layer, units)]
+    found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+    with _inputs(*(getattr(layer, name) for name in names)) as given:
+        for state in states:
+            _run(layer, state.whole, state.mask, rows)
+            for name, total in zip(names, given, strict=True):
+                found[name].append(total)
+    return found
+
+
+def _fit_matrix(
+    layer: Any,
+    matrix: nn.Linear,
+    norm: nn.LayerNorm,
+    states: Sequence[_State],
+    rows: slice,
+    wanted: Sequence[torch.Tensor],
+) -> None:
+    """Add to `matrix` what brings the input of `norm` nearest to `wanted` (ridge regression of the
+    difference on the matrix's inputs, so that few texts change it little)."""
+    inputs = matrix.in_features + 1
+    gram = torch.zeros(inputs, inputs, dtype=torch.float64, device=matrix.weight.device)
+    products = torch.zeros(inputs, matrix.out_features, dtype=gram.dtype, device=gram.device)
+    with _inputs(matrix, norm) as given:
+        for state, total in zip(states, wanted, strict=True):
+            _run(layer, state.smaller, state.mask, rows)
+            at = state.mask[:, rows]
+            x = nn.functional.pad(given[0][at], (0, 1), value=1.0)
+            gram += x.T @ x
+            products += x.T @ (total - given[1])[at]
+    ridge = _RIDGE * gram.diagonal()[:-1].mean().expand(inputs).clone()
+    ridge[-1] = 0  # the bias is free
+    change: torch.Tensor = torch.linalg.solve(gram + ridge.diag(), products).to(matrix.weight.dtype)
+    matrix.weight.add_(change[:-1].T)
+    matrix.bias.add_(change[-1])
+
+
+def _fit_norm(
+    layer: Any,
+    norm: nn.LayerNorm,
+    states: Sequence[_State],
+    rows: slice,
+    wanted: Sequence[torch.Tensor],
+    in_layer: bool,
+) -> None:
+    """Scale and shift each dimension of `norm`, the last one before a part that is left out, so
+    that its output is nearest to `wanted`, the part's. in_layer: it belongs to `layer`, so the
+    states before the layer do not change with it."""
+    ours = []
+    for state in states:
+        x = _run(layer, state.smaller, state.mask, rows) if in_layer else state.smaller[:, rows]
+        ours.append(x[state.mask[:, rows]])
+    x, y = torch.cat(ours).double(), torch.cat(list(wanted)).double()
+    spread = (x - x.mean(0)).square().mean(0)
+    scale = ((x - x.mean(0)) * (y - y.mean(0))).mean(0) / spread.clamp_min(1e-12)
+    shift = (y.mean(0) - scale * x.mean(0)).to(norm.weight.dtype)
+    scale = scale.to(norm.weight.dtype)
+    norm.weight.mul_(scale)
+    norm.bias.mul_(scale).add_(shift)
+    if not in_layer:
+        for state in states:
+            state.smaller = state.smaller * scale + shift
+
+
+def _counted(model: Any, heads: Sequence[Units], neurons: Sequence[Units]) -> str:
+    parts = []
+    for kept, name in ((heads, "heads"), (neurons, "neurons")):
+        there = sum(getattr(layer, name) for layer in model.layers)
+        parts.append((f"{sum(map(len, kept)):,} of {there:,} {name}", [len(each) for each in kept]))
+    totals = " and ".join(total for total, _ in parts)
+    heads_each, neurons_each = (", ".join(map(str, widths)) for _, widths in parts)
+    return f"kept {totals}; layer by layer {heads_each} heads and {neurons_each} neurons"

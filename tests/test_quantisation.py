@@ -1,0 +1,466 @@
+"""Quantisation: what the integer graph answers, against numpy doing the same by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tiny
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from pydantic import ValidationError
+
+from paretext.artifact import Artifact
+from paretext.classifier import Classifier
+from paretext.compression.magnitude import linears
+from paretext.errors import ParetextError
+from paretext.export import export
+from paretext.export.calibration import Calibration, divergence
+from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.files import folder_bytes
+
+LABELS = ("anger", "joy", "sadness")
+TEXTS = (
+    "i feel so happy today",
+    "",
+    "no",
+    "he made me angry again, and again, and again, " * 8,
+    "i am sad and nothing helps, not even the sun that was out all day long",
+    "thank you",
+)
+Encoder = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module", params=tiny.ARCHITECTURES)
+def classifier(request: pytest.FixtureRequest, encoder: Encoder) -> Classifier:
+    made = Classifier.from_pretrained(str(encoder(request.param)), LABELS, max_length=20)
+    tiny.shake(made.model)
+    return made
+
+
+@pytest.fixture(scope="module")
+def fp32(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return export(classifier, tmp_path_factory.mktemp("fp32") / "artifact", TEXTS)
+
+
+@pytest.fixture(scope="module")
+def int8(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("int8") / "artifact"
+    return export(classifier, folder, TEXTS, quantization=DynamicQuantization())
+
+
+@pytest.fixture(scope="module")
+def static(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("static") / "artifact"
+    return export(classifier, folder, TEXTS, quantization=StaticQuantization())
+
+
+def graph_of(artifact: Artifact) -> onnx.GraphProto:
+    return onnx.load(artifact.folder / "model.onnx").graph
+
+
+def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def operators(graph: onnx.GraphProto) -> Counter[str]:
+    return Counter(node.op_type for node in graph.node)
+
+
+def model_of(
+    nodes: list[onnx.NodeProto], weights: dict[str, NDArray[Any]], x: NDArray[Any]
+) -> onnx.ModelProto:
+    """A graph of these nodes from x to logits."""
+    kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", kind, [None] * x.ndim)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def answer(model: onnx.ModelProto, x: NDArray[Any]) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    found: NDArray[np.float32] = session.run(["logits"], {"x": x})[0]
+    return found
+
+
+def calls(*arrays: NDArray[Any]) -> Calibration:
+    return Calibration(tuple({"x": each} for each in arrays))
+
+
+def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+# Whole classifiers ----------------------------------------------------------------------------
+
+
+def test_every_matrix_product_is_quantised(classifier: Classifier, int8: Artifact) -> None:
+    graph, modules = graph_of(int8), linears(classifier.model)
+    weights = weights_of(graph)
+    assert operators(graph)["MatMulIntegerToFloat"] == len(modules)
+    assert operators(graph)["MatMul"] == 0
+    # the products add their biases: what is left are the skip connections and the positions
+    assert operators(graph)["Add"] == 2 * classifier.model.config.num_hidden_layers + 1
+    assert not any(
+        name in weights and weights[name].ndim > 1 and weights[name].dtype == np.float32
+        for node in graph.node
+        if node.op_type in ("Gemm", "MatMul", "Gather")
+        for name in node.input
+    )
+    said = "\n".join(int8.manifest.done)
+    assert f"quantised {len(modules)} of {len(modules)} matrix products" in said
+    assert "quantised 1 of 1 embedding tables" in said
+    assert int8.manifest.recipe[-1] == DynamicQuantization().model_dump(mode="json")
+
+
+@pytest.mark.parametrize(("bits", "largest"), [(7, 64), (8, 127)])
+def test_weights_are_within_half_a_step(
+    classifier: Classifier, int8: Artifact, tmp_path: Path, bits: Any, largest: int
+) -> None:
+    step = DynamicQuantization(weight_bits=bits)
+    made = int8 if bits == 7 else export(classifier, tmp_path / "8", TEXTS, quantization=step)
+    weights = weights_of(graph_of(made))
+    for name, module in linears(classifier.model):
+        expected = module.weight.detach().numpy().T
+        values, scale = weights[f"{name}.weight.int8"], weights[f"{name}.weight.scale"]
+        assert values.dtype == np.int8
+        assert scale.shape == (module.out_features,)
+        assert (np.abs(values).max(axis=0) == largest).all()  # the whole range of every channel
+        assert (np.abs(values * scale - expected) <= scale * 0.5001).all()
+
+
+def test_integers_are_smaller_and_close(fp32: Artifact, int8: Artifact, static: Artifact) -> None:
+    expected = fp32.logits(TEXTS)
+    for made in (int8, static):
+        sizes = [(each.folder / "model.onnx").stat().st_size for each in (made, fp32)]
+        assert sizes[0] < 0.75 * sizes[1]
+        assert folder_bytes(made.folder) < folder_bytes(fp32.folder)
+        difference = np.abs(made.logits(TEXTS) - expected).max()
+        assert 0 < difference < 0.15 * np.ptp(expected)
+
+
+def test_a_static_answer_depends_on_its_own_text_alone(static: Artifact, int8: Artifact) -> None:
+    def moved(artifact: Artifact) -> float:
+        alone = np.concatenate([artifact.logits([text]) for text in TEXTS])
+        return float(np.abs(artifact.logits(TEXTS) - alone).max())
+
+    assert operators(graph_of(static))["DynamicQuantizeLinear"] == 0
+    assert moved(static) < 1e-5
+    assert moved(int8) > 1e-3  # what the texts beside it do to a dynamic answer
+
+
+def test_a_static_graph_has_the_same_weights(static: Artifact, int8: Artifact) -> None:
+    ours, theirs = weights_of(graph_of(static)), weights_of(graph_of(int8))
+    for name in theirs:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+    said = "\n".join(static.manifest.done)
+    assert f"their ranges on {len(TEXTS)} texts" in said
+    assert static.manifest.recipe[-1] == StaticQuantization().model_dump(mode="json")
+
+
+def test_tables_stay_when_asked(classifier: Classifier, tmp_path: Path) -> None:
+    kept = DynamicQuantization(embedding_bits=None)
+    made = export(classifier, tmp_path / "artifact", TEXTS, quantization=kept)
+    words = weights_of(graph_of(made))["embeddings.words"]
+    expected = classifier.model.get_input_embeddings().weight.detach().numpy()
+    np.testing.assert_array_equal(words, expected)
+    assert "quantised 0 of 1 embedding tables" in "\n".join(made.manifest.done)
+    assert operators(graph_of(made))["MatMulIntegerToFloat"] == len(linears(classifier.model))
+
+
+def test_products_named_stay_as_they_are(
+    classifier: Classifier, fp32: Artifact, tmp_path: Path
+) -> None:
+    name, module = linears(classifier.model)[1]
+    step = DynamicQuantization(keep_fp32=(name,))
+    made = export(classifier, tmp_path / "artifact", TEXTS, quantization=step)
+    graph, modules = graph_of(made), linears(classifier.model)
+    assert operators(graph)["MatMul"] == 1
+    assert operators(graph)["MatMulIntegerToFloat"] == len(modules) - 1
+    np.testing.assert_array_equal(
+        weights_of(graph)[f"{name}.weight"], module.weight.detach().numpy().T
+    )
+    said = "\n".join(made.manifest.done)
+    assert f"{name} stays float32" in said
+    assert f"quantised {len(modules) - 1} of {len(modules)} matrix products" in said
+
+
+# Products -------------------------------------------------------------------------------------
+
+
+def by_hand(
+    x: NDArray[Any], weight: NDArray[Any], largest: int, low: float, high: float
+) -> NDArray[Any]:
+    """The product of x in 8 bits over (low, high) with the weight in integers up to `largest`."""
+    step = (max(high, 0) - min(low, 0)) / 255
+    zero = np.round(-min(low, 0) / step)
+    x8 = (np.clip(np.round(x / step) + zero, 0, 255) - zero) * step
+    scale = np.abs(weight).max(axis=0) / largest
+    result: NDArray[Any] = x8 @ (np.round(weight / np.where(scale > 0, scale, 1)) * scale)
+    return result
+
+
+@pytest.mark.parametrize(("bits", "largest"), [(7, 64), (8, 127)])
+def test_a_dynamic_product_is_that_of_the_dequantised_numbers(bits: Any, largest: int) -> None:
+    x, weight = random(2, 3, 24), random(24, 5, seed=1) * np.float32([1, 10, 0.1, 0, 3])
+    model = model_of([helper.make_node("MatMul", ["x", "w"], ["logits"])], {"w": weight}, x)
+    made, said = DynamicQuantization(weight_bits=bits).apply(model)
+    assert said[0].startswith("quantised 1 of 1")
+    found = answer(made, x)
+    expected = by_hand(x, weight, largest, x.min(), x.max())
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    assert (found[..., 3] == 0).all()
+
+
+def test_a_static_product_uses_the_range_of_calibration_and_clips() -> None:
+    x, weight, bias = random(4, 24), random(24, 5, seed=1), random(5, seed=2)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Add", ["product", "b"], ["logits"]),
+    ]
+    model = model_of(nodes, {"w": weight, "b": bias}, x)
+    seen = [random(3, 24, seed=3), 3 * random(7, 24, seed=4)]
+    made, said = StaticQuantization().apply(model, calls(*seen))
+    assert operators(made.graph) == {"QuantizeLinear": 1, "MatMulIntegerToFloat": 1}
+    assert "activations to uint8 over their ranges" in said[0]
+    low, high = min(each.min() for each in seen), max(each.max() for each in seen)
+    for scale in (1, 100):  # in range, and far outside it
+        expected = by_hand(scale * x, weight, 64, low, high) + bias
+        np.testing.assert_allclose(answer(made, scale * x), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_products_that_cannot_be_quantised_are_kept_and_counted() -> None:
+    """A product with a stack of matrices is no Linear; it stays as it is, and the count says so."""
+    x, stack, flat = random(2, 3, 8), random(2, 8, 4, seed=1), random(4, 4, seed=2)
+    nodes = [
+        helper.make_node("MatMul", ["x", "stack"], ["between"]),
+        helper.make_node("MatMul", ["between", "flat"], ["logits"]),
+    ]
+    made, said = DynamicQuantization().apply(model_of(nodes, {"stack": stack, "flat": flat}, x))
+    assert said[0].startswith("quantised 1 of 2 matrix products")
+    np.testing.assert_allclose(answer(made, x), x @ stack @ flat, atol=0.2)
+
+
+def test_products_that_share_a_matrix_or_an_input_share_its_integers() -> None:
+    x, weight, other = random(2, 8), random(8, 8, seed=1), random(8, 8, seed=2)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("MatMul", ["x", "v"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["c"]),
+        helper.make_node("MatMul", ["c", "w"], ["logits"]),
+    ]
+    made, said = DynamicQuantization().apply(model_of(nodes, {"w": weight, "v": other}, x))
+    assert said[0].startswith("quantised 3 of 3")
+    assert operators(made.graph)["DynamicQuantizeLinear"] == 2
+    names = [each.name for each in made.graph.initializer]
+    assert sorted(names) == ["v.int8", "v.scale", "w.int8", "w.scale"]
+    np.testing.assert_allclose(answer(made, x), (x @ weight + x @ other) @ weight, atol=0.7)
+
+
+@pytest.mark.parametrize(("bits", "saturates"), [(7, False), (8, True)])
+def test_seven_bits_never_saturate_sixteen(bits: Any, saturates: bool) -> None:
+    """vpmaddubsw, by hand: pairs of uint8 x int8 products are added in 16 bits, saturating.
+
+    Under qemu's Haswell ONNX Runtime's answers equal this sum, at 8 bits as at 7.
+    """
+    weight = np.abs(random(32, 6)) + 1
+    model = model_of(
+        [helper.make_node("MatMul", ["x", "w"], ["logits"])], {"w": weight}, random(1, 32)
+    )
+    made, said = DynamicQuantization(weight_bits=bits).apply(model)
+    assert any("without VNNI sums saturate" in each for each in said) is saturates
+    integers = weights_of(made.graph)["w.int8"].astype(np.int64)
+    for signs in (1, -1):
+        pairs = (np.full((32, 1), 255) * signs * integers).reshape(16, 2, 6).sum(axis=1)
+        exact = np.array_equal(np.clip(pairs, -(2**15), 2**15 - 1), pairs)
+        assert exact is not saturates
+
+
+# Tables ---------------------------------------------------------------------------------------
+
+
+def looked_up(
+    table: NDArray[np.float32], ids: NDArray[np.int32], bits: Any
+) -> tuple[NDArray[np.float32], onnx.GraphProto, list[str]]:
+    node = helper.make_node("Gather", ["table", "x"], ["logits"])
+    made, said = DynamicQuantization(embedding_bits=bits).apply(
+        model_of([node], {"table": table}, ids)
+    )
+    return answer(made, ids), made.graph, said
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("width", [2, 8, 16, 24, 32, 40, 100, 128, 200])
+def test_tables_of_any_width_are_looked_up_within_half_a_step(width: int, bits: Any) -> None:
+    table = random(50, width, seed=width)
+    table[7] = 0
+    table *= np.random.default_rng(0).uniform(1e-3, 10, size=(50, 1)).astype(np.float32)
+    table[8] *= 1e-9  # smaller than any float16
+    ids = np.array([[0, 49, 7], [3, 8, 12]], np.int32)
+    found, _, said = looked_up(table, ids, bits)
+    assert said[1] == f"quantised 1 of 1 embedding tables to {bits} bits"
+    block = width if bits == 8 else 32
+    starts = np.arange(0, width, block)
+    largest = np.maximum.reduceat(np.abs(table), starts, axis=1)
+    step = np.repeat(largest, block, axis=1)[:, :width][ids] / (127 if bits == 8 else 7)
+    assert found.shape == (2, 3, width)
+    assert (np.abs(found - table[ids]) <= 0.501 * step + 1e-7).all()
+    assert (found[0, 2] == 0).all()
+
+
+def test_a_table_takes_a_quarter_and_an_eighth_of_its_bytes() -> None:
+    table, ids = random(300, 128), np.zeros((1, 2), np.int32)
+    sizes = {
+        bits: sum(each.nbytes for each in weights_of(looked_up(table, ids, bits)[1]).values())
+        for bits in (8, 4)
+    }
+    assert sizes[8] == 300 * (128 + 2)
+    assert sizes[4] == 300 * (128 // 2 + 2 * 4)
+
+
+def test_an_odd_row_does_not_fill_whole_bytes_and_stays() -> None:
+    table, ids = random(5, 7), np.array([[4, 0]], np.int32)
+    found, _, said = looked_up(table, ids, 4)
+    np.testing.assert_array_equal(found, table[ids])
+    assert said[1].startswith("quantised 0 of 1")
+
+
+def test_a_gather_along_columns_is_no_lookup() -> None:
+    table, ids = random(2, 16), np.array([3, 1])
+    node = helper.make_node("Gather", ["table", "x"], ["logits"], axis=1)
+    made, said = DynamicQuantization().apply(model_of([node], {"table": table}, ids))
+    np.testing.assert_array_equal(answer(made, ids), table[:, [3, 1]])
+    assert said[1].startswith("quantised 0 of 0")
+
+
+# Calibration and sensitivity ------------------------------------------------------------------
+
+
+def test_calibration_texts_are_fed_without_padding(int8: Artifact) -> None:
+    texts = [*TEXTS, *("x " * n for n in range(12))] * 3
+    calibration = Calibration.from_texts(texts, int8._tokenizer)
+    assert calibration.texts == len(texts)
+    rows = [tuple(row) for feed in calibration.feeds for row in feed["input_ids"].tolist()]
+    expected = [tuple(each.ids) for each in int8._tokenizer.encode_batch_fast(texts)]
+    assert sorted(rows) == sorted(expected)
+    assert all((feed["attention_mask"] == 1).all() for feed in calibration.feeds)
+    assert max(feed["input_ids"].size for feed in calibration.feeds) <= 192
+
+
+def outlier_model() -> tuple[onnx.ModelProto, Calibration]:
+    """Two products; one's input has a number so large that 8 bits leave nothing of the rest."""
+    x = random(40, 8)
+    spread = np.eye(8, dtype=np.float32)
+    spread[:, 0] *= 2000
+    first, last = random(8, 8, seed=1), random(8, 3, seed=2)
+    last[0] /= 2000
+    nodes = [
+        helper.make_node("MatMul", ["x", "first.weight"], ["a"]),
+        helper.make_node("Mul", ["a", "spread"], ["b"]),
+        helper.make_node("MatMul", ["b", "last.weight"], ["logits"]),
+    ]
+    weights = {"first.weight": first, "last.weight": last, "spread": spread.max(axis=0)}
+    return model_of(nodes, weights, x), calls(x[:15], x[15:])
+
+
+@pytest.mark.parametrize("step", [DynamicQuantization, StaticQuantization])
+def test_a_product_that_costs_too_much_stays_and_the_figures_are_given(
+    step: Callable[..., Quantization],
+) -> None:
+    model, calibration = outlier_model()
+    made, said = step(sensitivity_limit=0.01).apply(model, calibration)
+    assert [node.input[1] for node in made.graph.node if node.op_type == "MatMul"] == [
+        "last.weight"
+    ]
+    alone, _ = step(keep_fp32=("first",)).apply(model, calibration)
+    reference = calibration.log_probabilities(model)
+    answers = calibration.log_probabilities(alone)
+    cost, moved = divergence(reference, answers), reference.argmax(1) != answers.argmax(1)
+    assert cost > 0.01 > divergence(reference, calibration.log_probabilities(made))
+    assert said[2:] == [
+        f"last stays float32: quantised alone it costs KL {cost:.1e}, {moved.sum()} of 40 "
+        "predictions flip, limit 0.01"
+    ]
+
+
+def test_what_is_within_the_limit_is_not_measured_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, calibration = outlier_model()
+    passes: list[onnx.ModelProto] = []
+    measured = Calibration.log_probabilities
+
+    def counted(self: Calibration, model: onnx.ModelProto) -> Any:
+        passes.append(model)
+        return measured(self, model)
+
+    monkeypatch.setattr(Calibration, "log_probabilities", counted)
+    _, said = DynamicQuantization(sensitivity_limit=100).apply(model, calibration)
+    assert len(passes) == 2
+    assert said[0].startswith("quantised 2 of 2")
+    assert "no product kept: all quantised together cost KL" in said[2]
+
+
+def test_divergence_is_that_of_scipy() -> None:
+    from scipy.special import log_softmax
+    from scipy.stats import entropy
+
+    p, q = log_softmax(random(9, 4), axis=1), log_softmax(random(9, 4, seed=1), axis=1)
+    expected = entropy(np.exp(p), np.exp(q), axis=1).mean()
+    assert divergence(p, q) == pytest.approx(expected, rel=1e-5)
+
+
+# Bad input ------------------------------------------------------------------------------------
+
+
+def test_no_calibration_texts(int8: Artifact) -> None:
+    with pytest.raises(ParetextError, match="calibration set is empty; give at least one text"):
+        Calibration.from_texts([], int8._tokenizer)
+
+
+def test_a_limit_without_texts_to_measure_it_on() -> None:
+    model, _ = outlier_model()
+    with pytest.raises(ParetextError, match="sensitivity_limit needs calibration texts"):
+        DynamicQuantization(sensitivity_limit=0.1).apply(model)
+
+
+def test_an_unknown_product_is_named_with_the_nearest() -> None:
+    model, _ = outlier_model()
+    with pytest.raises(ParetextError, match=r"no matrix product 'fist'.*did you mean 'first'\?"):
+        DynamicQuantization(keep_fp32=("fist",)).apply(model)
+
+
+@pytest.mark.parametrize("step", [DynamicQuantization, StaticQuantization])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"weight_bits": 4},
+        {"embedding_bits": 2},
+        {"embedding_bits": True},
+        {"sensitivity_limit": 0},
+        {"sensitivity_limit": -1.0},
+        {"sensitivity_limit": float("nan")},
+        {"sensitivity_limit": float("inf")},
+        {"keep_fp32": "classifier"},
+        {"keep_fp32": [3]},
+        {"embeddings": False},
+        {"step": "other"},
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(
+    step: Callable[..., Quantization], setting: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError):
+        step(**setting)
