@@ -23,11 +23,12 @@ from torch import nn
 from paretext import artifact as runtime
 from paretext.artifact import Artifact
 from paretext.classifier import Classifier
+from paretext.compression import Material
 from paretext.compression.magnitude import MagnitudePruning, linears
 from paretext.data import Dataset
+from paretext.encoder import is_known
 from paretext.errors import ParetextError
 from paretext.export import artifact_writer, export
-from paretext.encoder import is_known
 from paretext.export.quantisation import DynamicQuantization
 from paretext.export.traced import plain_products, trace_graph
 from paretext.files import folder_bytes
@@ -167,7 +168,7 @@ def test_the_manifest_counts_the_zeros_of_a_pruned_classifier(
 ) -> None:
     data = Dataset(("a b", "c d"), np.array([0, 1]), LABELS)
     step = MagnitudePruning(amount=0.35, recovery_epochs=0)
-    pruned, _ = step.apply(classifier, data, data, TrainingSettings())
+    pruned, _ = step.apply(classifier, Material(data, data, TrainingSettings()))
     modules = [m for m in pruned.model.modules() if isinstance(m, nn.Linear)]
     weights = sum(m.weight.numel() for m in modules)
     zeros = sum(int((m.weight.detach().numpy() == 0).sum()) for m in modules)
@@ -197,10 +198,11 @@ def test_a_weight_that_is_off_is_refused(
     def misread(model: Any) -> Any:
         encoder = read(model)
         layer = encoder.layers[-1]
-        weight = layer.key.weight.copy()
+        weight = layer.attention.key.weight.copy()
         weight[3, 5] += 1
-        key = dataclasses.replace(layer.key, weight=weight)
-        layers = (*encoder.layers[:-1], dataclasses.replace(layer, key=key))
+        key = dataclasses.replace(layer.attention.key, weight=weight)
+        attention = dataclasses.replace(layer.attention, key=key)
+        layers = (*encoder.layers[:-1], dataclasses.replace(layer, attention=attention))
         return dataclasses.replace(encoder, layers=layers)
 
     monkeypatch.setattr(artifact_writer, "read_encoder", misread)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from paretext.classifier import Classifier
-from paretext.compression import DynamicQuantization, MagnitudePruning, Recipe, Version
+from paretext.compression import DynamicQuantization, MagnitudePruning, Material, Recipe, Version
 from paretext.compression.magnitude import hold_zeros, keep_masks, linears
 from paretext.compression.recipe import validated
 from paretext.errors import ParetextError
@@ -91,7 +91,7 @@ def test_a_shared_weight_is_counted_once() -> None:
 
 def test_biases_embeddings_and_norms_stay_as_they_were(classifier: Classifier) -> None:
     pruned, done = MagnitudePruning(amount=0.4, recovery_epochs=0).apply(
-        classifier, toy.dataset(12), toy.dataset(12, 1), TrainingSettings()
+        classifier, Material(toy.dataset(12), toy.dataset(12, 1), TrainingSettings())
     )
     linear = {f"{name}.weight" for name, _ in linears(classifier.model)}
     after = pruned.model.state_dict()
@@ -117,7 +117,7 @@ def test_after_recovery_the_same_weights_are_zero_in_the_file_and_the_others_hav
 ) -> None:
     step = MagnitudePruning(amount=0.35, recovery_epochs=2, recovery_learning_rate=1e-3)
     training = TrainingSettings(batch_size=8, precision="fp32", device="cpu")
-    pruned, _ = step.apply(classifier, toy.dataset(48), toy.dataset(24, 1), training)
+    pruned, _ = step.apply(classifier, Material(toy.dataset(48), toy.dataset(24, 1), training))
     pruned.save(tmp_path)
     shipped = load_file(tmp_path / "model.safetensors")
     before = classifier.model.state_dict()

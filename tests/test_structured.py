@@ -252,7 +252,9 @@ def test_the_table_has_each_width_and_equal_layers_share_it(
 
     def pretend(sessions: dict[Any, Any], *_: object) -> dict[Any, float]:
         timed.extend(sessions)
-        return {name: 1.0 if name is None else 1.0 + name[1] for name in sessions}
+        # the whole network: the rest 1, and twice what its parts take one by one
+        whole = {"rest": 1.0, "whole": 1.0 + 2 * (1 + 16 + 1 + 16 + 4 + 64)}
+        return {name: whole[name] if name in whole else 1.0 + name[1] for name in sessions}
 
     monkeypatch.setattr(latency, "_time", pretend)
     encoder = read_encoder(whole.model)
@@ -261,10 +263,12 @@ def test_the_table_has_each_width_and_equal_layers_share_it(
     assert table.texts == 8
     assert list(table.attention[0]) == [0, 1, 2, 3, 4]
     assert list(table.feed_forward[0]) == [0, 16, 32, 48, 64]
-    assert table.attention[0] == table.attention[1] == {h: h / 4 for h in range(5)}  # 4 copies
-    assert table.attention[2] == {h: h for h in range(5)}  # the last one computes one row a text
-    assert len(timed) == 1 + 2 * (4 + 4)
-    assert table.milliseconds([4, 64, 0, 16, 4, 0]) == (1 + 1 + 16 + 0 + 4 + 4 + 0) / 8
+    assert table.attention[0] == table.attention[1] == {h: h / 2 for h in range(5)}  # 4 copies
+    assert table.attention[2] == {
+        h: 2 * h for h in range(5)
+    }  # the last one computes one row a text
+    assert len(timed) == 2 + 2 * (4 + 4)
+    assert table.milliseconds([4, 64, 0, 16, 4, 0]) == (1 + 2 * (1 + 16 + 0 + 4 + 4 + 0)) / 8
 
 
 def test_a_part_takes_longer_the_more_of_it_there_is(

@@ -194,6 +194,7 @@ def _prepare(version: Version, train: str, out: Path, options: argparse.Namespac
             process.ask("prepare", options.limit)
     except PeerFailed as error:
         version.error = f"did not run: {error}"
+        print(f"{version.title} {version.error}", flush=True)
         return
     write_json(stamp, key)
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from paretext import __version__, progress
-from paretext.cli_inputs import read_data, read_recipe
+from paretext.cli_inputs import read_data, read_recipe, read_unlabelled, with_presets
 from paretext.cli_options import (
     BatchSize,
     ClassWeights,
@@ -30,6 +30,7 @@ from paretext.cli_options import (
     Out,
     Patience,
     Precision,
+    Presets,
     RecipeFile,
     Rounds,
     Seed,
@@ -37,6 +38,7 @@ from paretext.cli_options import (
     Supersample,
     TextColumn,
     Threads,
+    UnlabelledFile,
 )
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
@@ -80,6 +82,8 @@ def run(
     out: Out,
     model: Models = None,
     recipe: RecipeFile = None,
+    preset: Presets = None,
+    unlabelled: UnlabelledFile = None,
     selection: SelectionFile = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -114,6 +118,7 @@ def run(
         recipe,
         model,
         max_length,
+        preset,
         learning_rate=learning_rate,
         batch_size=batch_size,
         epochs=epochs,
@@ -127,7 +132,8 @@ def run(
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )
-    run_all(prepared, settings, out, threads=threads, rounds=rounds)
+    more = read_unlabelled(unlabelled, text_column)
+    run_all(prepared, settings, out, unlabelled=more, threads=threads, rounds=rounds)
     show_comparison(out / "comparison", json)
 
 
@@ -197,6 +203,8 @@ def compress(
     data: DataFile,
     out: Annotated[Path | None, typer.Option(help="Where to write (default: the run).")] = None,
     recipe: RecipeFile = None,
+    preset: Presets = None,
+    unlabelled: UnlabelledFile = None,
     selection: SelectionFile = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -206,7 +214,7 @@ def compress(
 ) -> None:
     """Make the compressed versions of a trained classifier, each as an artifact.
 
-    Example: paretext compress runs/emotion --data train.csv
+    Example: paretext compress runs/emotion --data train.csv --preset safe --preset tiny
     """
     from paretext.classifier import label_names
     from paretext.compression import compress as compress_all
@@ -222,6 +230,7 @@ def compress(
         settings = (
             settings.model_copy(update={"versions": given.versions}) if trained_here else given
         )
+    settings = with_presets(settings, preset, recipe)
     names = None if labels else label_names(str(parent))
     prepared = read_data(
         data,
@@ -237,7 +246,13 @@ def compress(
     )
     check_splits(source, prepared)
     made = compress_all(
-        parent, settings, prepared.train, prepared.selection, out or source, parent_name=name
+        parent,
+        settings,
+        prepared.train,
+        prepared.selection,
+        out or source,
+        parent_name=name,
+        unlabelled=read_unlabelled(unlabelled, text_column),
     )
     manifests = {each.name: Manifest.read(each.folder) for each in made}
     if json:

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def read_recipe(
-    path: Path | None, models: list[str] | None, max_length: int | None, **training: Any
+    path: Path | None,
+    models: list[str] | None,
+    max_length: int | None,
+    presets: list[str] | None = None,
+    **training: Any,
 ) -> Recipe:
     """The recipe of the file, or the default one, with the flags that were given in it."""
     from paretext.compression.recipe import Recipe, validated
@@ -23,7 +27,33 @@ def read_recipe(
     values["models"] = models or values["models"]
     if max_length is not None:
         values["max_length"] = max_length
-    return validated(Recipe, values, "the settings")
+    return with_presets(validated(Recipe, values, "the settings"), presets, path)
+
+
+def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -> Recipe:
+    """The recipe with the presets' versions: after those of its file, or in place of the default
+    ones."""
+    from paretext.compression.recipe import Recipe, preset, validated
+
+    if not presets:
+        return recipe
+    values = recipe.model_dump(mode="json", by_alias=True)
+    added = [version for name in presets for version in preset(name)]
+    own = values["versions"] if path else []
+    values["versions"] = [*own, *(v.model_dump(mode="json", by_alias=True) for v in added)]
+    return validated(Recipe, values, "the presets")
+
+
+def read_unlabelled(path: Path | None, text_column: str | None) -> list[str]:
+    """The texts of a file that needs no labels; blank ones are left out."""
+    from paretext.data_reading import choose_text_column
+    from paretext.tables import read_rows
+
+    if path is None:
+        return []
+    column = choose_text_column(path, text_column)
+    texts = [str(row.get(column) or "") for row in read_rows(path)]
+    return [text for text in texts if text.strip()]
 
 
 def read_data(

@@ -37,6 +37,14 @@ Models = Annotated[
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="YAML with models, training and versions.")
 ]
+Presets = Annotated[
+    list[str] | None,
+    typer.Option("--preset", help="Versions to make: safe, small or tiny; give several."),
+]
+UnlabelledFile = Annotated[
+    Path | None,
+    typer.Option("--unlabelled", help="More texts of the same kind, for distillation."),
+]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
 MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]

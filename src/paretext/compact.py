@@ -13,7 +13,7 @@ one. As the head reads one row a text, the last layer computes only that row.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class CompactConfig(PretrainedConfig):
     head_size: outputs of the head's first matrix. pooling: "first" token or "mean" of all."""
 
     model_type = COMPACT
-    keys_to_ignore_at_inference = ["hidden_states"]  # Trainer adds a list to it
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["hidden_states"]
 
     def __init__(
         self,

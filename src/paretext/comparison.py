@@ -25,6 +25,7 @@ from paretext.errors import ParetextError
 from paretext.files import new_folder, write_json
 from paretext.manifest import Manifest
 from paretext.metrics import METRICS, Drops, Interval, Quality, paired_drops, quality
+from paretext.report import steps
 from paretext.report.figures import confusion
 from paretext.report.table import markdown
 from paretext.report.trade_off import TradeOffPoint, trade_off
@@ -196,8 +197,9 @@ def _write(comparison: Comparison, folder: Path) -> None:
         writer.writerows(flat)
     write_json(folder / "comparison.json", _json(comparison))
     (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
-    names = file_names([row.version for row in comparison.rows])
-    for row, name in zip(comparison.rows, names, strict=True):
+    shown = steps.versions(comparison.rows)
+    names = file_names([row.version for row in shown])
+    for row, name in zip(shown, names, strict=True):
         picture = folder / f"confusion-{name}.png"
         confusion(row.quality.confusion, comparison.labels, picture, row.version)
     points = [
@@ -210,7 +212,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
             megabytes=row.cost.bytes / 1e6,
             is_baseline=row.version == BASELINE,
         )
-        for row in comparison.rows
+        for row in shown
     ]
     texts = comparison.data["texts"]
     trade_off(points, folder / "trade-off.png", f"Quality on {texts:,} texts against cost")

@@ -119,6 +119,7 @@ def dump(value: Any) -> None:
 def show_comparison(folder: Path, as_json: bool) -> None:
     """The table, what it says, and where the files are."""
     from paretext.comparison import Comparison
+    from paretext.report import steps
     from paretext.report.table import BRIEF, brief_cells, sentences
 
     if as_json:
@@ -126,6 +127,9 @@ def show_comparison(folder: Path, as_json: bool) -> None:
         return
     comparison = Comparison.read(folder)
     table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
+    for row in steps.versions(comparison.rows):
+        if found := steps.cells(comparison, row.version):
+            table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
     for sentence in sentences(comparison):
         line(f"- {sentence}")
     line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")

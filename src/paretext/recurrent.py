@@ -88,7 +88,8 @@ class RecurrentClassifier(PreTrainedModel):
             padding_value=-1.0,  # below every state, so that no maximum is a padded one's
             total_length=input_ids.shape[1],
         )
-        return SequenceClassifierOutput(logits=self.output(self.dropout(outputs.amax(1))))
+        logits: Any = self.output(self.dropout(outputs.amax(1)))
+        return SequenceClassifierOutput(logits=logits)
 
 
 AutoConfig.register(RECURRENT, RecurrentConfig)

@@ -134,6 +134,7 @@ def run(
     recipe: Recipe,
     out: str | Path,
     *,
+    unlabelled: Sequence[str] = (),
     threads: int | None = None,
     rounds: int = 5,
 ) -> Comparison:
@@ -146,7 +147,15 @@ def run(
     out = Path(out)
     trained = train(recipe.models, data, recipe, out)
     parent = trained.folders[trained.parent]
-    made = compress(parent, recipe, data.train, data.selection, out, parent_name=trained.parent)
+    made = compress(
+        parent,
+        recipe,
+        data.train,
+        data.selection,
+        out,
+        parent_name=trained.parent,
+        unlabelled=unlabelled,
+    )
     others = [
         export_candidate(folder, name, data.selection, out)
         for name, folder in trained.folders.items()

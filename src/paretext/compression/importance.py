@@ -9,7 +9,8 @@ knows by heart (the "empirical" Fisher; Kunstner et al. 2019, "Limitations of th
 Approximation"). Here the labels are what the network itself would answer: with the gradients g_c of
 the log-probabilities p_c, I is the mean over the texts of sum_c p_c g_c^2, and one backward pass
 estimates it without bias, from sum_c s_c sqrt(p_c) g_c with random signs s. On emotion, half of all
-heads and neurons cut, that kept 0.002 to 0.011 more macro-F1 than the true labels did.
+heads and neurons cut and the rest fitted, that gave 0.001 to 0.011 more macro-F1 than the true
+labels over three seeds.
 
 Layers: the one whose absence moves the network's answers least goes, then the next, greedily; the
 distance is the mean KL divergence from the whole network's probabilities. Source: Men et al. 2024,

@@ -4,10 +4,13 @@ Operators do not get faster in proportion to what they compute, so the time of e
 measured and not derived: attention with 0 to all heads, feed-forward parts of some widths, as
 graphs that the export writes and the runtime of the artifacts runs. A part's time is that of a
 graph with `_COPIES` of it, less that of one without layers; the last layer of an encoder that pools
-the first token computes one row a text, so it is measured for itself. All graphs take turns, in an
-order drawn anew each round, each one called twice: the first call brings its weights back to the
-cache. A part's time is the median of the thread's own processor time on one core, which other
-processes hardly lengthen; so a text that is answered on several cores is faster than this says.
+the first token computes one row a text, so it is measured for itself. All parts are scaled to add
+up to the whole network, whose weights fit the caches less well than theirs.
+
+All graphs take turns, in an order drawn anew each round, each one called twice: the first call
+brings its weights back to the cache. A part's time is the median of the thread's own processor time
+on one core, which other processes hardly lengthen; so a text that is answered on several cores is
+faster than this says.
 
 Widths are then chosen to lose the least importance in the time there is: one option for each part,
 a knapsack with groups, solved by dynamic programming over the time in `_BINS` steps, each part's
@@ -72,11 +75,12 @@ def measure(
 ) -> LatencyTable:
     """Measure all parts of `encoder` for texts of `tokens` tokens.
 
-    call: "group" is what bulk work consists of, about `GROUP_TOKENS` tokens; "text" is one text. multiple: widths of feed-forward parts are multiples of it.
+    call: "group" is what bulk work consists of, about `GROUP_TOKENS` tokens; "text" is one text.
+    multiple: widths of feed-forward parts are multiples of it.
     """
     texts = max(GROUP_TOKENS // tokens, 1) if call == "group" else 1
     small = replace(encoder, words=encoder.words[:_WORDS])
-    graphs: dict[Any, Encoder] = {None: replace(small, layers=())}
+    graphs: dict[Any, Encoder] = {"rest": replace(small, layers=()), "whole": small}
     keys = []
     for index, layer in enumerate(encoder.layers):
         one_row = encoder.pooling == "first" and index == len(encoder.layers) - 1
@@ -87,13 +91,17 @@ def measure(
                 graphs.setdefault((key, width), _repeated(small, _narrow(part, width), one_row))
     sessions = {name: _session(graph, runtime) for name, graph in graphs.items()}
     times = _time(sessions, texts, tokens, len(small.words))
-    none = times[None]
+    rest = times.pop("rest")
+    layers = times.pop("whole") - rest
     curves = []
     for key in keys:
         copies = 1 if key[0] else _COPIES
-        found = {k[1]: max(ms - none, 0.0) / copies for k, ms in times.items() if k and k[0] == key}
-        curves.append({0: 0.0, **found})
-    return LatencyTable(texts, tokens, none, tuple(curves[0::2]), tuple(curves[1::2]))
+        found = {name[1]: ms for name, ms in times.items() if name[0] == key}
+        curves.append({0: 0.0, **{w: max(ms - rest, 0) / copies for w, ms in found.items()}})
+    # Together the parts take as long as the layers of the whole network do, one after the other.
+    scale = layers / (sum(curve[max(curve)] for curve in curves) or 1)
+    curves = [{width: ms * scale for width, ms in curve.items()} for curve in curves]
+    return LatencyTable(texts, tokens, rest, tuple(curves[0::2]), tuple(curves[1::2]))
 
 
 def _size(part: Layer) -> tuple[str, int, int]:

@@ -21,25 +21,27 @@ from paretext.compression.low_rank import LowRankEmbeddings
 from paretext.compression.magnitude import MagnitudePruning
 from paretext.compression.recurrent_student import RecurrentStudent
 from paretext.compression.step import Outline, Step
+from paretext.compression.structured import StructuredPruning
 from paretext.compression.vocabulary import Vocabulary
 from paretext.compression.width import Width
 from paretext.errors import ParetextError
-from paretext.export.quantisation import DynamicQuantization
+from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
 from paretext.training import TrainingSettings
 
 PARENT = "parent"
 
 Settings = TypeVar("Settings", bound=BaseModel)
-Quantization = DynamicQuantization
 AnyStep = Annotated[
     Layers
+    | StructuredPruning
     | Width
     | Vocabulary
     | LowRankEmbeddings
     | RecurrentStudent
     | Distillation
     | MagnitudePruning
-    | DynamicQuantization,
+    | DynamicQuantization
+    | StaticQuantization,
     Field(discriminator="step"),
 ]
 _STEPS: dict[str, type[BaseModel]] = {
@@ -91,7 +93,7 @@ class Version(BaseModel):
                 )
         if "magnitude_pruning" in kinds:
             after = kinds[kinds.index("magnitude_pruning") + 1 :]
-            for kind in set(after) - {"dynamic_quantization", "static_quantization"}:
+            for kind in [each for each in after if not each.endswith("_quantization")]:
                 raise ValueError(
                     f"version {self.name!r} has {kind} after magnitude_pruning, which would fill "
                     "the zeros again or move them; put it before that"
@@ -200,7 +202,9 @@ def validated(model: type[Settings], values: dict[str, Any], source: str) -> Set
 
 
 def _complaint(error: ValidationError, model: Any) -> str:
-    first = error.errors()[0]
+    errors = error.errors()
+    # A name that is not known explains the one that is missing.
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "value_error":
         message = str(first["ctx"]["error"])

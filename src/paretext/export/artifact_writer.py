@@ -122,8 +122,7 @@ def cut_positions(model: onnx.ModelProto, max_length: int) -> onnx.ModelProto:
 
 def count_weights(model: onnx.ModelProto) -> WeightCount:
     """Numbers and exact zeros in the matrices that the graph multiplies by."""
-    products = ("MatMul", "MatMulIntegerToFloat", "Gemm")
-    names = {node.input[1] for node in model.graph.node if node.op_type in products}
+    names = {name for node in model.graph.node for name in _matrices_of(node)}
     matrices = [
         numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name in names
     ]
@@ -131,6 +130,13 @@ def count_weights(model: onnx.ModelProto) -> WeightCount:
         weights=sum(matrix.size for matrix in matrices),
         zeros=sum(int((matrix == 0).sum()) for matrix in matrices),
     )
+
+
+def _matrices_of(node: onnx.NodeProto) -> list[str]:
+    """The inputs of a node that are matrices it multiplies by."""
+    if node.op_type in ("MatMul", "MatMulIntegerToFloat", "Gemm"):
+        return [node.input[1]]
+    return list(node.input[1:3]) if node.op_type in ("GRU", "LSTM") else []
 
 
 def _check_agreement(

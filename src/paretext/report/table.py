@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretext.report import steps
+
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
     from paretext.metrics import Interval
@@ -24,7 +26,7 @@ COLUMNS = (
 
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """One tuple of texts a version, under COLUMNS. Speed is relative to the first version."""
-    return [_cells(row, comparison.rows[0]) for row in comparison.rows]
+    return [_cells(row, comparison.rows[0]) for row in steps.versions(comparison.rows)]
 
 
 def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ BRIEF = (
 def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """The same for a terminal of 80 columns, under BRIEF."""
     rows: list[tuple[str, ...]] = []
-    for row, full in zip(comparison.rows, cells(comparison), strict=True):
+    for row, full in zip(steps.versions(comparison.rows), cells(comparison), strict=True):
         drop = row.drops.macro_f1 if row.drops else None
         rows.append(
             (
@@ -82,7 +84,7 @@ def interval(found: Interval, sign: str = "") -> str:
 def sentences(comparison: Comparison) -> list[str]:
     """What each version bought and cost against its parent, zeros and noise called by name."""
     found = []
-    for row in comparison.rows:
+    for row in steps.versions(comparison.rows):
         if row.parent is None or row.drops is None:
             continue
         parent, drop = comparison.row(row.parent), row.drops.macro_f1
@@ -116,13 +118,13 @@ def _zeros(recipe: Sequence[dict[str, Any]]) -> float:
 
 
 def _quantised(recipe: Sequence[dict[str, Any]]) -> bool:
-    return any(step["step"] == "dynamic_quantization" for step in recipe)
+    return any(step["step"].endswith("_quantization") for step in recipe)
 
 
 def markdown(comparison: Comparison) -> str:
     """The whole comparison: table, sentences, classes, and what the figures depend on."""
     machine, data = comparison.machine, comparison.data
-    first = comparison.rows[0].version
+    first, rows = comparison.rows[0].version, steps.versions(comparison.rows)
     return "\n\n".join(
         [
             "# Comparison",
@@ -132,6 +134,7 @@ def markdown(comparison: Comparison) -> str:
             "tokenisation included.",
             _table(COLUMNS, cells(comparison)),
             "\n".join(f"- {sentence}" for sentence in sentences(comparison)),
+            *_step_by_step(comparison),
             _table(
                 ("version", "balanced accuracy", "kappa", "accuracy"),
                 [
@@ -141,7 +144,7 @@ def markdown(comparison: Comparison) -> str:
                         interval(row.quality.kappa),
                         interval(row.quality.accuracy),
                     )
-                    for row in comparison.rows
+                    for row in rows
                 ],
             ),
             "F1 / recall per class:",
@@ -155,7 +158,7 @@ def markdown(comparison: Comparison) -> str:
                             for f1, recall in zip(row.quality.f1, row.quality.recall, strict=True)
                         ),
                     )
-                    for row in comparison.rows
+                    for row in rows
                 ],
             ),
             f"Machine: {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
@@ -166,6 +169,18 @@ def markdown(comparison: Comparison) -> str:
             "",
         ]
     )
+
+
+def _step_by_step(comparison: Comparison) -> list[str]:
+    """A table for each version of several steps."""
+    found = {
+        row.version: steps.cells(comparison, row.version) for row in steps.versions(comparison.rows)
+    }
+    return [
+        f"{name}, step by step, each against the one before:\n\n{_table(steps.COLUMNS, table)}"
+        for name, table in found.items()
+        if table
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

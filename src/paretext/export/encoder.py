@@ -1,3 +1,0 @@
-"""Moved to paretext.encoder; this file goes away, import from there."""
-
-from paretext.encoder import *  # noqa: F403

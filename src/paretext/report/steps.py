@@ -1,0 +1,76 @@
+"""What each step of a version bought: every step's artifact beside the one before it.
+
+Size and speed are credited to the step that changed them, quality to the one that won it back; so
+nobody can credit pruning with what distillation did.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paretext.comparison import Comparison, Row
+
+STAGE = re.compile(r"^(?P<version>.+)\.(?P<number>\d+)-(?P<step>\w+)$")
+COLUMNS = (
+    "step",
+    "MB",
+    "smaller",
+    "ms, batch 1",
+    "faster",
+    "ms/text, batch 32",
+    "faster",
+    "macro-F1",
+)
+
+
+def is_stage(name: str, names: Sequence[str]) -> bool:
+    """Whether `name` is a step on the way to a version among `names`."""
+    found = STAGE.match(name)
+    return found is not None and found["version"] in names
+
+
+def versions(rows: Sequence[Row]) -> list[Row]:
+    """The rows without the steps on the way to another one."""
+    names = [row.version for row in rows]
+    return [row for row in rows if not is_stage(row.version, names)]
+
+
+def stages(comparison: Comparison, version: str) -> list[Row]:
+    """The rows of the steps to `version`, in their order, and its own last."""
+    found = [
+        (int(match["number"]), row)
+        for row in comparison.rows
+        if (match := STAGE.match(row.version)) and match["version"] == version
+    ]
+    return [row for _, row in sorted(found, key=lambda pair: pair[0])] + [comparison.row(version)]
+
+
+def cells(comparison: Comparison, version: str) -> list[tuple[str, ...]]:
+    """One tuple of texts a step, under COLUMNS, each against the step before; none for a version
+    of one step."""
+    steps = stages(comparison, version)
+    if len(steps) == 1 or steps[-1].parent is None:
+        return []
+    before = comparison.row(steps[-1].parent)
+    rows = [_cells(before.version, before, None)]
+    for row in steps:
+        rows.append(_cells(row.recipe[-1]["step"].replace("_", " "), row, before))
+        before = row
+    return rows
+
+
+def _cells(name: str, row: Row, before: Row | None) -> tuple[str, ...]:
+    cost, past = row.cost, before.cost if before else None
+    return (
+        name,
+        f"{cost.bytes / 1e6:.2f}",
+        f"{past.bytes / cost.bytes:.2f}x" if past else "",
+        f"{cost.batch1_ms_p50:.2f}",
+        f"{past.batch1_ms_p50 / cost.batch1_ms_p50:.2f}x" if past else "",
+        f"{cost.batch32_ms_per_text:.3f}",
+        f"{past.batch32_ms_per_text / cost.batch32_ms_per_text:.2f}x" if past else "",
+        f"{row.quality.macro_f1.estimate:.4f}",
+    )
