@@ -179,7 +179,7 @@ def test_the_studys_recipe_has_its_models_and_settings() -> None:
 
 
 def _version(**values: Any) -> dict[str, Any]:
-    return {"versions": [{"name": "small", "steps": [], **values}]}
+    return {"versions": [{"name": "small", "steps": [{"step": "magnitude_pruning"}], **values}]}
 
 
 @pytest.mark.parametrize(
