@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from paretext.classifier import Classifier
 from paretext.compression import latency
 from paretext.compression.importance import batches, fisher, layers_to_keep, squared_gradients
+from paretext.compression.refit import refit
 from paretext.compression.step import Material, compact
 from paretext.compression.structured import (
     StructuredPruning,
@@ -26,7 +27,6 @@ from paretext.compression.structured import (
     cut,
     drop_empty_layers,
     lost,
-    refit,
 )
 from paretext.encoder import read_encoder
 from paretext.errors import ParetextError

@@ -82,7 +82,7 @@ class RecurrentClassifier(PreTrainedModel):
             batch_first=True,
             enforce_sorted=False,
         )
-        outputs, _ = nn.utils.rnn.pad_packed_sequence(
+        outputs, _lengths = nn.utils.rnn.pad_packed_sequence(
             self.recurrent(packed)[0],
             batch_first=True,
             padding_value=-1.0,  # below every state, so that no maximum is a padded one's
