@@ -9,6 +9,7 @@ on all training texts, because SetFit takes only its own models for teachers.
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def prepare(job: Job, folder: Path) -> None:
     )
     trainer.train_embeddings(paired, args=arguments)
     trainer.train_classifier(texts)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     student.save_pretrained(str(folder))
 
 
