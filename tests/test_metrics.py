@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from paretext import metrics
+from paretext import intervals, metrics
 from paretext.errors import ParetextError
 
 
@@ -91,29 +90,29 @@ def test_leading_axes_are_independent_matrices():
 
 def test_resampled_outcome_counts_score_as_the_resampled_rows_do():
     truth, *models = three_models(n=60)
-    outcomes, _ = metrics._outcomes((truth, *models), 4)
+    outcomes, _ = intervals._outcomes((truth, *models), 4)
     rng = np.random.default_rng(5)
     for _ in range(20):
         rows = rng.integers(0, 60, 60)
-        drawn_outcomes, drawn = metrics._outcomes((truth[rows], *(m[rows] for m in models)), 4)
+        drawn_outcomes, drawn = intervals._outcomes((truth[rows], *(m[rows] for m in models)), 4)
         # A resample draws no outcome that the texts do not have.
         assert set(map(tuple, drawn_outcomes.T)) <= set(map(tuple, outcomes.T))
         for which, model in enumerate(models, start=1):
             one_hot = np.eye(4)[drawn_outcomes]
-            margins = metrics._Margins(
+            margins = metrics.Margins(
                 hits=drawn @ (one_hot[0] * one_hot[which]),
                 truth=drawn @ one_hot[0],
                 predicted=drawn @ one_hot[which],
             )
             expected = sklearn_scores(truth[rows], model[rows], 4)
-            np.testing.assert_allclose(metrics._scores(margins), expected, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(metrics.scores(margins), expected, rtol=0, atol=1e-12)
 
 
 def test_each_bootstrap_draw_scores_as_its_rows_written_out():
     """Repeat the multinomial draws, write each out as rows, and ask scikit-learn."""
     truth, reference, candidate = three_models(n=80)
-    outcomes, counts = metrics._outcomes((truth, reference, candidate), 4)
-    _, draws = metrics._bootstrap(truth, (reference, candidate), 4, resamples=25, seed=3)
+    outcomes, counts = intervals._outcomes((truth, reference, candidate), 4)
+    _, draws = intervals._bootstrap(truth, (reference, candidate), 4, resamples=25, seed=3)
     drawn = np.random.default_rng(3).multinomial(80, counts / 80, size=25)
     for resample in range(25):
         rows = np.repeat(outcomes, drawn[resample], axis=1)
@@ -125,7 +124,7 @@ def test_each_bootstrap_draw_scores_as_its_rows_written_out():
 
 def test_estimates_are_sklearns_and_quality_holds_the_confusion_matrix():
     truth, reference, _ = three_models()
-    result = metrics.quality(truth, reference, 4, resamples=50)
+    result = intervals.quality(truth, reference, 4, resamples=50)
     expected = sklearn_scores(truth, reference, 4)
     got = [getattr(result, name) for name in metrics.METRICS] + [*result.f1, *result.recall]
     np.testing.assert_allclose([i.estimate for i in got], expected, rtol=0, atol=1e-12)
@@ -151,11 +150,11 @@ def test_paired_intervals_match_a_plain_loop_over_resampled_rows():
     for _ in range(1000):
         rows = rng.integers(0, 300, 300)
         loop.append(scores(truth[rows], reference[rows]) - scores(truth[rows], candidate[rows]))
-    drops = metrics.paired_drops(truth, reference, candidate, 4)
-    intervals = [drops.macro_f1, *drops.f1, *drops.recall]
+    drops = intervals.paired_drops(truth, reference, candidate, 4)
+    found = [drops.macro_f1, *drops.f1, *drops.recall]
     ends = np.quantile(loop, [0.025, 0.975], axis=0)
     spread = np.std(loop, axis=0)
-    for interval, expected, deviation in zip(intervals, ends.T, spread, strict=True):
+    for interval, expected, deviation in zip(found, ends.T, spread, strict=True):
         # The 2.5% quantile of 1000 draws has a standard error near 0.085 standard deviations.
         np.testing.assert_allclose(
             [interval.low, interval.high], expected, rtol=0, atol=0.3 * deviation
@@ -180,7 +179,7 @@ def test_paired_interval_matches_scipys_bootstrap():
         n_resamples=4000,
         rng=np.random.default_rng(2),
     )
-    ours = metrics.paired_drops(truth, reference, candidate, 4).macro_f1
+    ours = intervals.paired_drops(truth, reference, candidate, 4).macro_f1
     interval = theirs.confidence_interval
     np.testing.assert_allclose(
         [ours.low, ours.high], [interval.low, interval.high], atol=0.2 * theirs.standard_error
@@ -189,15 +188,15 @@ def test_paired_interval_matches_scipys_bootstrap():
 
 def test_pairing_narrows_the_interval_of_the_difference():
     truth, reference, candidate = three_models(n=1000)
-    alone = metrics.quality(truth, reference, 4, resamples=2000).macro_f1
-    paired = metrics.paired_drops(truth, reference, candidate, 4, resamples=2000).macro_f1
+    alone = intervals.quality(truth, reference, 4, resamples=2000).macro_f1
+    paired = intervals.paired_drops(truth, reference, candidate, 4, resamples=2000).macro_f1
     assert paired.high - paired.low < alone.high - alone.low
 
 
 def test_identical_predictions_drop_exactly_nothing():
     truth, reference, _ = three_models()
-    drops = metrics.paired_drops(truth, reference, reference.copy(), 4, resamples=500)
-    zero = metrics.Interval(0.0, 0.0, 0.0)
+    drops = intervals.paired_drops(truth, reference, reference.copy(), 4, resamples=500)
+    zero = intervals.Interval(0.0, 0.0, 0.0)
     assert [getattr(drops, name) for name in metrics.METRICS] == [zero] * 4
     assert drops.f1 == drops.recall == (zero,) * 4
     # But 400 texts without a flip do not prove that flips never happen.
@@ -210,7 +209,7 @@ def test_identical_predictions_drop_exactly_nothing():
 def test_flips_interval_is_scipys_wilson_interval(flipped, n, confidence):
     reference = np.zeros(n, dtype=int)
     candidate = (np.arange(n) < flipped).astype(int)
-    drops = metrics.paired_drops(
+    drops = intervals.paired_drops(
         reference, reference, candidate, 2, resamples=10, confidence=confidence
     )
     theirs = scipy.stats.binomtest(flipped, n).proportion_ci(confidence, method="wilson")
@@ -220,22 +219,22 @@ def test_flips_interval_is_scipys_wilson_interval(flipped, n, confidence):
 
 def test_intervals_depend_on_the_seed_alone(monkeypatch):
     case = three_models()
-    first = metrics.paired_drops(*case, 4, resamples=300, seed=7)
-    assert metrics.paired_drops(*case, 4, resamples=300, seed=7) == first
-    assert metrics.paired_drops(*case, 4, resamples=300, seed=8) != first
+    first = intervals.paired_drops(*case, 4, resamples=300, seed=7)
+    assert intervals.paired_drops(*case, 4, resamples=300, seed=7) == first
+    assert intervals.paired_drops(*case, 4, resamples=300, seed=8) != first
     # Nor on how many resamples are drawn at once, nor on the order of the texts.
-    monkeypatch.setattr(metrics, "_CHUNK_CELLS", 500)
-    assert metrics.paired_drops(*case, 4, resamples=300, seed=7) == first
+    monkeypatch.setattr(intervals, "_CHUNK_CELLS", 500)
+    assert intervals.paired_drops(*case, 4, resamples=300, seed=7) == first
     shuffled = np.random.default_rng(0).permutation(400)
-    assert metrics.paired_drops(*(c[shuffled] for c in case), 4, resamples=300, seed=7) == first
+    assert intervals.paired_drops(*(c[shuffled] for c in case), 4, resamples=300, seed=7) == first
 
 
 def test_a_class_without_texts_has_no_recall_and_spoils_nothing_else():
     truth = np.array([0, 0, 0, 1, 1, 1])
-    result = metrics.quality(truth, [0, 0, 1, 1, 1, 0], 3, resamples=200)
+    result = intervals.quality(truth, [0, 0, 1, 1, 1, 0], 3, resamples=200)
     absent = result.recall[2]
     assert np.isnan([absent.estimate, absent.low, absent.high]).all()
-    assert result.f1[2] == metrics.Interval(0.0, 0.0, 0.0)
+    assert result.f1[2] == intervals.Interval(0.0, 0.0, 0.0)
     assert result.balanced_accuracy.estimate == pytest.approx(2 / 3)
     assert result.recall[0].low < result.recall[0].high
 
@@ -243,25 +242,18 @@ def test_a_class_without_texts_has_no_recall_and_spoils_nothing_else():
 def test_resamples_that_miss_a_class_are_left_out_of_its_recall():
     """A class of one text, predicted right: in every resample that draws it, recall is 1."""
     truth = np.array([0] * 9 + [1])
-    result = metrics.quality(truth, truth, 2, resamples=500)
-    assert result.recall[1] == metrics.Interval(1.0, 1.0, 1.0)
+    result = intervals.quality(truth, truth, 2, resamples=500)
+    assert result.recall[1] == intervals.Interval(1.0, 1.0, 1.0)
     assert result.f1[1].low == 0.0  # a third of the resamples miss it, and F1 counts them as 0
 
 
 def test_a_wider_confidence_gives_a_wider_interval():
     case = three_models()
-    narrow = metrics.paired_drops(*case, 4, resamples=1000, confidence=0.5)
-    wide = metrics.paired_drops(*case, 4, resamples=1000, confidence=0.99)
+    narrow = intervals.paired_drops(*case, 4, resamples=1000, confidence=0.5)
+    wide = intervals.paired_drops(*case, 4, resamples=1000, confidence=0.99)
     for name in metrics.METRICS:
         assert getattr(wide, name).low < getattr(narrow, name).low
         assert getattr(wide, name).high > getattr(narrow, name).high
-
-
-def test_ten_thousand_resamples_of_two_thousand_texts_are_quick():
-    case = three_models(n=2000, n_classes=6)
-    begin = time.process_time()
-    metrics.paired_drops(*case, 6)
-    assert time.process_time() - begin < 2.0  # about 0.2 s on a quiet machine
 
 
 @pytest.mark.parametrize(
@@ -278,17 +270,17 @@ def test_ten_thousand_resamples_of_two_thousand_texts_are_quick():
     ],
 )
 def test_what_cannot_be_counted_is_named(labels, predictions, n_classes, found):
-    for call in (metrics.confusion_matrix, metrics.quality):
+    for call in (metrics.confusion_matrix, intervals.quality):
         with pytest.raises(ParetextError, match=found):
             call(labels, predictions, n_classes)
 
 
 def test_settings_and_shapes_are_checked():
     with pytest.raises(ParetextError, match="candidate has 1"):
-        metrics.paired_drops([0, 1], [0, 1], [0], 2)
+        intervals.paired_drops([0, 1], [0, 1], [0], 2)
     with pytest.raises(ParetextError, match="resamples is 0"):
-        metrics.quality([0, 1], [0, 1], 2, resamples=0)
+        intervals.quality([0, 1], [0, 1], 2, resamples=0)
     with pytest.raises(ParetextError, match=r"confidence is 95\b"):
-        metrics.quality([0, 1], [0, 1], 2, resamples=10, confidence=95)
+        intervals.quality([0, 1], [0, 1], 2, resamples=10, confidence=95)
     with pytest.raises(ParetextError, match=r"shape \(2, 3\)"):
         metrics.macro_f1(np.zeros((2, 3)))

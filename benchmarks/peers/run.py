@@ -35,7 +35,7 @@ from paretext.artifact import available_cores
 from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine
 from paretext.data import Dataset, read_label_names
 from paretext.files import digest_of, folder_bytes, folder_digest, sha256, write_json, write_text
-from paretext.metrics import paired_drops, quality
+from paretext.intervals import paired_drops, quality
 
 HERE = Path(__file__).parent
 OURS = "ours"

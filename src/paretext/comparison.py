@@ -23,8 +23,9 @@ from paretext.data import Dataset
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
 from paretext.files import new_folder, write_json
+from paretext.intervals import Drops, Interval, Quality, paired_drops, quality
 from paretext.manifest import Manifest
-from paretext.metrics import METRICS, Drops, Interval, Quality, paired_drops, quality
+from paretext.metrics import METRICS
 from paretext.report import steps
 from paretext.report.figures import confusion
 from paretext.report.table import markdown

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.metrics import Quality, quality
+from paretext.intervals import Quality, quality
 
 
 class Model(Protocol):

@@ -9,7 +9,7 @@ from paretext.report import steps
 
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
-    from paretext.metrics import Interval
+    from paretext.intervals import Interval
 
 COLUMNS = (
     "version",

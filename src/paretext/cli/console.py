@@ -1,4 +1,4 @@
-"""What the command line shows: progress, messages, tables. Only this module and `cli` print."""
+"""What the command line shows: progress, messages, tables. Only `cli` prints."""
 
 from __future__ import annotations
 

@@ -1,0 +1,107 @@
+"""The command line: a file for each verb, which calls a public function of the library.
+
+Libraries are imported by the verb that they serve, so that `paretext --help` does not wait for
+PyTorch.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from paretext import __version__, progress
+from paretext.cli import compare, compress, demo, inspect, predict, run, train
+from paretext.errors import ParetextError
+from paretext.files import is_full_disk
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(asked: bool | None) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+_PATH_ERRORS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+)
+
+
+@app.callback()
+def paretext(
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = None,
+) -> None:
+    """Make transformer text classifiers small and fast on ordinary CPUs, and see what that cost.
+
+    Start with: paretext demo
+    """
+
+
+for verb in (
+    demo.demo,
+    run.run,
+    train.train,
+    compress.compress,
+    compare.compare,
+    predict.predict,
+    inspect.inspect,
+):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run a verb; what the user can mend becomes one sentence and exit status 2."""
+    from paretext.cli.console import ConsoleSink, err
+
+    _quiet_libraries()
+    try:
+        with progress.using(ConsoleSink()):
+            app()
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        err.print(f"paretext: {sentence}", markup=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the user of an error that is theirs to mend; None for a fault of ours."""
+    if isinstance(error, ParetextError):
+        return str(error)
+    if is_full_disk(error):
+        path = getattr(error, "filename", None)
+        where = f" while writing {path}" if path else ""
+        return (
+            f"the disk is full{where}; free some space and run the same command again, "
+            "finished stages are kept."
+        )
+    if isinstance(error, OSError) and error.errno in _PATH_ERRORS and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror}); check the path."
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("paretext"):
+        return f'{error.name} is not installed; pip install "paretext[train]".'
+    return None
+
+
+def _quiet_libraries() -> None:
+    """Their progress bars and warnings would tear ours; set only where the user has not."""
+    for name, value in {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "true",
+    }.items():
+        os.environ.setdefault(name, value)

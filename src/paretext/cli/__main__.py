@@ -1,0 +1,3 @@
+from paretext.cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""The verb compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.options import EvalFile, Json, LabelColumn, OnBadRow, Rounds, TextColumn, Threads
+
+
+def compare(
+    artifacts: Annotated[list[Path], typer.Argument(help="A run's folder, or artifacts.")],
+    eval_: EvalFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write (default: comparison/ in the run).")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="A classifier's folder, to measure in PyTorch.")
+    ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    on_bad_row: OnBadRow = "fail",
+    threads: Threads = None,
+    rounds: Rounds = 5,
+    json: Json = False,
+) -> None:
+    """Measure artifacts on the same texts: quality with paired intervals, size, memory, speed.
+
+    Differences are taken against the first artifact. Example: paretext compare
+    runs/emotion/artifacts/parent runs/emotion/artifacts/int8 --eval test.csv --out comparison
+    """
+    from paretext.cli.console import show_comparison
+    from paretext.comparison import compare as compare_all
+    from paretext.data import Dataset
+    from paretext.files import Stages
+    from paretext.manifest import Manifest
+    from paretext.run import versions_to_compare
+
+    versions, folder = versions_to_compare(artifacts, baseline, out)
+    first = next(v.target.folder for v in versions if v.target.kind == "artifact")
+    data = Dataset.read(
+        eval_,
+        text_column=text_column,
+        label_column=label_column,
+        label_names=Manifest.read(first).labels,
+        split="validation",
+        on_bad_row=on_bad_row,
+    )
+    Stages(folder.parent).forget(folder.name)
+    compare_all(versions, data, folder, threads=threads, rounds=rounds)
+    show_comparison(folder, json)

@@ -1,0 +1,32 @@
+"""The verb demo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.options import Json, Threads
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the corpus and of training.")] = 0,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """The whole job in a few minutes, offline: generated texts, a small RoBERTa from scratch.
+
+    Example: paretext demo
+    """
+    from paretext.cli.console import line, show_comparison
+    from paretext.demo.job import run_demo
+
+    run_demo(out, seed=seed, threads=threads)
+    show_comparison(out / "comparison", json)
+    if not json:
+        line(f"Look at {out / 'comparison' / 'trade-off.png'}, then classify a text of your own:")
+        int8 = out / "artifacts" / "int8"
+        line(f'  {sys.argv[0]} predict {int8} --text "i feel wonderful today"')

@@ -1,0 +1,28 @@
+"""The verb inspect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.options import Json
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(help="An artifact, a classifier's folder or a run.")],
+    json: Json = False,
+) -> None:
+    """Say what a folder is: labels, recipe, lineage, sizes; verify an artifact's digests.
+
+    Example: paretext inspect runs/emotion/artifacts/int8
+    """
+    from paretext.cli.console import dump, pairs, readable
+    from paretext.inspection import describe
+
+    found = describe(path)
+    if json:
+        dump(found)
+        return
+    pairs({name: readable(value) for name, value in found.items()}, title=str(path))

@@ -1,0 +1,94 @@
+"""The verb run."""
+
+from __future__ import annotations
+
+from paretext.cli.inputs import read_data, read_recipe, read_unlabelled
+from paretext.cli.options import (
+    BatchSize,
+    ClassWeights,
+    DataFile,
+    Device,
+    DropLeaks,
+    Epochs,
+    EvalFile,
+    Json,
+    LabelColumn,
+    Labels,
+    LearningRate,
+    MaxLength,
+    Models,
+    OnBadRow,
+    Out,
+    Patience,
+    Precision,
+    Presets,
+    RecipeFile,
+    Rounds,
+    Seed,
+    SelectionFile,
+    Supersample,
+    TextColumn,
+    Threads,
+    UnlabelledFile,
+)
+
+
+def run(
+    data: DataFile,
+    eval_: EvalFile,
+    out: Out,
+    model: Models = None,
+    recipe: RecipeFile = None,
+    preset: Presets = None,
+    unlabelled: UnlabelledFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    drop_leaks: DropLeaks = False,
+    max_length: MaxLength = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    supersample: Supersample = None,
+    class_weights: ClassWeights = None,
+    precision: Precision = None,
+    device: Device = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    rounds: Rounds = 5,
+    json: Json = False,
+) -> None:
+    """Everything: train the candidates, compress the best, compare all versions on --eval.
+
+    Example: paretext run --data train.csv --eval validation.csv --model roberta-base
+    --model distilroberta-base --out runs/emotion
+
+    Started again with the same arguments it goes on where it was.
+    """
+    from paretext.cli.console import show_comparison
+    from paretext.run import run as run_all
+
+    settings = read_recipe(
+        recipe,
+        model,
+        max_length,
+        preset,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        supersample=supersample,
+        class_weights=class_weights,
+        precision=precision,
+        device=device,
+        seed=seed,
+    )
+    prepared = read_data(
+        data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
+    )
+    more = read_unlabelled(unlabelled, text_column)
+    run_all(prepared, settings, out, unlabelled=more, threads=threads, rounds=rounds)
+    show_comparison(out / "comparison", json)

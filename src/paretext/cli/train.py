@@ -1,0 +1,86 @@
+"""The verb train."""
+
+from __future__ import annotations
+
+from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.options import (
+    BatchSize,
+    ClassWeights,
+    DataFile,
+    Device,
+    Epochs,
+    Json,
+    LabelColumn,
+    Labels,
+    LearningRate,
+    MaxLength,
+    Models,
+    OnBadRow,
+    Out,
+    Patience,
+    Precision,
+    RecipeFile,
+    Seed,
+    SelectionFile,
+    Supersample,
+    TextColumn,
+)
+
+
+def train(
+    data: DataFile,
+    out: Out,
+    model: Models = None,
+    recipe: RecipeFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    max_length: MaxLength = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    supersample: Supersample = None,
+    class_weights: ClassWeights = None,
+    precision: Precision = None,
+    device: Device = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Fine-tune one or more encoders; the best on the selection split becomes the parent.
+
+    Example: paretext train --data train.csv --model roberta-base --out runs/emotion
+    """
+    from paretext.cli.console import dump, line, table
+    from paretext.run import best_epoch
+    from paretext.run import train as train_all
+
+    settings = read_recipe(
+        recipe,
+        model,
+        max_length,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        supersample=supersample,
+        class_weights=class_weights,
+        precision=precision,
+        device=device,
+        seed=seed,
+    )
+    prepared = read_data(
+        data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
+    )
+    trained = train_all(settings.models, prepared, settings, out)
+    best = {name: best_epoch(folder.parent) for name, folder in trained.folders.items()}
+    if json:
+        dump({"parent": trained.parent, "candidates": best})
+        return
+    table(
+        ("candidate", "macro-F1 on selection", "epoch"),
+        [(n, f"{row['selection_macro_f1']:.4f}", str(row["epoch"])) for n, row in best.items()],
+    )
+    line(f"The parent is {trained.parent}: {trained.folders[trained.parent]}")
