@@ -30,6 +30,7 @@ from paretext.compression import (
     preset,
 )
 from paretext.compression.augmentation import altered
+from paretext.compression.batches import batches
 from paretext.compression.low_rank import token_counts, weighted_svd
 from paretext.compression.step import Outline, compact
 from paretext.compression.teacher import ParentTeacher
@@ -50,6 +51,9 @@ class Oracle:
         self.asked += len(texts)
         counts = [[text.count(letter) for letter in "eas"] for text in texts]
         return np.array(counts, np.float32) - 2
+
+    def states(self, texts: Sequence[str], layers: int) -> np.ndarray:  # type: ignore[type-arg]
+        raise AssertionError("nobody asked for states")
 
 
 # --- shapes
@@ -207,7 +211,8 @@ def test_the_teachers_answers_are_computed_once(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = export(classifier(encoder), tmp_path / "artifact", TEXTS)
-    teacher = ParentTeacher(artifact, tmp_path / "cache")
+    classifier(encoder).save(tmp_path / "parent")
+    teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
     first = teacher.logits(TEXTS)
     np.testing.assert_array_equal(first, artifact.logits(TEXTS))
 
@@ -218,6 +223,44 @@ def test_the_teachers_answers_are_computed_once(
     np.testing.assert_array_equal(teacher.logits(TEXTS), first)
     with pytest.raises(AssertionError):
         teacher.logits(TEXTS[1:])
+
+
+def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) -> None:
+    """Its first token's states come nearer to those that Hugging Face's own network computes."""
+    origin, data = classifier(encoder), material()
+    origin.save(tmp_path / "parent")
+    artifact = export(origin, tmp_path / "artifact", TEXTS)
+    teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
+    texts = data.train.texts
+    with torch.no_grad():
+        alone = [
+            origin.model(**origin.tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+            for text in texts
+        ]
+    expected = np.stack([each.hidden_states[-1][0, 0].numpy() for each in alone])
+    found = teacher.states(texts, 1)
+    np.testing.assert_allclose(found[:, 0], expected, atol=5e-3)
+    np.testing.assert_array_equal(teacher.states(texts, 2)[:, 1], found[:, 0])
+
+    student, _ = Layers(keep=1).apply(origin, data)
+    taught = Material(data.train, data.selection, TRAINING, teacher)
+
+    def distance(weight: float) -> float:
+        step = Distillation(
+            epochs=6, learning_rate=5e-3, batch_size=8, copies=0, states_weight=weight
+        )
+        made, _ = step.apply(student, taught)
+        with torch.no_grad():
+            own = [(made.model(each.ids, each.mask), each.rows) for each in batches(made, texts)]
+        cosines = [
+            torch.nn.functional.cosine_similarity(
+                answer.hidden_states[-1][:, 0], torch.from_numpy(expected[rows])
+            )
+            for answer, rows in own
+        ]
+        return float(1 - torch.cat(cosines).mean())
+
+    assert distance(1.0) < 0.7 * distance(0.0)
 
 
 def test_distillation_without_a_teacher_is_refused(encoder: Encoder) -> None:
@@ -233,7 +276,7 @@ def test_presets_are_recipes_and_an_unknown_one_gets_the_nearest() -> None:
         (version,) = preset(name)
         assert version.name == name
         assert version.quantization is not None
-        version.plan(Outline("roberta", 6, 384, 384))
+        version.plan(Outline("roberta", 6, 384, 384, 384))
     with pytest.raises(ParetextError, match="no preset 'tinny'; did you mean 'tiny'"):
         preset("tinny")
 
@@ -281,17 +324,21 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
             r"layers comes after recurrent_student",
         ),
         ([RecurrentStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
+        (
+            [RecurrentStudent(), Distillation(states_weight=1)],
+            r"distillation with states_weight comes after recurrent_student",
+        ),
     ],
 )
 def test_an_impossible_step_is_refused_by_the_plan(steps: list[object], message: str) -> None:
     version = Version.model_validate({"name": "mine", "steps": steps})
     with pytest.raises(ParetextError, match=message) as caught:
-        version.plan(Outline("roberta", 6, 384, 384))
+        version.plan(Outline("roberta", 6, 384, 384, 384))
     assert str(caught.value).startswith("version 'mine': the step ")
     with pytest.raises(
         ParetextError, match="does not know the architecture 'mpnet'; it knows bert"
     ):
-        version.plan(Outline("mpnet", 6, 384, 384))
+        version.plan(Outline("mpnet", 6, 384, 384, 384))
 
 
 def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: Path) -> None:

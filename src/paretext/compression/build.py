@@ -60,7 +60,7 @@ def compress(
     stages, parent = Stages(Path(out)), Path(parent)
     recipe.plan(Outline.of(AutoConfig.from_pretrained(parent, local_files_only=True)))
     origin = Ancestor(name=parent_name or parent.name, digest=folder_digest(parent))
-    built = _Built(stages, recipe, train, selection, tuple(unlabelled))
+    built = _Built(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
@@ -79,7 +79,7 @@ def compress(
 def export_candidate(folder: Path, name: str, selection: Dataset, out: str | Path) -> Compressed:
     """The float32 artifact of another trained candidate, for the comparison."""
     origin = Ancestor(name=name, digest=folder_digest(folder))
-    built = _Built(Stages(Path(out)), Recipe(versions=()), selection, selection, ())
+    built = _Built(Stages(Path(out)), folder, Recipe(versions=()), selection, selection, ())
     return built.artifact(name, None, folder, [origin], None)
 
 
@@ -88,6 +88,7 @@ class _Built:
     """What every stage of the compression is made with."""
 
     stages: Stages
+    parent: Path
     recipe: Recipe
     train: Dataset
     selection: Dataset
@@ -111,6 +112,7 @@ class _Built:
                 training=self.recipe.training,
                 teacher=ParentTeacher(
                     Artifact.load(self.stages.root / "artifacts" / PARENT),
+                    self.parent,
                     self.stages.root / "teacher",
                 ),
                 unlabelled=self.unlabelled,

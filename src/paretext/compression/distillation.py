@@ -3,9 +3,11 @@
 Labels say which class; the parent's probabilities say how sure it is and what else it could be,
 for every text, also for texts that nobody labelled. The texts are the training texts, `unlabelled`
 ones and altered copies of both (words replaced, left out, cut or mixed with another text), so that
-the student sees the parent's answers around the texts it will meet. Sources: Hinton et al. 2015,
-"Distilling the Knowledge in a Neural Network"; for the copies Tang et al. 2019, "Distilling
-Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3.
+the student sees the parent's answers around the texts it will meet. With `states_weight` an encoder
+also learns what the parent's first token becomes on its way through the layers. Sources: Hinton et
+al. 2015, "Distilling the Knowledge in a Neural Network"; for the copies Tang et al. 2019,
+"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3; for the
+states Sun et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section 3.2.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pydantic import Field
 
 from paretext.classifier import Classifier
 from paretext.compression.augmentation import altered
-from paretext.compression.step import Material, Step
+from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.training import Targets, fit
@@ -25,7 +27,8 @@ from paretext.training import Targets, fit
 
 class Distillation(Step):
     """epochs: over the texts and their altered copies. copies: altered copies of each text.
-    precision: None trains as the parent was trained."""
+    precision: None trains as the parent was trained. states_weight: of the distance between the
+    states, 0 to 4, beside the answers' divergence; for students as wide as the parent."""
 
     step: Literal["distillation"] = "distillation"
     epochs: int = Field(default=6, ge=1)
@@ -34,6 +37,19 @@ class Distillation(Step):
     temperature: float = Field(default=2.0, gt=0)
     copies: int = Field(default=2, ge=0)
     precision: Literal["auto", "fp32", "bf16"] | None = None
+    states_weight: float = Field(default=0.0, ge=0)
+
+    def plan(self, outline: Outline) -> Outline:
+        if not self.states_weight:
+            return outline
+        require_shapes("distillation with states_weight", outline)
+        if outline.width != outline.parent_width:
+            raise ParetextError(
+                "the step distillation with states_weight compares states of width "
+                f"{outline.width} with the parent's of width {outline.parent_width}; leave "
+                "states_weight out."
+            )
+        return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         if data.teacher is None:
@@ -41,6 +57,10 @@ class Distillation(Step):
         own = [*data.train.texts, *data.unlabelled]
         texts = [*own, *altered(own, self.copies, data.training.seed)]
         logits = data.teacher.logits(texts)
+        states = None
+        if self.states_weight:
+            classifier = compact(classifier)
+            states = data.teacher.states(texts, len(classifier.model.layers))
         settings = data.training.model_copy(
             update={
                 "epochs": self.epochs,
@@ -62,7 +82,7 @@ class Distillation(Step):
             settings,
             work=data.work,
             label="distillation",
-            targets=Targets(logits, self.temperature),
+            targets=Targets(logits, self.temperature, states, self.states_weight),
         )
         best = fitted.best
         return fitted.classifier, [

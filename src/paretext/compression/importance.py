@@ -31,21 +31,11 @@ from torch import nn
 
 from paretext import progress
 from paretext.classifier import Classifier
+from paretext.compression.batches import Batch, batches
 from paretext.compression.step import compact
 from paretext.data import Dataset
-from paretext.errors import ParetextError
 
 Scores = NDArray[np.float64]
-_BATCH = 32
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Texts of similar length, padded on the right: ids and mask (batch, sequence)."""
-
-    ids: torch.Tensor
-    mask: torch.Tensor
-    labels: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -56,28 +46,12 @@ class Importance:
     neurons: tuple[Scores, ...]
 
 
-def batches(classifier: Classifier, data: Dataset, size: int = _BATCH) -> list[Batch]:
-    """The texts of `data`, short ones first, on the classifier's device."""
-    encoded = classifier.tokenize(data.texts)
-    order = np.argsort([len(row) for row in encoded["input_ids"]], kind="stable")
-    found = []
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        padded = classifier.tokenizer.pad(
-            {name: [values[row] for row in rows] for name, values in encoded.items()},
-            return_tensors="pt",
-        ).to(classifier.model.device)
-        labels = torch.from_numpy(data.labels[rows]).to(classifier.model.device)
-        found.append(Batch(padded["input_ids"], padded["attention_mask"], labels))
-    return found
-
-
 def fisher(classifier: Classifier, data: Dataset) -> Importance:
     """1/2 Fisher information of each head's and neuron's mask; `classifier` is a compact one."""
     model: Any = classifier.model.eval()
     totals = [torch.zeros(units, dtype=torch.float64) for units in _units(model)]
     generator = torch.Generator().manual_seed(0)
-    work = batches(classifier, data)
+    work = batches(classifier, data.texts)
     with progress.task("scoring heads and neurons", len(work)) as advance:
         for batch in work:
             signs = torch.randint(
@@ -135,19 +109,11 @@ def _multiply(mask: torch.Tensor, width: int) -> Any:
 
 def layers_to_keep(classifier: Classifier, keep: int, sample: Dataset) -> tuple[int, ...]:
     """The `keep` layers that are left when the layer whose absence moves the probabilities least
-    (mean KL divergence from the whole network's) has gone again and again.
-
-    ParetextError unless there are more than 0 and at least `keep` layers.
-    """
+    (mean KL divergence from the whole network's) has gone again and again."""
     classifier = compact(classifier)
     model: Any = classifier.model.eval()
     everything = list(model.layers)
-    if not 1 <= keep <= len(everything):
-        raise ParetextError(
-            f"{keep} layers are to be kept, and the model has {len(everything)}; "
-            f"give 1 to {len(everything)}."
-        )
-    work = batches(classifier, sample, size=64)
+    work = batches(classifier, sample.texts, size=64)
     kept = list(range(len(everything)))
     trials = sum(range(keep + 1, len(kept) + 1))
     expected = _log_probabilities(model, work)

@@ -38,7 +38,13 @@ class RecurrentStudent(Step):
                 f"the step recurrent_student has the embedding size {self.embedding_size}, and the "
                 f"parent's word embeddings are {outline.width} wide there; give at most that."
             )
-        return Outline(RECURRENT, self.layers, self.hidden_size, self.embedding_size)
+        return replace(
+            outline,
+            model_type=RECURRENT,
+            layers=self.layers,
+            width=self.hidden_size,
+            word_width=self.embedding_size,
+        )
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         self.plan(Outline.of(classifier.model.config))

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from paretext import progress
-from paretext.compression.importance import Batch
+from paretext.compression.batches import Batch
 
 _RIDGE = 0.01
 _PARTS = (

@@ -31,6 +31,8 @@ class Teacher(Protocol):
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
+    def states(self, texts: Sequence[str], layers: int) -> NDArray[np.float16]: ...
+
 
 @dataclass(frozen=True)
 class Material:
@@ -55,13 +57,15 @@ class Material:
 class Outline:
     """What the steps before one leave of a classifier, as far as it can be known beforehand.
 
-    model_type: as in its configuration; width: of the hidden states; word_width: of the word table.
+    model_type: as in its configuration; width: of the hidden states; word_width: of the word table;
+    parent_width: of the parent's hidden states.
     """
 
     model_type: str
     layers: int
     width: int
     word_width: int
+    parent_width: int
 
     @classmethod
     def of(cls, config: Any) -> Outline:
@@ -69,7 +73,8 @@ class Outline:
         kind = config.model_type
         width = int(getattr(config, "hidden_size", 0))
         words = getattr(config, "word_rank", None) or getattr(config, "embedding_size", None)
-        return cls(kind, int(getattr(config, "num_hidden_layers", 0)), width, int(words or width))
+        layers = int(getattr(config, "num_hidden_layers", 0))
+        return cls(kind, layers, width, int(words or width), width)
 
 
 class Step(BaseModel):

@@ -25,7 +25,8 @@ from torch import nn
 from paretext.classifier import Classifier
 from paretext.compact import CompactClassifier
 from paretext.compression import latency
-from paretext.compression.importance import Scores, batches, fisher
+from paretext.compression.batches import batches
+from paretext.compression.importance import Scores, fisher
 from paretext.compression.refit import refit
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.encoder import read_encoder
@@ -71,7 +72,7 @@ class StructuredPruning(Step):
         whole = compact(classifier)
         model: Any = whole.model.eval()
         sample = data.sample()
-        work = batches(whole, sample)
+        work = batches(whole, sample.texts)
         scores = fisher(whole, sample)
         if self.heads is not None or self.neurons is not None:
             heads = by_share(scores.heads, self.heads or 1.0, 1)

@@ -17,6 +17,7 @@ from torch import nn
 
 from paretext.classifier import Classifier
 from paretext.compact import CompactClassifier
+from paretext.compression.batches import batches
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
@@ -57,18 +58,10 @@ def activations(classifier: Classifier, data: Dataset) -> torch.Tensor:
     """The mean size of each hidden dimension over tokens and layers, (width,)."""
     model: Any = classifier.model
     total = torch.zeros(model.config.hidden_size)
-    for start in range(0, len(data), 32):
-        batch = classifier.tokenizer(
-            list(data.texts[start : start + 32]),
-            truncation=True,
-            max_length=classifier.max_length,
-            padding=True,
-            return_token_type_ids=False,
-            return_tensors="pt",
-        )
-        *states, _ = model.encode(**batch)
+    for batch in batches(classifier, data.texts):
+        *states, _ = model.encode(batch.ids, batch.mask)
         for state in states:
-            mask = batch["attention_mask"][:, : state.shape[1], None]
+            mask = batch.mask[:, : state.shape[1], None]
             total += (state.abs() * mask).sum((0, 1)) / mask.sum()
     return total
 
