@@ -57,7 +57,7 @@ def copies(
         return np.ones(len(counts), np.int64)
     if factors == "auto":
         nearest = np.rint(counts.max() / np.maximum(counts, 1))
-        return np.clip(nearest, 1, _MOST_COPIES).astype(np.int64)
+        factors = tuple(int(factor) for factor in np.clip(nearest, 1, _MOST_COPIES))
     return np.asarray(factors, np.int64)
 
 
@@ -71,4 +71,5 @@ def supersampled(
 
 def class_weights(counts: NDArray[np.int64]) -> NDArray[np.float32]:
     """(K,) n / (K x count) from the (K,) texts of each class, as scikit-learn's "balanced"."""
-    return (counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return np.asarray(weights, np.float32)

@@ -146,7 +146,8 @@ def identities(data: Labelled) -> Identities:
 
 def check(train: Labelled, evaluation: Labelled | None = None) -> DataReport:
     """Count rows, classes, repeats, conflicts and leaks; changes nothing."""
-    return report(identities(train), evaluation and identities(evaluation))
+    held = None if evaluation is None else identities(evaluation)
+    return report(identities(train), held)
 
 
 def report(train: Identities, evaluation: Identities | None) -> DataReport:

@@ -42,16 +42,18 @@ def profile(
     """
     settings = settings or ProfileSettings()
     require_trainable(data)
-    counts = data.counts()
-    balance = classes(counts, evaluation and evaluation.counts(), data.label_names, settings)
+    held_counts = None if evaluation is None else evaluation.counts()
+    balance = classes(data.counts(), held_counts, data.label_names, settings)
     size = max(settings.near_duplicates_sample, settings.label_errors_sample)
     train = count(data, settings, size)
-    held = evaluation and count(evaluation, settings, settings.near_duplicates_sample)
+    held = None
+    if evaluation is not None:
+        held = count(evaluation, settings, settings.near_duplicates_sample)
     names = data.label_names
     found = Profile(
         settings=settings,
-        checks=report(train.identities, held.identities if held else None),
-        bad_rows=(*_bad_rows(data), *(_bad_rows(evaluation) if evaluation else ())),
+        checks=report(train.identities, None if held is None else held.identities),
+        bad_rows=(*_bad_rows(data), *_bad_rows(evaluation)),
         classes=balance,
         words=train.lengths.lengths("words", names, settings.batch_size),
         tokens=train.tokens and train.tokens.result(names, settings.batch_size),
@@ -69,12 +71,13 @@ def profile(
     return found.model_copy(update={"findings": findings(found)})
 
 
-def _bad_rows(data: Labelled) -> tuple[BadRows, ...]:
+def _bad_rows(data: Labelled | None) -> tuple[BadRows, ...]:
     """What a stream left out; a Dataset never held such rows."""
     bad: dict[str, tuple[int, ...]] = getattr(data, "bad_rows", {})
     return tuple(
         BadRows(split=data.name, problem=problem, count=len(rows), rows=rows[:5])
         for problem, rows in bad.items()
+        if data is not None
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from paretext.profile.schema import Finding, Profile
+from paretext.profile.schema import Finding, Profile, Tokens
 
 _IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
 
@@ -73,8 +73,9 @@ def _classes(profile: Profile) -> Iterator[Finding]:
             "classes",
             "look",
             said,
-            f"Train with --supersample {found.supersample}, which leaves {found.imbalance_after:.1f}"
-            " to 1 for the class weights to level, and read macro-F1, not accuracy.",
+            f"Train with --supersample {found.supersample}, which leaves "
+            f"{found.imbalance_after:.1f} to 1 for the class weights to level, and read macro-F1, "
+            "not accuracy.",
         )
     for row in rows:
         if row.count == 0:
@@ -106,22 +107,22 @@ def _lengths(profile: Profile) -> Iterator[Finding]:
         )
     else:
         said = (
-            f"{_n(tokens.truncated, 'text')} of {profile.checks.rows:,} "
-            f"({tokens.truncated_share:.2%}) exceed {tokens.max_length} tokens; 99% have at most "
+            f"Texts longer than {tokens.max_length} tokens: {tokens.truncated:,} of "
+            f"{profile.checks.rows:,} ({tokens.truncated_share:.2%}); 99% have at most "
             f"{lengths.quantiles['p99']:,}."
         )
-        yield _finding("lengths", *_about_length(profile, said))
+        yield _finding("lengths", *_about_length(tokens, said))
         if tokens.unknown:
             yield _finding(
                 "lengths",
                 "look",
-                f"{_n(tokens.unknown, 'token')} are unknown to {tokens.model}.",
+                f"Tokens that {tokens.model} does not know: {tokens.unknown:,}.",
                 "Look for another language or symbols it lacks; a byte-level tokenizer (RoBERTa's) "
                 "has no unknown tokens.",
             )
     padded = (
-        f"In batches of {lengths.batch_size} drawn at random {lengths.padding_random:.0%} of the "
-        f"{lengths.unit} are padding, sorted by length {lengths.padding_sorted:.0%}."
+        f"In batches of {lengths.batch_size} drawn at random {lengths.padding_random:.1%} of the "
+        f"{lengths.unit} are padding, sorted by length {lengths.padding_sorted:.1%}."
     )
     if lengths.padding_random > _PADDING:
         do = "Sort by length wherever you batch; `train` and `predict` of paretext do already."
@@ -130,9 +131,7 @@ def _lengths(profile: Profile) -> Iterator[Finding]:
         yield _finding("lengths", "fine", padded, "Nothing: sorting would gain little.")
 
 
-def _about_length(profile: Profile, said: str) -> tuple[Literal["fine", "look"], str, str]:
-    tokens = profile.tokens
-    assert tokens is not None
+def _about_length(tokens: Tokens, said: str) -> tuple[Literal["fine", "look"], str, str]:
     p99, limit = tokens.lengths.quantiles["p99"], tokens.max_length
     if tokens.truncated_share > _TRUNCATED:
         return "look", said, f"Train with --max-length {_round_up(p99)} if the model allows it."
@@ -223,7 +222,7 @@ def _word_forms(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "word forms",
             "fine",
-            f"Classes prefer forms of {len(found.lemmas)} of {found.tested} frequent lemmas, most "
+            f"Classes prefer forms of {found.preferring} of {found.tested} frequent lemmas, most "
             f"of all of {top.lemma}{best if top.preferences else ''}, Cramér's V {top.v:.2f}.",
             "Do not lemmatise or stem the texts: the forms carry part of the label.",
         )
@@ -235,15 +234,15 @@ def _repeats(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "repeats",
             "look",
-            f"{_n(checks.duplicate_texts, 'row')} of {checks.rows:,} repeat an earlier text.",
+            f"Rows that repeat the text of an earlier one: {checks.duplicate_texts:,} of "
+            f"{checks.rows:,}.",
             "Keep one row of each, unless a text shall count as often as it is said.",
         )
     if checks.conflicting_texts:
         yield _finding(
             "repeats",
             "mend",
-            f"{_n(checks.conflicting_texts, 'text')} of the training data stand with two or more "
-            "labels.",
+            f"Training texts that stand with two or more labels: {checks.conflicting_texts:,}.",
             "Decide on one label each, or drop them; nobody can answer both.",
         )
     if checks.leaked_texts and checks.evaluation:
@@ -251,7 +250,7 @@ def _repeats(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "leaks",
             "mend",
-            f"{_n(checks.leaked_texts, 'evaluation text')} ({share:.2%}) also stand in training.",
+            f"Evaluation texts that also stand in training: {checks.leaked_texts:,} ({share:.2%}).",
             "Use --drop-leaks, which leaves them out of the measurement.",
         )
     sample = f" among a sample of {near.texts:,}" if near.sampled else ""
@@ -259,15 +258,15 @@ def _repeats(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "leaks",
             "look",
-            f"{_n(near.leaks, 'evaluation text')} nearly repeat a training text{sample}.",
+            f"Evaluation texts that nearly repeat a training text{sample}: {near.leaks:,}.",
             "Read the pairs below; drop those that are the same text from the evaluation file.",
         )
     if near.rows:
         yield _finding(
             "repeats",
             "look",
-            f"{_n(near.rows, 'training text')} nearly repeat another one{sample}, in "
-            f"{_n(near.groups, 'group')}; {near.other_labels:,} of them with another label.",
+            f"Training texts that nearly repeat an earlier one{sample}: {near.rows:,}, of them "
+            f"{near.other_labels:,} with another label.",
             "Read the pairs below: keep one of each group, or hold whole groups out together with "
             "--selection.",
         )
@@ -311,7 +310,7 @@ def _languages(profile: Profile) -> Iterator[Finding]:
     yield _finding(
         "languages",
         "look",
-        f"{_n(total, 'text')} look like another language than {language} ({listed}).",
+        f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} ({listed}).",
         "Give the right --language."
         if many
         else "Read them; drop them, or take a multilingual --model if they are meant to be there.",
@@ -333,8 +332,8 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
     yield _finding(
         "label errors",
         "look" if found.candidates else "fine",
-        f"{_n(found.candidates, 'text')} of {sample}{found.texts:,} ({share:.1%}) may carry a wrong "
-        f"label, by a linear baseline that reaches {found.macro_f1:.3f} macro-F1 out of fold.",
+        f"{_n(found.candidates, 'text')} of {sample}{found.texts:,} ({share:.1%}) may carry a "
+        f"wrong label, by a linear baseline that reaches {found.macro_f1:.3f} macro-F1 out of fold.",
         "Read the most confident ones below and mend those that you disagree with; the rest is "
         "where that baseline errs."
         if found.candidates

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +33,17 @@ class LengthCounts:
             self.by_class[label][length] += 1
 
     def lengths(
-        self, unit: str, label_names: tuple[str, ...], batch_size: int, limit: int | None = None
+        self,
+        unit: Literal["words", "tokens"],
+        label_names: tuple[str, ...],
+        batch_size: int,
+        limit: int | None = None,
     ) -> Lengths:
         """The figures; padding counts texts as cut at `limit`."""
         values, counts = _sorted(sum(self.by_class, Counter()))
         cut = values if limit is None else np.minimum(values, limit)
         return Lengths(
-            unit=unit,  # type: ignore[arg-type]  # checked by pydantic
+            unit=unit,
             mean=float(values @ counts / counts.sum()),
             quantiles={name: _quantile(values, counts, q) for name, q in _QUANTILES.items()},
             histogram=_histogram(values, counts),

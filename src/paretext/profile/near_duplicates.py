@@ -114,7 +114,8 @@ def _candidates(found: Signatures) -> NDArray[np.int64]:
         (found[part[:, 0]] == found[part[:, 1]]).mean(axis=1) >= THRESHOLD - 0.2
         for part in np.array_split(distinct, max(len(distinct) // 100_000, 1))
     ]
-    return distinct[np.concatenate(likely)]
+    kept: NDArray[np.int64] = distinct[np.concatenate(likely)]
+    return kept
 
 
 def _bucket_mates(found: Signatures) -> Iterator[NDArray[np.int64]]:

@@ -197,8 +197,10 @@ class WordForms(_Part):
     """The lemmatiser and its version."""
     tested: int
     """Lemmas with two frequent forms or more."""
+    preferring: int
+    """Those of them with p < 0.05."""
     lemmas: tuple[Lemma, ...]
-    """Those with p < 0.05, strongest first."""
+    """The 30 strongest of these."""
 
 
 class Conflict(_Part):

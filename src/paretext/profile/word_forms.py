@@ -65,6 +65,7 @@ def word_forms(found: WordCounts, label_names: tuple[str, ...], language: str) -
         language=language,
         source=f"simplemma {version('simplemma')}",
         tested=len(tested),
+        preferring=len(lemmas),
         lemmas=tuple(sorted(lemmas, key=lambda each: (-each.v, each.lemma))[:_SHOWN]),
     )
 
