@@ -135,6 +135,7 @@ def _show_classes(found: Profile) -> None:
             for row in rows[:_CLASSES]
         ],
         title=f"Classes before and after supersampling ({found.classes.supersample})",
+        left=2,
     )
 
 
@@ -169,23 +170,25 @@ def _show_words(found: Profile) -> None:
             for label, words in list(found.distinctive.by_class.items())[:_CLASSES]
         ],
         title="Distinctive words",
+        left=2,
     )
     if found.word_forms and found.word_forms.lemmas:
         table(
-            ("lemma", "Cramér's V", "preferred most"),
+            ("lemma", "preferred most", "Cramér's V"),
             [
                 (
                     visible(lemma.lemma),
-                    f"{lemma.v:.2f}",
                     "; ".join(
                         f"{visible(each.label)}: {visible(each.form)} {each.share:.0%} "
                         f"(elsewhere {each.elsewhere:.0%})"
                         for each in lemma.preferences[:2]
                     ),
+                    f"{lemma.v:.2f}",
                 )
                 for lemma in found.word_forms.lemmas[:_LEMMAS]
             ],
             title="Word forms that classes prefer",
+            left=2,
         )
 
 
@@ -195,17 +198,18 @@ def _show_errors(found: Profile) -> None:
 
     if found.label_errors and found.label_errors.most_confident:
         table(
-            ("text", "row", "label", "perhaps"),
+            ("text", "label", "perhaps", "row"),
             [
                 (
                     _short(visible(each.text)),
-                    str(each.row),
                     visible(each.label),
                     visible(each.likely),
+                    str(each.row),
                 )
                 for each in found.label_errors.most_confident[:_ERRORS]
             ],
             title="Doubtful labels, most confident first",
+            left=3,
         )
 
 

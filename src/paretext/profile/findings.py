@@ -60,7 +60,9 @@ def _classes(profile: Profile) -> Iterator[Finding]:
         f"{smallest.count:,} ({smallest.share:.1%}): {found.imbalance:.1f} to 1."
     )
     if found.imbalance < _IMBALANCE:
-        yield _finding("classes", "fine", said, "Nothing: the class weights of `train` are enough.")
+        yield _finding(
+            "classes", "fine", said, "Nothing: the class weights of training are enough."
+        )
     elif found.supersample == "none":
         yield _finding(
             "classes",
@@ -125,7 +127,7 @@ def _lengths(profile: Profile) -> Iterator[Finding]:
         f"{lengths.unit} are padding, sorted by length {lengths.padding_sorted:.1%}."
     )
     if lengths.padding_random > _PADDING:
-        do = "Sort by length wherever you batch; `train` and `predict` of paretext do already."
+        do = "Sort by length wherever you batch; paretext train and predict do."
         yield _finding("lengths", "look", padded, do)
     else:
         yield _finding("lengths", "fine", padded, "Nothing: sorting would gain little.")
@@ -259,7 +261,7 @@ def _repeats(profile: Profile) -> Iterator[Finding]:
             "leaks",
             "look",
             f"Evaluation texts that nearly repeat a training text{sample}: {near.leaks:,}.",
-            "Read the pairs below; drop those that are the same text from the evaluation file.",
+            "Read the pairs; drop those that are the same text from the evaluation file.",
         )
     if near.rows:
         yield _finding(
@@ -267,7 +269,7 @@ def _repeats(profile: Profile) -> Iterator[Finding]:
             "look",
             f"Training texts that nearly repeat an earlier one{sample}: {near.rows:,}, of them "
             f"{near.other_labels:,} with another label.",
-            "Read the pairs below: keep one of each group, or hold whole groups out together with "
+            "Read the pairs: keep one of each group, or hold whole groups out together with "
             "--selection.",
         )
     if not (checks.duplicate_texts or near.rows or checks.leaked_texts or near.leaks):
@@ -310,7 +312,8 @@ def _languages(profile: Profile) -> Iterator[Finding]:
     yield _finding(
         "languages",
         "look",
-        f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} ({listed}).",
+        f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} "
+        f"({listed}).",
         "Give the right --language."
         if many
         else "Read them; drop them, or take a multilingual --model if they are meant to be there.",
@@ -333,8 +336,8 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
         "label errors",
         "look" if found.candidates else "fine",
         f"{_n(found.candidates, 'text')} of {sample}{found.texts:,} ({share:.1%}) may carry a "
-        f"wrong label, by a linear baseline that reaches {found.macro_f1:.3f} macro-F1 out of fold.",
-        "Read the most confident ones below and mend those that you disagree with; the rest is "
+        f"wrong label, by a linear baseline of {found.macro_f1:.3f} macro-F1 out of fold.",
+        "Read the most confident ones and mend those that you disagree with; the rest is "
         "where that baseline errs."
         if found.candidates
         else "Nothing: the baseline agrees with the labels.",

@@ -22,6 +22,20 @@ MOST_CLASSES = 12
 """Classes with words and clouds of their own on the page; profile.json has all."""
 _BARS, _CLOUD = 12, 36
 _LEVELS = ("mend", "look", "fine")
+_ANCHORS = {
+    "rows": "classes",
+    "classes": "classes",
+    "lengths": "lengths",
+    "stop words": "stop-words",
+    "distinctive words": "words",
+    "word forms": "forms",
+    "repeats": "repeats",
+    "leaks": "repeats",
+    "odd characters": "odd",
+    "languages": "odd",
+    "label errors": "errors",
+}
+"""Topic of a finding -> section of the page."""
 
 
 def write_page(profile: Profile, path: Path) -> None:
@@ -56,6 +70,7 @@ def _values(profile: Profile) -> dict[str, Any]:
     words = profile.distinctive.by_class
     return {
         "profile": profile,
+        "anchors": _ANCHORS,
         "version": __version__,
         "levels": {
             level: [each for each in profile.findings if each.level == level] for level in _LEVELS

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 400.0, 240.0
-_SMALLEST, _LARGEST = 11.0, 42.0
-_LETTER, _WIDE_LETTER, _LINE = 0.56, 1.0, 1.16  # in font sizes
+_SMALLEST, _LARGEST = 11.0, 36.0
+_LINE = 1.16  # in font sizes, as the widths of letters
+_NARROW, _BROAD = "fijlrt'’.,:;!|", "mwMW"
 _GAP = 3.0
 
 
@@ -48,13 +49,13 @@ def word_cloud(words: Sequence[tuple[str, float]]) -> list[Placed]:
     heaviest = max((weight for _, weight in words), default=1.0)
     for word, weight in sorted(words, key=lambda each: -each[1]):
         size = _SMALLEST + (_LARGEST - _SMALLEST) * (weight / heaviest) ** 2
-        size = min(size, (WIDTH - 2 * _GAP) / _ems(word))
-        if size < _SMALLEST:
-            continue
-        for place in _places(word, size):
-            if not any(place.meets(other) for other in placed):
+        size = min(size, WIDTH / _ems(word))
+        while size >= _SMALLEST:
+            free = (p for p in _places(word, size) if not any(map(p.meets, placed)))
+            if place := next(free, None):
                 placed.append(place)
                 break
+            size *= 0.8
     return placed
 
 
@@ -70,5 +71,10 @@ def _places(word: str, size: float) -> Iterator[Placed]:
 
 
 def _ems(word: str) -> float:
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in word)
-    return _WIDE_LETTER * wide + _LETTER * (len(word) - wide)
+    return sum(map(_letter_ems, word))
+
+
+def _letter_ems(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    return 0.32 if letter in _NARROW else 0.88 if letter in _BROAD else 0.58
