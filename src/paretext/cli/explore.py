@@ -64,7 +64,7 @@ def explore(
             model=model,
             max_length=max_length,
             batch_size=batch_size,
-            supersample=supersample,  # type: ignore[arg-type]  # parsed by the settings
+            supersample=supersample,
             seed=seed,
         )
     except ValidationError as error:

@@ -1,6 +1,6 @@
 """A cheap guess at texts in another language, from stop words and scripts.
 
-A text of five words or more of which fewer than one in ten is a stop word of the expected language
+A text of five words or more of which fewer than one in four is a stop word of the expected language
 is looked at again: where at least three words and a quarter of all are stop words of another
 language, that is the guess; where most letters are of another script, the script is. Short texts
 without any stop words stay unjudged, so the count is a floor.
@@ -20,7 +20,7 @@ from paretext.profile.characters import Examples
 from paretext.profile.schema import OtherLanguage
 from paretext.profile.stop_words import LANGUAGES, stop_words
 
-_LEAST_WORDS, _MOST_OWN = 5, 0.1
+_LEAST_WORDS, _MOST_OWN = 5, 0.25
 _LEAST_HITS, _LEAST_SHARE = 3, 0.25
 _LEAST_LETTERS = 10
 
