@@ -7,27 +7,17 @@ names its source.
 
 from __future__ import annotations
 
-import numpy as np
-
 from paretext.data import Labelled, require_trainable
 from paretext.data_checks import report
+from paretext.data_stream import LabelledStream
 from paretext.profile.classes import classes
-from paretext.profile.counting import Counted, count
+from paretext.profile.counting import count, gather
 from paretext.profile.distinctive import distinctive
 from paretext.profile.findings import findings
-from paretext.profile.label_errors import FOLDS, doubts
-from paretext.profile.repeats import conflicts, distinct, near_duplicates
-from paretext.profile.schema import (
-    BadRows,
-    LabelError,
-    LabelErrors,
-    Profile,
-    ProfileSettings,
-    shown,
-)
+from paretext.profile.label_errors import label_errors
+from paretext.profile.repeats import conflicts, near_duplicates
+from paretext.profile.schema import BadRows, Profile, ProfileSettings
 from paretext.profile.word_forms import word_forms
-
-_SHOWN = 50
 
 
 def profile(
@@ -46,13 +36,14 @@ def profile(
     balance = classes(data.counts(), held_counts, data.label_names, settings)
     size = max(settings.near_duplicates_sample, settings.label_errors_sample)
     train = count(data, settings, size)
+    own = train.gathered
     held = None
     if evaluation is not None:
-        held = count(evaluation, settings, settings.near_duplicates_sample)
+        held = gather(evaluation, settings.near_duplicates_sample, settings.seed)
     names = data.label_names
     found = Profile(
         settings=settings,
-        checks=report(train.identities, None if held is None else held.identities),
+        checks=report(own.identities, None if held is None else held.identities),
         bad_rows=(*_bad_rows(data), *_bad_rows(evaluation)),
         classes=balance,
         words=train.lengths.lengths("words", names, settings.batch_size),
@@ -60,59 +51,20 @@ def profile(
         stop_words=train.stop_words.result(names),
         distinctive=distinctive(train.words, names),
         word_forms=word_forms(train.words, names, settings.language),
-        conflicts=conflicts(train.identities),
-        near_duplicates=near_duplicates(
-            train, held, settings.near_duplicates_sample, settings.seed
-        ),
+        conflicts=conflicts(own.identities),
+        near_duplicates=near_duplicates(own, held, settings.near_duplicates_sample, settings.seed),
         odd_characters=train.characters.result(data),
         other_languages=train.languages.result(data),
-        label_errors=_label_errors(train, names, settings),
+        label_errors=label_errors(own, names, settings),
     )
     return found.model_copy(update={"findings": findings(found)})
 
 
 def _bad_rows(data: Labelled | None) -> tuple[BadRows, ...]:
     """What a stream left out; a Dataset never held such rows."""
-    bad: dict[str, tuple[int, ...]] = getattr(data, "bad_rows", {})
+    if not isinstance(data, LabelledStream):
+        return ()
     return tuple(
         BadRows(split=data.name, problem=problem, count=len(rows), rows=rows[:5])
-        for problem, rows in bad.items()
-        if data is not None
-    )
-
-
-def _label_errors(
-    train: Counted, names: tuple[str, ...], settings: ProfileSettings
-) -> LabelErrors | None:
-    """Doubtful labels among distinct texts with one label; those with two are known already."""
-    texts = distinct(train)
-    twice = np.isin(train.identities.keys[texts.indices], train.identities.conflicting_keys())
-    texts = texts.keep(np.flatnonzero(~twice)).at_most(settings.label_errors_sample, settings.seed)
-    enough = np.bincount(texts.labels, minlength=len(names)) >= FOLDS
-    texts = texts.keep(np.flatnonzero(enough[texts.labels]))
-    if enough.sum() < 2:
-        return None
-    found = doubts(texts.texts, texts.labels, len(names), settings.seed)
-    data = train.identities.data
-    numbers = data.rows_at(texts.indices)
-    carried = np.bincount(texts.labels[found.texts], minlength=len(names))
-    return LabelErrors(
-        texts=len(texts.texts),
-        sampled=len(train.sample.indices) < len(data) or len(data) > settings.label_errors_sample,
-        macro_f1=found.macro_f1,
-        candidates=len(found.texts),
-        by_class=dict(zip(names, carried.tolist(), strict=True)),
-        most_confident=tuple(
-            LabelError(
-                row=int(numbers[i]),
-                text=shown(texts.texts[i]),
-                label=names[texts.labels[i]],
-                likely=names[k],
-                probability=float(found.probabilities[i, texts.labels[i]]),
-                probability_likely=float(found.probabilities[i, k]),
-            )
-            for i, k in zip(
-                found.texts[:_SHOWN].tolist(), found.likely[:_SHOWN].tolist(), strict=True
-            )
-        ),
+        for problem, rows in data.bad_rows.items()
     )

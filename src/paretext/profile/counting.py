@@ -6,6 +6,7 @@ them again) and by a sample of bounded size, for what must compare texts with ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,18 +48,54 @@ class Sample:
         return self.keep(np.sort(chosen))
 
 
+class Gathered:
+    """What comparing texts needs: the identity of every one, and a sample, drawn beforehand."""
+
+    def __init__(self, data: Labelled, size: int, seed: int) -> None:
+        n = len(data)
+        drawn = np.arange(n)
+        if n > size:
+            drawn = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+        self.data = data
+        self.identities = Identities(data)
+        self.sample = Sample(drawn, np.empty(len(drawn), np.int64))
+
+    def add(self, texts: Sequence[str], labels: NDArray[np.int64], begin: int) -> None:
+        """The texts from index `begin` on, and their labels."""
+        self.identities.add(texts, labels)
+        first, last = np.searchsorted(self.sample.indices, (begin, begin + len(texts)))
+        chosen = self.sample.indices[first:last] - begin
+        self.sample.texts.extend(texts[i][:SAMPLE_CHARACTERS] for i in chosen.tolist())
+        self.sample.labels[first:last] = labels[chosen]
+
+    def distinct(self) -> Sample:
+        """The sample with each text once."""
+        keys = self.identities.keys[self.sample.indices]
+        return self.sample.keep(np.sort(np.unique(keys, return_index=True)[1]))
+
+
+def gather(data: Labelled, size: int, seed: int) -> Gathered:
+    """One pass over `data` for its identities and a sample of `size` texts."""
+    found, begin = Gathered(data, size, seed), 0
+    with task(f"reading {data.name}", len(data)) as advance:
+        for texts, labels in data.chunks():
+            found.add(texts, labels, begin)
+            begin += len(texts)
+            advance(len(texts))
+    return found
+
+
 @dataclass(frozen=True)
 class Counted:
-    """What one pass found."""
+    """What one pass over the training texts found."""
 
-    identities: Identities
+    gathered: Gathered
     lengths: LengthCounts
     stop_words: StopWordCounts
     words: WordCounts
     tokens: TokenCounts | None
     characters: OddCharacterCounts
     languages: LanguageGuesses
-    sample: Sample
 
 
 def count(data: Labelled, settings: ProfileSettings, sample_size: int) -> Counted:
@@ -67,48 +104,28 @@ def count(data: Labelled, settings: ProfileSettings, sample_size: int) -> Counte
     Raises ParetextError for a language without a list or a model without a tokenizer, before
     anything is read.
     """
-    n, n_classes = len(data), len(data.label_names)
+    n_classes = len(data.label_names)
     found = Counted(
-        identities=Identities(data),
+        gathered=Gathered(data, sample_size, settings.seed),
         lengths=LengthCounts(n_classes),
         stop_words=StopWordCounts(settings.language, n_classes),
         words=WordCounts(n_classes),
         tokens=TokenCounts(settings, n_classes) if settings.model else None,
         characters=OddCharacterCounts(),
         languages=LanguageGuesses(settings.language),
-        sample=_drawn(n, sample_size, settings.seed),
     )
     begin = 0
-    with task(f"counting {data.name}", n) as advance:
+    with task(f"counting {data.name}", len(data)) as advance:
         for texts, labels in data.chunks():
-            found.identities.add(texts, labels)
-            found.lengths.add([len(text.split()) for text in texts], labels)
             words = [words_of(text) for text in texts]
+            found.gathered.add(texts, labels, begin)
+            found.lengths.add([len(text.split()) for text in texts], labels)
             shares = found.stop_words.add(words, labels)
             found.languages.add(texts, words, shares, begin)
             found.words.add(texts, labels)
             found.characters.add(texts, begin)
             if found.tokens:
                 found.tokens.add(texts, labels)
-            chosen = found.sample.indices[_between(found.sample.indices, begin, len(texts))]
-            found.sample.texts.extend(texts[i - begin][:SAMPLE_CHARACTERS] for i in chosen)
-            found.sample.labels[_between(found.sample.indices, begin, len(texts))] = labels[
-                chosen - begin
-            ]
             begin += len(texts)
             advance(len(texts))
     return found
-
-
-def _drawn(n: int, size: int, seed: int) -> Sample:
-    """The places of the sample; its texts and labels come as they pass."""
-    if n <= size:
-        indices = np.arange(n)
-    else:
-        indices = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
-    return Sample(indices, np.empty(len(indices), np.int64))
-
-
-def _between(indices: NDArray[np.int64], begin: int, size: int) -> slice:
-    first, last = np.searchsorted(indices, (begin, begin + size))
-    return slice(int(first), int(last))

@@ -17,11 +17,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.metrics import confusion_matrix, macro_f1
+from paretext.profile.counting import Gathered
+from paretext.profile.schema import LabelError, LabelErrors, ProfileSettings, shown
 from paretext.progress import task
 
 FOLDS = 5
 _MOST_STEPS = 60
+_SHOWN = 50
 Probabilities = NDArray[np.float64]
+
+
+def label_errors(
+    own: Gathered, names: tuple[str, ...], settings: ProfileSettings
+) -> LabelErrors | None:
+    """Doubtful labels among distinct texts with one label; those with two are known already.
+
+    None where fewer than two classes have 5 of them; smaller classes are left out.
+    """
+    texts = own.distinct()
+    twice = np.isin(own.identities.keys[texts.indices], own.identities.conflicting_keys())
+    texts = texts.keep(np.flatnonzero(~twice))
+    whole = len(own.sample.indices) == len(own.data)
+    whole &= len(texts.texts) <= settings.label_errors_sample
+    texts = texts.at_most(settings.label_errors_sample, settings.seed)
+    enough = np.bincount(texts.labels, minlength=len(names)) >= FOLDS
+    texts = texts.keep(np.flatnonzero(enough[texts.labels]))
+    if enough.sum() < 2:
+        return None
+    found = doubts(texts.texts, texts.labels, len(names), settings.seed)
+    numbers = own.data.rows_at(texts.indices)
+    carried = np.bincount(texts.labels[found.texts], minlength=len(names))
+    return LabelErrors(
+        texts=len(texts.texts),
+        sampled=not whole,
+        macro_f1=found.macro_f1,
+        candidates=len(found.texts),
+        by_class=dict(zip(names, carried.tolist(), strict=True)),
+        most_confident=tuple(
+            LabelError(
+                row=int(numbers[i]),
+                text=shown(texts.texts[i]),
+                label=names[texts.labels[i]],
+                likely=names[k],
+                probability=float(found.probabilities[i, texts.labels[i]]),
+                probability_likely=float(found.probabilities[i, k]),
+            )
+            for i, k in zip(
+                found.texts[:_SHOWN].tolist(), found.likely[:_SHOWN].tolist(), strict=True
+            )
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.data_checks import Identities
-from paretext.profile.counting import Counted, Sample
+from paretext.profile.counting import Gathered
 from paretext.profile.near_duplicates import THRESHOLD, near
 from paretext.profile.schema import Conflict, NearDuplicates, NearPair, Row, shown
 
@@ -32,14 +32,8 @@ def conflicts(found: Identities) -> tuple[Conflict, ...]:
     return tuple(listed)
 
 
-def distinct(counted: Counted) -> Sample:
-    """The sample with each text once."""
-    keys = counted.identities.keys[counted.sample.indices]
-    return counted.sample.keep(np.sort(np.unique(keys, return_index=True)[1]))
-
-
 def near_duplicates(
-    train: Counted, evaluation: Counted | None, limit: int, seed: int
+    train: Gathered, evaluation: Gathered | None, limit: int, seed: int
 ) -> NearDuplicates:
     """Near duplicates among the distinct texts of both splits, or among `limit` of them."""
     held = _Compared.of(evaluation, limit // 2, seed, but=train.identities)
@@ -84,16 +78,16 @@ class _Compared:
 
     @classmethod
     def of(
-        cls, counted: Counted | None, most: int, seed: int, but: Identities | None = None
+        cls, found: Gathered | None, most: int, seed: int, but: Identities | None = None
     ) -> _Compared:
         """Up to `most` of the sample's distinct texts that do not stand in `but`."""
-        if counted is None:
+        if found is None:
             return cls([], np.array([], str), [], [], False)
-        data, chosen = counted.identities.data, distinct(counted)
+        data, chosen = found.data, found.distinct()
         if but is not None:  # an exact leak is counted elsewhere
-            leaked = counted.identities.leaked(but)[chosen.indices]
+            leaked = found.identities.leaked(but)[chosen.indices]
             chosen = chosen.keep(np.flatnonzero(~leaked))
-        whole = len(counted.sample.indices) == len(data) and len(chosen.texts) <= most
+        whole = len(found.sample.indices) == len(data) and len(chosen.texts) <= most
         chosen = chosen.at_most(most, seed)
         return cls(
             chosen.texts,
