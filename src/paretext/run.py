@@ -25,6 +25,7 @@ from typing import Any
 
 from paretext import progress
 from paretext.artifact import available_cores
+from paretext.balance import check_factors
 from paretext.benchmark import Target
 from paretext.classifier import Classifier, check_source, source_digest
 from paretext.comparison import BASELINE, Comparison, Version, compare
@@ -36,7 +37,7 @@ from paretext.data_checks import DataReport, check, drop_leaks, say_cut
 from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, folder_digest, write_json
 from paretext.report.figures import learning_curves
-from paretext.training import check_factors, fit, resolve_device
+from paretext.training import fit, resolve_device
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from paretext import __version__, progress
-from paretext.cli import compare, compress, demo, inspect, predict, run, train
+from paretext.cli import compare, compress, demo, explore, inspect, predict, run, train
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
 
@@ -52,6 +52,7 @@ def paretext(
 
 for verb in (
     demo.demo,
+    explore.explore,
     run.run,
     train.train,
     compress.compress,

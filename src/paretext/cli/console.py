@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from paretext.progress import Advance
 
@@ -89,13 +90,15 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """A table on standard output."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", left: int = 1
+) -> None:
+    """A table on standard output; its first `left` columns are words, the others numbers."""
     grid = Table(*head, title=title or None, title_justify="left")
-    for column in grid.columns[1:]:
+    for column in grid.columns[left:]:
         column.justify = "right"
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(Text, row))  # texts from data may hold what looks like markup
     out.print(grid)
 
 
