@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from paretext.artifact import Artifact
     from paretext.benchmark import benchmark
+    from paretext.certification.budget import Budget
+    from paretext.certification.certify import certify
     from paretext.classifier import Classifier
     from paretext.comparison import compare
     from paretext.compression import compress
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Artifact": "paretext.artifact",
+    "Budget": "paretext.certification.budget",
     "Classifier": "paretext.classifier",
     "Dataset": "paretext.data",
     "ParetextError": "paretext.errors",
     "benchmark": "paretext.benchmark",
+    "certify": "paretext.certification.certify",
     "compare": "paretext.comparison",
     "compress": "paretext.compression",
     "evaluate": "paretext.evaluation",
@@ -39,10 +43,12 @@ _HOMES = {
 
 __all__ = [
     "Artifact",
+    "Budget",
     "Classifier",
     "Dataset",
     "ParetextError",
     "benchmark",
+    "certify",
     "compare",
     "compress",
     "evaluate",
