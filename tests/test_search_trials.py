@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from searching import BUDGET, MadeUp
 
 from paretext.errors import ParetextError
 from paretext.search.limits import Limits
-from paretext.search.study import open_study
+from paretext.search.study import Stop, open_study
 
 DRIVER = Path(searching.__file__)
 
@@ -29,13 +28,14 @@ def _log(out: Path) -> list[tuple[str, str, str]]:
 
 def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
     workshop = MadeUp(tmp_path)
-    work = searching.trials(workshop, trials=9)
+    searching.measure_some(workshop, 30)
+    work = searching.trials(workshop, trials=6)
     work.run(workshop.space.presets())
-    assert len(work.taught()) == 9
+    assert len(work.taught()) == 6
     ended = work.study.get_trials()
     refused = [each for each in ended if each.user_attrs["outcome"].startswith("refused")]
     assert {each.state for each in refused} == {TrialState.PRUNED}
-    assert len(ended) == 9 + len(refused)
+    assert len(ended) == 6 + len(refused)
     assert any("estimated" in each.user_attrs["outcome"] for each in refused)
     assert workshop.measures < len(ended)  # some were refused without being measured
 
@@ -50,7 +50,8 @@ def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
 def test_a_refused_point_would_really_have_broken_a_limit(tmp_path: Path) -> None:
     """What interpolation refused is measured here after all."""
     workshop = MadeUp(tmp_path)
-    work = searching.trials(workshop, trials=9)
+    searching.measure_some(workshop, 30)
+    work = searching.trials(workshop, trials=6)
     work.run([])
     wrong = right = 0
     for each in work.study.get_trials():
@@ -95,17 +96,26 @@ def test_a_hopeless_training_is_given_up_early(tmp_path: Path) -> None:
     )
 
 
-def test_when_the_time_is_over_a_training_stays_to_be_taken_up_again(tmp_path: Path) -> None:
-    workshop = MadeUp(tmp_path, seconds=0.8)
-    work = searching.trials(workshop, trials=5, deadline=time.monotonic() + 0.5)
-    work.run(workshop.space.presets())
+def test_when_the_time_is_over_a_training_stays_to_be_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over: list[int] = []
+    monkeypatch.setattr(Stop, "is_over", property(lambda self: bool(over)))
+
+    def curve(name: str, epoch: int, epochs: int) -> float:
+        over.extend([epoch] * (epoch == 2))
+        return 0.5
+
+    workshop = MadeUp(tmp_path, curve=curve)
+    searching.trials(workshop).run(workshop.space.presets())
     (begun,) = _log(tmp_path)
+    over.clear()
     later = MadeUp(tmp_path)
     again = searching.trials(later, trials=2)
     again.run(later.space.presets())
-    events = [(event, name) for _, event, name in _log(tmp_path)[1:3]]
-    assert events == [("begin", begun[2]), ("end", begun[2])]
+    events = [(event, name) for _, event, name in _log(tmp_path)[1:]]
     assert len(again.taught()) == 2
+    assert sum(event == "end" and name == begun[2] for event, name in events) == 1
 
 
 def test_a_space_without_new_points_ends_the_search(
@@ -155,7 +165,7 @@ def test_two_processes_share_the_trainings_and_outlive_each_other(tmp_path: Path
     assert set(begun.values()) == {1}
     by_process = Counter(pid for pid, event, _ in log if event == "end")
     assert len(by_process) == 2
-    assert min(by_process.values()) >= 2
+    assert min(by_process.values()) >= 1
     # One dies in its second training: the other takes it up and does the rest.
     ended = _drive(tmp_path / "one", 6, "2:0.4+0:0.4")
     assert sorted(ended) == ["-9", "0"]
@@ -169,7 +179,7 @@ def _drive(out: Path, trials: int, *processes: str) -> list[str]:
         [sys.executable, str(DRIVER), str(out), str(trials), *processes],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
     )
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended.stdout.split()

@@ -14,7 +14,18 @@ from typing import Annotated
 import typer
 
 from paretext import __version__, progress
-from paretext.cli import compare, compress, demo, inspect, predict, run, search, train
+from paretext.cli import (
+    certify,
+    compare,
+    compress,
+    demo,
+    inspect,
+    predict,
+    run,
+    search,
+    train,
+    verify,
+)
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
 
@@ -56,6 +67,8 @@ for verb in (
     train.train,
     compress.compress,
     compare.compare,
+    certify.certify,
+    verify.verify,
     search.search,
     predict.predict,
     inspect.inspect,

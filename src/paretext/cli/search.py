@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from paretext.cli.certify import STATUS
 from paretext.cli.inputs import read_data, read_unlabelled
 from paretext.cli.options import (
     DataFile,
@@ -65,7 +66,7 @@ def search(
     """
     from paretext.certification.budget import parse_limits
     from paretext.classifier import label_names
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.console import dump, line, show_certificate, table
     from paretext.report.front import COLUMNS, cells
     from paretext.run import check_splits, parent_of
     from paretext.search import search as search_for
@@ -94,6 +95,7 @@ def search(
         prepared.selection,
         out or source / "search",
         limits=limits,
+        evaluation=prepared.evaluation,
         parent_name=name,
         unlabelled=read_unlabelled(unlabelled, text_column),
         trials=trials,
@@ -104,11 +106,16 @@ def search(
         resume=resume,
     )
     if json:
-        dump(found.record())
+        certificate = found.certificate and found.certificate.model_dump(mode="json")
+        dump({**found.record(), "certificate": certificate})
     else:
         table(COLUMNS, cells(found), title=f"Pareto front on {len(prepared.selection):,} texts")
         line(found.sentence)
-        won = ", winner/" if found.winner else ""
-        line(f"Wrote {found.folder}: front/pareto.json, front/pareto.png{won}.")
+        if found.certificate is not None:
+            show_certificate(found.certificate)
+        won = " and winner/" if found.winner else ""
+        line(f"Wrote {found.folder}: pareto.json, pareto.png{won}.")
     if limits and found.winner is None:
-        raise typer.Exit(1)
+        raise typer.Exit(STATUS["broken"])
+    if found.certificate is not None:
+        raise typer.Exit(STATUS[found.certificate.verdict])

@@ -20,6 +20,7 @@ from transformers import AutoConfig
 from paretext import progress
 from paretext.artifact import available_cores
 from paretext.benchmark import machine
+from paretext.certification.certify import require_enough
 from paretext.compression.recipe import Recipe
 from paretext.compression.step import Outline
 from paretext.data import Dataset
@@ -27,7 +28,7 @@ from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
 from paretext.search.corners import possible
 from paretext.search.limits import Limits
-from paretext.search.result import Found, settle
+from paretext.search.result import Found, budget_of, settle
 from paretext.search.shapes import ShapeTable
 from paretext.search.space import Space
 from paretext.search.study import Stop, Trials, open_study, turn
@@ -48,6 +49,7 @@ def search(
     out: str | Path,
     *,
     limits: Mapping[str, float] | None = None,
+    evaluation: Dataset | None = None,
     parent_name: str | None = None,
     unlabelled: Sequence[str] = (),
     space: Space | None = None,
@@ -61,6 +63,7 @@ def search(
     """Search for recipes that compress the classifier in the folder `parent`.
 
     limits: by clause in base units (`certification.budget.parse_limits`); none: map the front.
+    evaluation: texts to certify the winner on, which are looked at for nothing else.
     trials: how many trainings the study shall have in all, those of earlier and other processes
         among them. seconds: begin none that would end later.
     storage: the study's database as a URL; default: SQLite in `out`.
@@ -79,6 +82,8 @@ def search(
     out.mkdir(parents=True, exist_ok=True)
     threads = threads or available_cores()
     asked, given = Limits(limits or {}), space or Space()
+    if evaluation is not None:
+        require_enough(evaluation, budget_of(asked))
     for clause in asked.unseen():
         progress.say(f"{clause} cannot be seen while searching; only the certificate judges it")
     inputs = {
@@ -116,4 +121,4 @@ def search(
     work = Trials(study, workshop, asked, out, seed, Stop(trials, deadline))
     work.run(workshop.space.presets())
     with turn(out):
-        return settle(workshop, work.candidates(), asked)
+        return settle(workshop, work.candidates(), asked, evaluation)

@@ -1,4 +1,8 @@
-"""What a search leaves: front/ (pareto.json, pareto.png) and winner/ (an artifact)."""
+"""What a search leaves: result/, with pareto.json, pareto.png, and winner/ with its certificate.
+
+The front is measured once more, in turns, before a winner is chosen of it; the certificate is about
+texts that nothing before it has seen, and its reference is the parent as PyTorch runs it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,11 @@ from typing import Any
 
 from paretext import progress
 from paretext.benchmark import Target, machine
+from paretext.certification.budget import CLAUSES, Budget
+from paretext.certification.certificate import Certificate
+from paretext.certification.certify import certify
 from paretext.compression.recipe import PARENT
+from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import Stages, write_json
 from paretext.intervals import quality
@@ -27,75 +35,93 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Found:
-    """front: the smallest first, measured in turns at the end. winner: None if none holds every
-    limit, or there are no limits. sentence: what came out. folder: the search's, with front/ and
-    winner/."""
+    """front: the smallest first. winner: None if none holds every limit, or there are no limits.
+    certificate: the winner's, where there were texts to certify it on. sentence: what came out.
+    folder: of pareto.json and winner/."""
 
     parent: Candidate
     front: tuple[Candidate, ...]
     winner: Candidate | None
+    certificate: Certificate | None
     sentence: str
     limits: Limits
     folder: Path
 
     def record(self) -> dict[str, Any]:
         """pareto.json's values."""
-        path = self.folder / "front" / "pareto.json"
+        path = self.folder / "pareto.json"
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return values
 
     @classmethod
     def read(cls, folder: Path) -> Found:
         """What an earlier search wrote."""
-        values = json.loads((folder / "front" / "pareto.json").read_text(encoding="utf-8"))
+        values = json.loads((folder / "pareto.json").read_text(encoding="utf-8"))
         found = [Candidate(**_known(each)) for each in values["front"]]
         return cls(
             parent=Candidate(**_known(values["parent"])),
             front=tuple(found),
             winner=next((each for each in found if each.name == values["winner"]), None),
+            certificate=Certificate.of(folder / "winner") if values["winner"] else None,
             sentence=values["sentence"],
             limits=Limits(values["limits"]),
             folder=folder,
         )
 
 
-def settle(workshop: Workshop, candidates: Sequence[Candidate], limits: Limits) -> Found:
-    """Measure the candidates' front once more, choose the winner, and write both down.
+def settle(
+    workshop: Workshop,
+    candidates: Sequence[Candidate],
+    limits: Limits,
+    evaluation: Dataset | None,
+) -> Found:
+    """Measure the candidates' front, choose and certify the winner, and write it all down.
 
-    Kept if it was done before with the same candidates.
+    Kept if it was done before with the same candidates, limits and texts.
     """
     if not candidates:
         raise ParetextError(
             "no training came to its end, so there is nothing to choose from; give more trials or "
             "more time."
         )
-    stages, out = Stages(workshop.out), workshop.out
     inputs = {
         "candidates": [each.record() for each in candidates],
         "limits": dict(limits.values),
         "machine": machine(workshop.threads),
+        "evaluation": evaluation and evaluation.fingerprint,
     }
-    stages.finished("front", inputs, lambda folder: _write(workshop, candidates, limits, folder))
-    found = Found.read(out)
-    if found.winner is None:
-        shutil.rmtree(out / "winner", ignore_errors=True)
-        stages.forget("winner")
-        return found
-    source = workshop.artifact(found.winner.name)
-    stages.finished(
-        "winner",
-        {"artifact": json.loads((source / "manifest.json").read_text(encoding="utf-8"))},
-        lambda folder: _copy(source, folder),
-    )
-    return found
+
+    def work(folder: Path) -> None:
+        best = _write(workshop, candidates, limits, folder)
+        if best is not None:
+            shutil.copytree(workshop.artifact(best.name), folder / "winner", dirs_exist_ok=True)
+            if evaluation is not None:
+                progress.say(f"certifying {best.name} on {len(evaluation):,} texts")
+                certify(
+                    folder / "winner",
+                    workshop.parent,
+                    evaluation,
+                    budget_of(limits),
+                    threads=workshop.threads,
+                )
+
+    Stages(workshop.out).finished("result", inputs, work)
+    return Found.read(workshop.out / "result")
+
+
+def budget_of(limits: Limits) -> Budget:
+    """A budget of these limits and no others."""
+    none: dict[str, float | None] = dict.fromkeys(CLAUSES)
+    return Budget(**{**none, **limits.values})
 
 
 def _write(
     workshop: Workshop, candidates: Sequence[Candidate], limits: Limits, folder: Path
-) -> None:
-    beaten = front(candidates)
+) -> Candidate | None:
+    """pareto.json and pareto.png; returns the winner."""
+    unbeaten = front(candidates)
     # Those that hold the limits are measured before others, and the best before worse ones.
-    order = sorted(beaten, key=lambda c: (bool(limits.broken(c)), -c.macro_f1))[:MOST_TIMED]
+    order = sorted(unbeaten, key=lambda c: (bool(limits.broken(c)), -c.macro_f1))[:MOST_TIMED]
     targets = [Target(each.name, workshop.artifact(each.name)) for each in order]
     costs = workshop.timed([Target(PARENT, workshop.artifact(PARENT)), *targets], ROUNDS)
     timed = [
@@ -158,6 +184,7 @@ def _write(
         )
     title = f"Search on {workshop.parent_name}: quality on {len(labels):,} selection texts"
     draw_front(points, limits.values, folder / "pareto.png", title)
+    return best
 
 
 def _sentence(best: Candidate | None, shown: Sequence[Candidate], limits: Limits) -> str:
@@ -170,11 +197,6 @@ def _sentence(best: Candidate | None, shown: Sequence[Candidate], limits: Limits
         f"(drop {best.drops['macro_f1_drop']:.4f}), {best.bytes / 1e6:.2f} MB, "
         f"p95 {best.p95_ms:.3g} ms."
     )
-
-
-def _copy(source: Path, folder: Path) -> None:
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    progress.say(f"the winner's artifact is {folder.with_name('winner')}")
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
