@@ -29,6 +29,7 @@ from paretext.errors import ParetextError
 from paretext.search.limits import Limits
 from paretext.search.shapes import Entry, Shape, ShapeTable
 from paretext.search.space import FAMILY, Point, Space
+from paretext.search import study as search_study
 from paretext.search.study import Stop, Trials, open_study, turn
 from paretext.training import OnEpoch
 
@@ -118,6 +119,7 @@ def trials(
 
 
 def main(out: Path, wanted: int, processes: list[str]) -> None:
+    search_study.RANDOM_TRIALS = 1000  # points that do not depend on the order of the trials
     for together in processes:
         children = []
         for each in together.split("+"):

@@ -113,6 +113,8 @@ def search(
         line(found.sentence)
         if found.certificate is not None:
             show_certificate(found.certificate)
+        elif found.winner is not None:
+            line("It has no certificate: give --eval with texts that the search has not seen.")
         won = " and winner/" if found.winner else ""
         line(f"Wrote {found.folder}: pareto.json, pareto.png{won}.")
     if limits and found.winner is None:

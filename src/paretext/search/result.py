@@ -93,8 +93,9 @@ def settle(
 
     def work(folder: Path) -> None:
         best = _write(workshop, candidates, limits, folder)
+        shutil.rmtree(folder / "winner", ignore_errors=True)  # of a try that was interrupted
         if best is not None:
-            shutil.copytree(workshop.artifact(best.name), folder / "winner", dirs_exist_ok=True)
+            shutil.copytree(workshop.artifact(best.name), folder / "winner")
             if evaluation is not None:
                 progress.say(f"certifying {best.name} on {len(evaluation):,} texts")
                 certify(

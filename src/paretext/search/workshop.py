@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paretext import progress
 from paretext.artifact import Artifact
 from paretext.benchmark import Cost, Target, benchmark
 from paretext.classifier import Classifier
@@ -81,6 +82,7 @@ class Workshop:
         recipe = digest_of([step.model_dump(mode="json") for step in (*before, version.steps[-1])])
         if known := self.table.measured(recipe):
             return known
+        progress.say(f"building and measuring the untrained shape of {version.name}")
         folder, _ = self._untrained(before)
         with tempfile.TemporaryDirectory() as scratch:
             classifier = Classifier.load(folder)
