@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from paretext.artifact import Artifact
     from paretext.benchmark import benchmark
+    from paretext.certification.budget import Budget
+    from paretext.certification.certify import certify
     from paretext.classifier import Classifier
     from paretext.comparison import compare
     from paretext.compression import compress
@@ -21,34 +23,41 @@ if TYPE_CHECKING:
     from paretext.evaluation import evaluate
     from paretext.export import export
     from paretext.run import run
+    from paretext.search import search
     from paretext.training import fit
 
 _HOMES = {
     "Artifact": "paretext.artifact",
+    "Budget": "paretext.certification.budget",
     "Classifier": "paretext.classifier",
     "Dataset": "paretext.data",
     "ParetextError": "paretext.errors",
     "benchmark": "paretext.benchmark",
+    "certify": "paretext.certification.certify",
     "compare": "paretext.comparison",
     "compress": "paretext.compression",
     "evaluate": "paretext.evaluation",
     "export": "paretext.export",
     "fit": "paretext.training",
     "run": "paretext.run",
+    "search": "paretext.search",
 }
 
 __all__ = [
     "Artifact",
+    "Budget",
     "Classifier",
     "Dataset",
     "ParetextError",
     "benchmark",
+    "certify",
     "compare",
     "compress",
     "evaluate",
     "export",
     "fit",
     "run",
+    "search",
 ]
 
 

@@ -9,11 +9,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paretext.errors import ParetextError
-from paretext.files import files_below, sha256, write_text
+from paretext.files import digest_of, files_below, sha256, write_text
 
 FORMAT_VERSION = 1
 NAME = "manifest.json"
 NEEDED = ("model.onnx", "tokenizer.json")
+CARD = "README.md"
+CERTIFICATE = "certificate.json"
 
 
 class _Record(BaseModel):
@@ -72,6 +74,18 @@ class Manifest(_Record):
     versions: dict[str, str]
     files: dict[str, FileRecord]
 
+    @property
+    def identity(self) -> str:
+        """SHA-256 of everything that answers depend on, and of where it came from.
+
+        A certificate and the card that shows it are about the artifact: adding them leaves its
+        identity as it was, so that a certificate can name the artifact that it lies in.
+        """
+        values = self.model_dump(mode="json")
+        about = (CARD, CERTIFICATE)
+        values["files"] = {k: v for k, v in values["files"].items() if k not in about}
+        return digest_of(values)
+
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """The manifest of an artifact's folder; ParetextError if it is not one."""
@@ -115,6 +129,11 @@ class Manifest(_Record):
                     f"{path} differs from the digest in {NAME}; "
                     "it was damaged or changed: copy the artifact again or export anew."
                 )
+        if CERTIFICATE not in self.files and (folder / CERTIFICATE).exists():
+            raise ParetextError(
+                f"{folder / CERTIFICATE} is not listed in {NAME}, so it was put there by hand; "
+                "delete it, or make one with: paretext certify."
+            )
 
     def write(self, folder: Path) -> None:
         write_text(folder / NAME, json.dumps(self.model_dump(mode="json"), indent=2) + "\n")

@@ -39,6 +39,8 @@ from paretext.files import write_json
 from paretext.metrics import confusion_matrix, macro_f1
 
 Device = Literal["auto", "cpu", "cuda"]
+OnEpoch = Callable[[int, float], None]
+"""Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
 _STATE = "trainer_state.json"
 _CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -97,6 +99,7 @@ def fit(
     work: Path | None = None,
     label: str = "training",
     after_step: Callable[[nn.Module], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     targets: Targets | None = None,
 ) -> Fitted:
     """Train a copy of `classifier` on `train`; choose the epoch on `selection`.
@@ -104,6 +107,8 @@ def fit(
     work: a folder for checkpoints; where it holds some of an earlier call with the same
         arguments, training goes on from there. Delete it when the result is safe.
     after_step: called with the network after each optimizer step (a pruning mask, say).
+    on_epoch: called after each epoch, once its checkpoint is written; what it raises ends the
+        training, which can go on from there.
     targets: learn these answers, not the labels; each text then counts once.
     Raises ParetextError for factors of the wrong length, or a device that is not there.
     """
@@ -119,6 +124,7 @@ def fit(
                 work=Path(folder),
                 label=label,
                 after_step=after_step,
+                on_epoch=on_epoch,
                 targets=targets,
             )
     if targets is not None:
@@ -148,7 +154,7 @@ def fit(
             compute_metrics=_selection_score,
             callbacks=[
                 EarlyStoppingCallback(settings.patience),
-                _callback(advance, after_step, done=_steps_done(checkpoint)),
+                _callback(advance, after_step, on_epoch, done=_steps_done(checkpoint)),
             ],
         )
         _quiet(trainer)
@@ -305,7 +311,10 @@ def _selection_score(predicted: Any) -> dict[str, float]:
 
 
 def _callback(
-    advance: progress.Advance, after_step: Callable[[nn.Module], None] | None, done: int
+    advance: progress.Advance,
+    after_step: Callable[[nn.Module], None] | None,
+    on_epoch: OnEpoch | None,
+    done: int,
 ) -> Any:
     from transformers import TrainerCallback
 
@@ -322,6 +331,11 @@ def _callback(
             metrics = given["metrics"]
             score = metrics["eval_macro_f1"]
             advance(0, note=f"epoch {metrics['epoch']:.0f}: macro-F1 {score:.4f} on selection")
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if on_epoch is not None:
+                score = next(row for row in reversed(state.log_history) if "eval_macro_f1" in row)
+                on_epoch(round(score["epoch"]), score["eval_macro_f1"])
 
     return Callback()
 

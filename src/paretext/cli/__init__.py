@@ -14,7 +14,19 @@ from typing import Annotated
 import typer
 
 from paretext import __version__, progress
-from paretext.cli import compare, compress, demo, explore, inspect, predict, run, train
+from paretext.cli import (
+    certify,
+    compare,
+    compress,
+    demo,
+    explore,
+    inspect,
+    predict,
+    run,
+    search,
+    train,
+    verify,
+)
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
 
@@ -57,6 +69,9 @@ for verb in (
     train.train,
     compress.compress,
     compare.compare,
+    certify.certify,
+    verify.verify,
+    search.search,
     predict.predict,
     inspect.inspect,
 ):
@@ -93,7 +108,8 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _PATH_ERRORS and error.filename:
         return f"{error.filename} cannot be used ({error.strerror}); check the path."
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("paretext"):
-        return f'{error.name} is not installed; pip install "paretext[train]".'
+        extra = "search" if error.name in ("optuna", "filelock") else "train"
+        return f'{error.name} is not installed; pip install "paretext[{extra}]".'
     return None
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from paretext.progress import Advance
+
+if TYPE_CHECKING:
+    from paretext.certification.certificate import Certificate
 
 out = Console(width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
@@ -136,6 +139,26 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     for sentence in sentences(comparison):
         line(f"- {sentence}")
     line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+
+
+def show_certificate(
+    certificate: Certificate, artifact: Path | None = None, folder: Path | None = None
+) -> None:
+    """The clauses, the classes that are not held, and where what was written."""
+    from paretext.manifest import CARD, CERTIFICATE
+    from paretext.report import certificate as report
+
+    table(report.CLAUSE_COLUMNS, report.clause_rows(certificate), title="Certificate")
+    open_parts = [row for row in report.part_rows(certificate) if row[8] != report.BADGES["holds"]]
+    if open_parts:
+        table(report.PART_COLUMNS, open_parts, title="Classes that do not hold")
+    line(report.headline(certificate))
+    if artifact is not None:
+        place = folder or artifact.resolve().parent
+        line(
+            f"\nWrote {artifact / CERTIFICATE}, a section in {artifact / CARD}, and "
+            f"{place / str(certificate.flips.file)}."
+        )
 
 
 def readable(value: Any) -> str:

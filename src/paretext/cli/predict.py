@@ -21,6 +21,12 @@ def predict(
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="Classify this text instead.")] = None,
     text_column: TextColumn = None,
+    require_certificate: Annotated[
+        bool,
+        typer.Option(
+            "--require-certificate", help="Refuse an artifact without a certificate that holds."
+        ),
+    ] = False,
     threads: Threads = None,
     json: Json = False,
 ) -> None:
@@ -30,11 +36,13 @@ def predict(
     """
     from paretext.artifact import Artifact
     from paretext.bulk import predict_file, predict_texts
+    from paretext.certification.gate import check_certificate
     from paretext.cli.console import dump, line, table
 
     if (texts is None) == (not text):
         raise ParetextError("predict takes either a file of texts or --text, and needs one.")
     loaded = Artifact.load(artifact, threads=threads)
+    check_certificate(artifact, require_certificate)
     if text:
         answers = predict_texts(loaded, text)
         if json:

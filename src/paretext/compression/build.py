@@ -26,6 +26,7 @@ from paretext.export import export
 from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, write_json
 from paretext.manifest import Ancestor
+from paretext.training import OnEpoch
 
 CHECK_TEXTS = 128
 CALIBRATION_TEXTS = 256
@@ -60,7 +61,7 @@ def compress(
     stages, parent = Stages(Path(out)), Path(parent)
     recipe.plan(Outline.of(AutoConfig.from_pretrained(parent, local_files_only=True)))
     origin = Ancestor(name=parent_name or parent.name, digest=folder_digest(parent))
-    built = _Built(stages, parent, recipe, train, selection, tuple(unlabelled))
+    built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
@@ -79,12 +80,12 @@ def compress(
 def export_candidate(folder: Path, name: str, selection: Dataset, out: str | Path) -> Compressed:
     """The float32 artifact of another trained candidate, for the comparison."""
     origin = Ancestor(name=name, digest=folder_digest(folder))
-    built = _Built(Stages(Path(out)), folder, Recipe(versions=()), selection, selection, ())
+    built = Builder(Stages(Path(out)), folder, Recipe(versions=()), selection, selection, ())
     return built.artifact(name, None, folder, [origin], None)
 
 
 @dataclass(frozen=True)
-class _Built:
+class Builder:
     """What every stage of the compression is made with."""
 
     stages: Stages
@@ -93,9 +94,10 @@ class _Built:
     train: Dataset
     selection: Dataset
     unlabelled: tuple[str, ...]
+    on_epoch: OnEpoch | None = None
 
     @property
-    def _data(self) -> dict[str, str]:
+    def data(self) -> dict[str, str]:
         data = {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
         return data | ({"unlabelled": digest_of(self.unlabelled)} if self.unlabelled else {})
 
@@ -117,6 +119,7 @@ class _Built:
                 ),
                 unlabelled=self.unlabelled,
                 work=partial / SCRATCH,
+                on_epoch=self.on_epoch,
             )
             classifier, done = step.apply(Classifier.load(source), material)
             classifier.save(partial)
@@ -128,7 +131,7 @@ class _Built:
             "parent": lineage[0].digest,
             "step": values,
             "training": self.recipe.training.model_dump(mode="json"),
-            "data": self._data,
+            "data": self.data,
         }
         _say_kept(self.stages.finished(place, inputs, work), name)
         folder = self.stages.root / place
@@ -157,14 +160,14 @@ class _Built:
                 recipe=recipe,
                 done=_done(folder),
                 lineage=lineage,
-                data=self._data,
+                data=self.data,
             )
 
         inputs = {
             "version": __version__,  # another one may write another graph
             "lineage": [each.model_dump(mode="json") for each in lineage],
             "quantization": quantization and quantization.model_dump(mode="json"),
-            "data": self._data,
+            "data": self.data,
         }
         place = f"artifacts/{name}"
         _say_kept(self.stages.finished(place, inputs, work), f"artifact {name}")

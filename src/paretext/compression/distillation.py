@@ -89,6 +89,7 @@ class Distillation(Step):
             settings,
             work=data.work,
             label="distillation",
+            on_epoch=data.on_epoch,
             targets=Targets(logits, self.temperature, states, self.states_weight),
         )
         best = fitted.best

@@ -8,7 +8,6 @@ with the package.
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -26,6 +25,7 @@ from paretext.compression.vocabulary import Vocabulary
 from paretext.compression.width import Width
 from paretext.errors import ParetextError
 from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.settings import nearest, parse_yaml, read_yaml
 from paretext.training import TrainingSettings
 
 PARENT = "parent"
@@ -158,26 +158,15 @@ class Recipe(BaseModel):
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
         """A recipe from YAML; ParetextError names the first setting that is wrong."""
-        path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise ParetextError(f"there is no recipe {path}; check the path.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
-            raise ParetextError(f"the recipe {path} cannot be read: {reason}.") from None
-        return cls.parse(text, str(path))
+        return cls._of(read_yaml(path, "recipe"), str(path))
 
     @classmethod
     def parse(cls, text: str, source: str) -> Recipe:
         """A recipe from the text of a YAML file."""
-        import yaml
+        return cls._of(parse_yaml(text, f"the recipe {source}"), source)
 
-        try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise ParetextError(f"the recipe {source} cannot be read: {reason}.") from None
+    @classmethod
+    def _of(cls, values: Any, source: str) -> Recipe:
         if not isinstance(values, dict):
             raise ParetextError(f"the recipe {source} holds no settings; see recipes/study.yaml.")
         return validated(cls, values, source)
@@ -188,7 +177,7 @@ def preset(name: str) -> tuple[Version, ...]:
     files = resources.files("paretext.compression") / "presets"
     known = sorted(Path(file.name).stem for file in files.iterdir() if file.name.endswith(".yaml"))
     if name not in known:
-        raise ParetextError(f"there is no preset {name!r}{_nearest(name, known)}")
+        raise ParetextError(f"there is no preset {name!r}{nearest(name, known)}")
     text = (files / f"{name}.yaml").read_text(encoding="utf-8")
     return Recipe.parse(text, f"the preset {name}").versions
 
@@ -213,20 +202,15 @@ def _complaint(error: ValidationError, model: Any) -> str:
         name = str(first["loc"][-1])
         step = next((_STEPS[part] for part in first["loc"] if part in _STEPS), None)
         if step is not None:
-            return f"unknown setting {where!r}{_nearest(name, sorted(_names(step)))}"
+            return f"unknown setting {where!r}{nearest(name, sorted(_names(step)))}"
         known = sorted(_names(model, Version, TrainingSettings, *_STEPS.values()))
         if name in known:
             return f"the setting {name!r} does not belong at {where}; see recipes/study.yaml."
-        return f"unknown setting {where!r}{_nearest(name, known)}"
+        return f"unknown setting {where!r}{nearest(name, known)}"
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
-        return f"unknown step {tag!r} at {where}{_nearest(tag, list(_STEPS))}"
+        return f"unknown step {tag!r} at {where}{nearest(tag, list(_STEPS))}"
     return f"{where} is {first['input']!r}: {first['msg'].lower()}."
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
 
 
 def _names(*models: Any) -> set[str]:

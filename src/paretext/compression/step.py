@@ -21,7 +21,7 @@ from paretext.data import Dataset
 from paretext.encoder import COMPACT, FAMILIES, is_known, read_encoder
 from paretext.errors import ParetextError
 from paretext.recurrent import RECURRENT
-from paretext.training import TrainingSettings
+from paretext.training import OnEpoch, TrainingSettings
 
 SAMPLE_TEXTS = 512
 
@@ -38,7 +38,8 @@ class Teacher(Protocol):
 class Material:
     """What a step works with. train: fitted on; selection: chooses epochs; training: how the
     parent was trained; teacher: the parent's answers; unlabelled: more texts of the same kind;
-    work: a folder for what only helps to go on after an interruption."""
+    work: a folder for what only helps to go on after an interruption; on_epoch: as `fit` calls
+    it, in the steps that train."""
 
     train: Dataset
     selection: Dataset
@@ -46,6 +47,7 @@ class Material:
     teacher: Teacher | None = None
     unlabelled: tuple[str, ...] = ()
     work: Path | None = None
+    on_epoch: OnEpoch | None = None
 
     def sample(self, texts: int = SAMPLE_TEXTS) -> Dataset:
         """Some training texts to measure importance on, always the same ones."""

@@ -1,0 +1,1 @@
+"""Certificates: what compression changed, clause by clause, on held-out texts."""

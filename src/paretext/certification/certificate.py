@@ -1,0 +1,157 @@
+"""Certificate: the verdict on an artifact against a named reference, clause by clause.
+
+It lies in the artifact as certificate.json. Its own digest shows a change to it; the artifact's
+manifest lists it like every other file, so that loading notices too; and it names the artifact by
+`Manifest.identity`, which does not cover certificate and card, so neither chases the other's tail.
+Digests show damage and carelessness. They do not stop a forger, who can compute them anew: for that
+measure again (`paretext verify --rerun`), or sign the folder with your own tools.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from paretext.certification.budget import Budget
+from paretext.certification.records import Clause, Flips, OperatingPoint, Record, Verdict
+from paretext.errors import ParetextError
+from paretext.files import digest_of, new_folder, sha256, write_json, write_text
+from paretext.manifest import CARD, CERTIFICATE, FileRecord, Manifest
+from paretext.report.card import model_card
+
+FORMAT_VERSION = 1
+
+
+class Model(Record):
+    """One of the two models."""
+
+    name: str
+    kind: Literal["artifact", "pytorch"]
+    digest: str
+    """An artifact's `Manifest.identity`; the digest of all files of a classifier's folder."""
+
+
+class Data(Record):
+    """The held-out texts."""
+
+    name: str
+    texts: int
+    counts: dict[str, int]
+    """Texts of each label."""
+    fingerprint: str
+
+
+class Certificate(Record):
+    """The claim, everything that it depends on, and its own digest."""
+
+    format_version: Literal[1] = 1
+    verdict: Verdict
+    """broken if a clause is, else undecided if one is, else holds."""
+    candidate: Model
+    reference: Model
+    data: Data
+    budget: Budget
+    clauses: tuple[Clause, ...]
+    operating_points: tuple[OperatingPoint, ...]
+    flips: Flips
+    alike: bool
+    """Whether the two gave the same probabilities for every text, to float32 rounding."""
+    resamples: int
+    seed: int
+    at: tuple[str, ...]
+    machine: dict[str, Any]
+    version: str
+    """Of paretext."""
+    digest: str = ""
+    """SHA-256 of all of the above in canonical JSON."""
+
+    def sealed(self) -> Certificate:
+        """The same with its digest."""
+        return self.model_copy(update={"digest": self._digest()})
+
+    def _digest(self) -> str:
+        return digest_of(self.model_dump(mode="json", exclude={"digest"}))
+
+    def clause(self, name: str) -> Clause:
+        return next(clause for clause in self.clauses if clause.name == name)
+
+    @classmethod
+    def of(cls, artifact: str | Path) -> Certificate | None:
+        """The certificate in an artifact's folder, None if there is none.
+
+        Raises ParetextError if it was changed, or is about another artifact.
+        """
+        folder = Path(artifact)
+        path = folder / CERTIFICATE
+        if not path.exists():
+            return None
+        found = cls.read(path)
+        manifest = Manifest.read(folder)
+        if found.candidate.digest != manifest.identity:
+            raise ParetextError(
+                f"{path} is about another artifact ({found.candidate.name}, "
+                f"{found.candidate.digest[:12]}); certify this one with: paretext certify."
+            )
+        return found
+
+    @classmethod
+    def read(cls, path: Path) -> Certificate:
+        """A certificate from its file; ParetextError if it is damaged or was changed."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            found = cls.model_validate(values)
+        except ValidationError as error:
+            if isinstance(values, dict) and values.get("format_version") != FORMAT_VERSION:
+                raise ParetextError(
+                    f"{path} has certificate format {values.get('format_version')!r}, and this "
+                    f"version of paretext reads format {FORMAT_VERSION}; certify again."
+                ) from None
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise ParetextError(
+                f"{path} is damaged at {where or 'its beginning'}; certify again."
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ParetextError(f"{path} cannot be read ({reason}); certify again.") from None
+        if found.digest != found._digest():
+            raise ParetextError(
+                f"{path} differs from its own digest: it was changed; certify again."
+            )
+        return found
+
+
+def attach(certificate: Certificate, folder: Path) -> None:
+    """Put a certificate into the artifact that it is about, and show it on the artifact's card.
+
+    The folder is made anew beside the old one (large files are linked) and renamed, so that a
+    process that dies leaves an artifact that loads.
+    """
+    from paretext.report.certificate import section
+
+    manifest = Manifest.read(folder)
+    with new_folder(folder) as partial:
+        shutil.copytree(folder, partial, copy_function=_link, dirs_exist_ok=True)
+        write_json(partial / CERTIFICATE, certificate.model_dump(mode="json"))
+        write_text(partial / CARD, model_card(manifest) + "\n" + section(certificate))
+        files = {
+            **manifest.files,
+            **{
+                name: FileRecord(
+                    sha256=sha256(partial / name), bytes=(partial / name).stat().st_size
+                )
+                for name in (CARD, CERTIFICATE)
+            },
+        }
+        manifest.model_copy(update={"files": files}).write(partial)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)

@@ -1,0 +1,207 @@
+"""certify(): measure a candidate against its reference on held-out texts, and write the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import NormalDist
+
+from paretext import __version__, progress
+from paretext.artifact import available_cores
+from paretext.benchmark import Target, benchmark, machine
+from paretext.certification.budget import Budget
+from paretext.certification.certificate import Certificate, Data, attach
+from paretext.certification.clauses import judge, overall, simple
+from paretext.certification.flips import find_flips, write_flips
+from paretext.certification.model import Opened, is_artifact, open_model
+from paretext.certification.operating import At
+from paretext.certification.records import Clause
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.files import folder_bytes, sha256
+from paretext.intervals import Interval
+from paretext.manifest import CERTIFICATE
+from paretext.metrics import FloatArray
+
+LEAST_TEXTS = 10
+"""Of every label. With fewer, one text more or less moves its recall by over ten points."""
+ROUNDS = 7
+"""Of timing, where latency is limited: the least and the largest of 7 enclose the median of all
+rounds there could be in 63 of 64 cases."""
+
+
+def certify(
+    candidate: str | Path,
+    reference: str | Path,
+    data: Dataset,
+    budget: Budget | None = None,
+    *,
+    at: Sequence[str] = (),
+    resamples: int = 10_000,
+    seed: int = 0,
+    threads: int | None = None,
+    texts: bool = True,
+    out: str | Path | None = None,
+) -> Certificate:
+    """Certify an artifact against a reference, and write the certificate into the artifact.
+
+    candidate: an artifact's folder. It gets certificate.json and a section in its README.md.
+    reference: an artifact's or a classifier's folder (then PyTorch in float32 answers).
+    data: texts that neither training nor compression has seen, with the reference's labels.
+    at: operating points, such as "precision=0.9" or "fpr=0.01".
+    threads: cores to use (default: those this process may run on).
+    texts: whether the list of flips holds the texts, or row numbers only.
+    out: folder for NAME-flips.csv (default: the one that the artifact lies in).
+
+    Raises ParetextError if the labels differ, or a label has fewer than LEAST_TEXTS texts.
+    """
+    certificate, answers = measure(
+        candidate, reference, data, budget, at=at, resamples=resamples, seed=seed, threads=threads
+    )
+    folder = Path(candidate)
+    place = Path(out) if out else folder.resolve().parent
+    place.mkdir(parents=True, exist_ok=True)
+    listed = place / f"{folder.resolve().name}-flips.csv"
+    write_flips(listed, data, *answers, texts=texts)
+    flips = certificate.flips.model_copy(update={"file": listed.name, "sha256": sha256(listed)})
+    certificate = certificate.model_copy(update={"flips": flips}).sealed()
+    attach(certificate, folder)
+    return certificate
+
+
+def measure(
+    candidate: str | Path,
+    reference: str | Path,
+    data: Dataset,
+    budget: Budget | None = None,
+    *,
+    at: Sequence[str] = (),
+    resamples: int = 10_000,
+    seed: int = 0,
+    threads: int | None = None,
+) -> tuple[Certificate, tuple[FloatArray, FloatArray]]:
+    """What `certify` finds, written nowhere; and both models' probabilities, (n, K) each."""
+    budget = budget or Budget()
+    points = [At.parse(each) for each in at]
+    threads = threads or available_cores()
+    folder = Path(candidate)
+    if not is_artifact(folder):
+        raise ParetextError(
+            f"{folder} is not an artifact: a certificate is about what gets deployed, so export "
+            "it first."
+        )
+    before, after = (open_model(each, threads) for each in (reference, folder))
+    _check(before, after, data, budget)
+    with progress.task(f"answers to {len(data):,} texts", 2) as advance:
+        answers = []
+        for model in (before, after):
+            answers.append(model.probabilities(data.texts, data.label_names))
+            advance()
+    old, new = answers
+    found = judge(
+        data.labels,
+        old,
+        new,
+        data.label_names,
+        budget,
+        at=points,
+        resamples=resamples,
+        seed=seed,
+    )
+    clauses = (*found.clauses, *_costs(folder, before, data, budget, threads))
+    certificate = Certificate(
+        verdict=overall([clause.verdict for clause in clauses]),
+        candidate=after.record,
+        reference=before.record,
+        data=Data(
+            name=Path(data.name).name,
+            texts=len(data),
+            counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
+            fingerprint=data.fingerprint,
+        ),
+        budget=budget,
+        clauses=clauses,
+        operating_points=found.points,
+        flips=find_flips(data, old, new, budget.confidence),
+        alike=found.alike,
+        resamples=resamples,
+        seed=seed,
+        at=tuple(map(str, points)),
+        machine=machine(threads),
+        version=__version__,
+    ).sealed()
+    return certificate, (old, new)
+
+
+def texts_to_hold(limit: float, confidence: float, classes: int) -> int:
+    """How many texts each class needs for its recall clause to hold when not one of them flips.
+
+    Tango's upper end is then z^2 / (n + z^2), at the level of Holm's first step.
+    """
+    squared = NormalDist().inv_cdf(1 - (1 - confidence) / 2 / classes) ** 2
+    return math.ceil(squared * (1 - limit) / limit) if limit else 0
+
+
+def _check(reference: Opened, candidate: Opened, data: Dataset, budget: Budget) -> None:
+    if set(reference.labels) != set(candidate.labels):
+        raise ParetextError(
+            f"{candidate.folder} has the labels {', '.join(candidate.labels)}, and its reference "
+            f"{reference.folder} has {', '.join(reference.labels)}; a certificate compares two "
+            "models of one task."
+        )
+    if data.label_names != reference.labels:
+        raise ParetextError(
+            f"{data.name} has the labels {', '.join(data.label_names)}, and the reference has "
+            f"{', '.join(reference.labels)}; read the data with the reference's label names."
+        )
+    require_enough(data, budget)
+
+
+def require_enough(data: Dataset, budget: Budget) -> None:
+    """ParetextError if a label has fewer than LEAST_TEXTS texts."""
+    few = {
+        name: int(count)
+        for name, count in zip(data.label_names, data.counts(), strict=True)
+        if count < LEAST_TEXTS
+    }
+    if few:
+        listed = ", ".join(f"{count} of {name!r}" for name, count in few.items())
+        advice = ""
+        if budget.recall_drop:
+            enough = texts_to_hold(budget.recall_drop, budget.confidence, len(data.label_names))
+            advice = f" (and about {enough} for recall_drop to hold where none of them flips)"
+        raise ParetextError(
+            f"{data.name} has too few texts, {listed}; a certificate needs {LEAST_TEXTS} or more "
+            f"of every label{advice}."
+        )
+
+
+def _costs(
+    folder: Path, reference: Opened, data: Dataset, budget: Budget, threads: int
+) -> list[Clause]:
+    """The clauses of size and latency, measured only where the budget limits them."""
+    clauses = []
+    if budget.size is not None:
+        size = deployed_bytes(folder)
+        reference_size = deployed_bytes(reference.folder)
+        found = Interval(size, size, size)
+        clauses.append(simple("size", budget.size, found, len(data), (reference_size, size)))
+    if budget.p95_latency is not None:
+        target = Target("candidate", folder)
+        measured = benchmark([target], data.texts, threads=threads, rounds=ROUNDS)
+        cost = measured[target.name].cost
+        rounds = cost.rounds["batch1_ms_p95"]
+        found = Interval(cost.batch1_ms_p95, min(rounds), max(rounds))
+        timed = simple("p95_latency", budget.p95_latency, found, len(data))
+        # More texts would not settle it; a quieter machine might.
+        clauses.append(
+            timed.model_copy(update={"candidate": cost.batch1_ms_p95, "texts_needed": None})
+        )
+    return clauses
+
+
+def deployed_bytes(folder: Path) -> int:
+    """All bytes of a folder but a certificate's, so that certifying does not change the size."""
+    path = folder / CERTIFICATE
+    return folder_bytes(folder) - (path.stat().st_size if path.is_file() else 0)

@@ -1,0 +1,73 @@
+"""The two models of a certificate, an artifact or a classifier's folder, opened alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext.artifact import Artifact, softmax
+from paretext.certification.certificate import Model
+from paretext.errors import ParetextError
+from paretext.files import folder_digest
+from paretext.manifest import NAME
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that answers; `logits` takes n texts and gives (n, K)."""
+
+    folder: Path
+    record: Model
+    labels: tuple[str, ...]
+    logits: Callable[[Sequence[str]], NDArray[np.float32]]
+
+    def probabilities(self, texts: Sequence[str], labels: Sequence[str]) -> NDArray[np.float64]:
+        """(n, K) probabilities, columns in the order of `labels`, which are its own."""
+        columns = [self.labels.index(label) for label in labels]
+        return softmax(self.logits(texts))[:, columns].astype(np.float64)
+
+
+def open_model(folder: str | Path, threads: int) -> Opened:
+    """An artifact (its digests verified) or a classifier's folder, which PyTorch answers for."""
+    folder = Path(folder)
+    if is_artifact(folder):
+        artifact = Artifact.load(folder, threads)
+        record = Model(
+            name=artifact.manifest.name, kind="artifact", digest=artifact.manifest.identity
+        )
+        return Opened(folder, record, artifact.manifest.labels, artifact.logits)
+    if not (folder / "config.json").is_file():
+        raise ParetextError(
+            f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
+            "(it has no config.json); check the path."
+        )
+    from paretext.classifier import Classifier
+
+    classifier = Classifier.load(folder)
+    record = Model(name=folder.resolve().name, kind="pytorch", digest=folder_digest(folder))
+    return Opened(folder, record, classifier.label_names, classifier.logits)
+
+
+def labels_of(folder: str | Path) -> tuple[str, ...]:
+    """The label names of an artifact or classifier, from its description alone."""
+    from paretext.manifest import Manifest
+
+    folder = Path(folder)
+    if is_artifact(folder):
+        return Manifest.read(folder).labels
+    if not (folder / "config.json").is_file():
+        raise ParetextError(
+            f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
+            "(it has no config.json); check the path."
+        )
+    from paretext.classifier import label_names
+
+    return label_names(str(folder))
+
+
+def is_artifact(folder: Path) -> bool:
+    return (folder / NAME).is_file()

@@ -1,0 +1,112 @@
+"""What certificate.json holds, piece by piece. Shares are numbers from 0 to 1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from paretext.certification.units import Kind
+from paretext.intervals import Interval
+
+Verdict = Literal["holds", "broken", "undecided"]
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(Record):
+    """An estimate on these texts and the ends of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, interval: Interval) -> Span:
+        return cls(estimate=interval.estimate, low=interval.low, high=interval.high)
+
+
+class Part(Record):
+    """One class of a clause that asks something of every class, at one operating point or none."""
+
+    label: str
+    at: str | None
+    """The operating point, "precision=0.9"; None where the clause asks about the answers."""
+    texts: int
+    """How many texts bear on it: those of the class, or for false positives those of the others."""
+    reference: float
+    candidate: float
+    drop: Span
+    """How much worse the candidate is: reference minus candidate, or candidate minus reference for
+    false positives. Each end is at the level at which Holm's procedure tests this part."""
+    verdict: Verdict
+    texts_needed: int | None
+    """About how many such texts would decide; None if decided, or if no number would."""
+
+
+class Clause(Record):
+    """One limit of the budget, what was found, and the verdict."""
+
+    name: str
+    unit: Kind
+    limit: float
+    reference: float | None
+    candidate: float | None
+    found: Span
+    """How much worse the candidate is (size and latency: the candidate's own value); for a clause
+    of several parts, the part with the worst upper end."""
+    verdict: Verdict
+    certifiable: float
+    """The smallest limit that these data would let hold: the interval's upper end."""
+    texts_needed: int | None
+    """About how many texts like these would decide; None if decided, or if no number would."""
+    p_value: float | None = None
+    """Accuracy: exact McNemar test, two-sided, of "right equally often"."""
+    parts: tuple[Part, ...] = ()
+
+
+class Rates(Record):
+    """One model's answers to "is it this class?" at one threshold, with Wilson intervals."""
+
+    recall: Span
+    precision: Span | None
+    """None where nothing reaches the threshold."""
+    false_positive_rate: Span
+
+
+class OperatingPoint(Record):
+    """A class against the rest, at the threshold where the reference meets `at` on these texts."""
+
+    label: str
+    at: str
+    threshold: float | None
+    """None where the reference meets `at` at no threshold."""
+    reference: Rates | None
+    candidate: Rates | None
+
+
+class Slice(Record):
+    """Texts of one kind, and the share of them whose answer flipped (Wilson interval)."""
+
+    kind: Literal["label", "length", "negation", "rare words"]
+    name: str
+    texts: int
+    flips: Span
+
+
+class Flips(Record):
+    """The texts that the two models answer differently."""
+
+    texts: int
+    flipped: int
+    lost: int
+    """Right by the reference alone."""
+    won: int
+    """Right by the candidate alone."""
+    slices: tuple[Slice, ...]
+    file: str | None = None
+    """Name of the CSV file that lists them, most confident first."""
+    sha256: str | None = None
+    """Of that file."""

@@ -1,0 +1,153 @@
+"""verify(): whether a certificate still says the truth about the artifact that it lies in.
+
+Without a rerun it checks what can be checked by digest (certificate, artifact, data, reference) and
+whether this machine is the one that was certified on. With a rerun every claim is measured anew
+here, with the certificate's own budget, seed and number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretext.artifact import Artifact, available_cores
+from paretext.benchmark import machine
+from paretext.certification.certificate import Certificate
+from paretext.certification.certify import measure
+from paretext.certification.model import is_artifact
+from paretext.certification.records import Clause
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.files import folder_digest
+from paretext.manifest import Manifest
+
+TOLERANCE = 1e-9
+"""Of a share that was measured anew on the same machine: only arithmetic may differ."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found. `again` is the certificate measured anew, None without a rerun."""
+
+    certificate: Certificate
+    checked: tuple[str, ...]
+    warnings: tuple[str, ...]
+    again: Certificate | None
+
+    @property
+    def verdict(self) -> str:
+        """The measured one where there was a rerun, else the certificate's."""
+        return (self.again or self.certificate).verdict
+
+
+def verify(
+    artifact: str | Path,
+    data: Dataset | None = None,
+    reference: str | Path | None = None,
+    *,
+    rerun: bool = False,
+    threads: int | None = None,
+) -> Verification:
+    """Verify the certificate in an artifact's folder.
+
+    data, reference: compared with what the certificate names, and needed for a rerun.
+    threads: for a rerun (default: the certificate's, or the cores there are).
+    Raises ParetextError if there is no certificate, or one of them was changed.
+    """
+    folder = Path(artifact)
+    Artifact.load(folder)
+    certificate = Certificate.of(folder)
+    if certificate is None:
+        raise ParetextError(f"{folder} has no certificate; make one with: paretext certify.")
+    checked = ["artifact: every file has its digest", "certificate: unchanged, and about this one"]
+    if data is not None:
+        _check_data(certificate, data)
+        checked.append(f"data: the {len(data):,} texts that were certified on")
+    if reference is not None:
+        _check_reference(certificate, Path(reference))
+        checked.append(f"reference: {certificate.reference.name}, as certified")
+    warnings = machine_differences(certificate.machine)
+    again = None
+    if rerun:
+        if data is None or reference is None:
+            raise ParetextError(
+                "a rerun needs the texts and the reference: give --data, --against."
+            )
+        cores = min(int(certificate.machine["threads"]), available_cores())
+        again, _ = measure(
+            folder,
+            reference,
+            data,
+            certificate.budget,
+            at=certificate.at,
+            resamples=certificate.resamples,
+            seed=certificate.seed,
+            threads=threads or cores,
+        )
+        differences = _differences(certificate, again)
+        warnings += differences
+        if not differences:
+            checked.append(f"measured anew: all {len(again.clauses)} clauses as certified")
+    return Verification(certificate, tuple(checked), tuple(warnings), again)
+
+
+def machine_differences(certified: dict[str, Any]) -> list[str]:
+    """What of this machine may make INT8 answers, or times, other than those certified."""
+    here = machine(int(certified["threads"]))
+    pairs = {
+        "the CPU": (certified["cpu"], here["cpu"]),
+        "the instruction sets": tuple(
+            ", ".join(each["instruction_sets"]) or "none known" for each in (certified, here)
+        ),
+        "onnxruntime": tuple(each["versions"].get("onnxruntime") for each in (certified, here)),
+    }
+    return [
+        f"{what}: {then} when certified, {now} here; INT8 answers may differ, so measure anew "
+        "with --rerun"
+        for what, (then, now) in pairs.items()
+        if then != now
+    ]
+
+
+def _check_data(certificate: Certificate, data: Dataset) -> None:
+    if data.fingerprint != certificate.data.fingerprint:
+        raise ParetextError(
+            f"{data.name} has {len(data):,} texts with the fingerprint "
+            f"{data.fingerprint[:12]}, and the certificate names {certificate.data.texts:,} with "
+            f"{certificate.data.fingerprint[:12]}: these are not the texts it was measured on; "
+            "give those, or certify on these."
+        )
+
+
+def _check_reference(certificate: Certificate, folder: Path) -> None:
+    digest = Manifest.read(folder).identity if is_artifact(folder) else folder_digest(folder)
+    if digest != certificate.reference.digest:
+        raise ParetextError(
+            f"{folder} has the digest {digest[:12]}, and the certificate's reference "
+            f"{certificate.reference.name} has {certificate.reference.digest[:12]}: give that one, "
+            "or certify against this one."
+        )
+
+
+def _differences(then: Certificate, now: Certificate) -> list[str]:
+    """Where measuring anew gave another number of flips, estimate or verdict."""
+    found = []
+    if then.flips.flipped != now.flips.flipped:
+        found.append(f"flips: {then.flips.flipped:,} when certified, {now.flips.flipped:,} now")
+    for old, new in zip(then.clauses, now.clauses, strict=True):
+        if old.verdict != new.verdict:
+            found.append(f"{old.name}: {old.verdict} when certified, {new.verdict} now")
+        elif old.unit == "share" and not _alike(old, new):
+            found.append(
+                f"{old.name}: {old.found.estimate:+.6f} when certified, "
+                f"{new.found.estimate:+.6f} now"
+            )
+    return found
+
+
+def _alike(old: Clause, new: Clause) -> bool:
+    return all(
+        abs(getattr(old.found, name) - getattr(new.found, name)) <= TOLERANCE
+        for name in ("estimate", "low", "high")
+    )

@@ -1,0 +1,88 @@
+"""The verb certify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.options import Json, LabelColumn, OnBadRow, TextColumn, Threads
+
+HeldOut = Annotated[
+    str,
+    typer.Option("--data", help="Held-out texts that neither training nor compression has seen."),
+]
+STATUS = {"holds": 0, "broken": 1, "undecided": 3}
+"""Exit statuses; 2 is for what could not run."""
+
+
+def certify(
+    candidate: Annotated[Path, typer.Argument(help="The artifact to certify.")],
+    against: Annotated[
+        Path, typer.Option(help="The reference: an artifact, or a classifier's folder (PyTorch).")
+    ],
+    data: HeldOut,
+    budget: Annotated[
+        Path | None, typer.Option(help="YAML with limits; without it, the documented defaults.")
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(help='Limits over those: "p95<=1ms, size<=5MB".')
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Operating point: precision=0.9 or fpr=0.01; give several."),
+    ] = None,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="List flips by row number, without their texts.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for NAME-flips.csv (default: beside the artifact).")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    on_bad_row: OnBadRow = "fail",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Certify what compression changed: clause by clause holds, broken or undecided.
+
+    Exit status: 0 holds, 1 broken, 3 undecided, 2 could not run. Example: paretext certify
+    runs/emotion/artifacts/int8 --against runs/emotion/artifacts/parent --data test.csv
+    """
+    from paretext.certification.budget import Budget, parse_limits
+    from paretext.certification.certify import certify as certify_one
+    from paretext.certification.model import labels_of
+    from paretext.cli.console import dump, show_certificate
+    from paretext.data import Dataset
+
+    limits = Budget.read(budget) if budget else Budget()
+    if limit:
+        limits = limits.model_copy(update=parse_limits(limit))
+    held_out = Dataset.read(
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        label_names=labels_of(against),
+        split="test",
+        on_bad_row=on_bad_row,
+    )
+    certificate = certify_one(
+        candidate,
+        against,
+        held_out,
+        limits,
+        at=at or (),
+        resamples=resamples,
+        seed=seed,
+        threads=threads,
+        texts=not no_texts,
+        out=out,
+    )
+    if json:
+        dump(certificate.model_dump(mode="json"))
+    else:
+        show_certificate(certificate, candidate, out)
+    raise typer.Exit(STATUS[certificate.verdict])

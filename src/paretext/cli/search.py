@@ -1,0 +1,123 @@
+"""The verb search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.certify import STATUS
+from paretext.cli.inputs import read_data, read_unlabelled
+from paretext.cli.options import (
+    DataFile,
+    DropLeaks,
+    Json,
+    LabelColumn,
+    Labels,
+    OnBadRow,
+    SelectionFile,
+    TextColumn,
+    Threads,
+    UnlabelledFile,
+)
+
+
+def search(
+    source: Annotated[Path, typer.Argument(help="A run's folder, or a classifier's.")],
+    data: DataFile,
+    eval_: Annotated[
+        str | None,
+        typer.Option("--eval", help="Texts to certify the winner on; the search never sees them."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help='Limits: "p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01".'),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trainings in all.")] = 20,
+    hours: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="The study's database as a URL (SQLite in --out).")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a study that has to be there.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to write (RUN/search).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the points that are tried.")] = 0,
+    unlabelled: UnlabelledFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    drop_leaks: DropLeaks = False,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Find the best recipe under a budget; without one, the Pareto front of what there is.
+
+    Example: paretext search runs/emotion --data train.csv --eval held_out.csv
+    --budget "p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01" --minutes 90
+
+    Started again it goes on where it was, and started twice both processes share the work. Exit
+    status: 0 the winner's certificate holds (or there is none to give), 1 it is broken or no recipe
+    holds the limits, 3 it is undecided.
+    """
+    from paretext.certification.budget import parse_limits
+    from paretext.classifier import label_names
+    from paretext.cli.console import dump, line, show_certificate, table
+    from paretext.report.front import COLUMNS, cells
+    from paretext.run import check_splits, parent_of
+    from paretext.search import search as search_for
+
+    limits = parse_limits(budget) if budget is not None else {}
+    parent, name, settings = parent_of(source)
+    names = None if labels else label_names(str(parent))
+    prepared = read_data(
+        data,
+        eval_,
+        selection,
+        text_column,
+        label_column,
+        labels,
+        on_bad_row,
+        drop_leaks,
+        settings,
+        names,
+    )
+    check_splits(source, prepared)
+    given = (hours or 0) * 3600 + (minutes or 0) * 60
+    found = search_for(
+        parent,
+        settings,
+        prepared.train,
+        prepared.selection,
+        out or source / "search",
+        limits=limits,
+        evaluation=prepared.evaluation,
+        parent_name=name,
+        unlabelled=read_unlabelled(unlabelled, text_column),
+        trials=trials,
+        seconds=given if hours is not None or minutes is not None else None,
+        storage=storage,
+        seed=seed,
+        threads=threads,
+        resume=resume,
+    )
+    if json:
+        certificate = found.certificate and found.certificate.model_dump(mode="json")
+        dump({**found.record(), "certificate": certificate})
+    else:
+        table(COLUMNS, cells(found), title=f"Pareto front on {len(prepared.selection):,} texts")
+        line(found.sentence)
+        if found.certificate is not None:
+            show_certificate(found.certificate)
+        elif found.winner is not None:
+            line("It has no certificate: give --eval with texts that the search has not seen.")
+        won = " and winner/" if found.winner else ""
+        line(f"Wrote {found.folder}: pareto.json, pareto.png{won}.")
+    if limits and found.winner is None:
+        raise typer.Exit(STATUS["broken"])
+    if found.certificate is not None:
+        raise typer.Exit(STATUS[found.certificate.verdict])

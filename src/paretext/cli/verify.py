@@ -1,0 +1,78 @@
+"""The verb verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.certify import STATUS
+from paretext.cli.options import Json, LabelColumn, OnBadRow, TextColumn, Threads
+
+
+def verify(
+    artifact: Annotated[Path, typer.Argument(help="An artifact with a certificate.")],
+    data: Annotated[
+        str | None, typer.Option("--data", help="The texts that it was certified on.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="The reference that it was certified against.")
+    ] = None,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Measure every claim anew, on this machine.")
+    ] = False,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    on_bad_row: OnBadRow = "fail",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Check a certificate: digests of all it names, the machine, and with --rerun its claims.
+
+    Exit status: that of the verdict (0 holds, 1 broken, 3 undecided); 2 if something was changed.
+    Example: paretext verify runs/emotion/artifacts/int8 --data test.csv
+    """
+    from paretext.certification.verify import verify as verify_one
+    from paretext.cli.console import dump, line, show_certificate
+    from paretext.data import Dataset
+
+    texts = None
+    if data is not None:
+        texts = Dataset.read(
+            data,
+            text_column=text_column,
+            label_column=label_column,
+            label_names=_labels(artifact, against),
+            split="test",
+            on_bad_row=on_bad_row,
+        )
+    found = verify_one(artifact, texts, against, rerun=rerun, threads=threads)
+    certificate = found.again or found.certificate
+    if json:
+        dump(
+            {
+                "verdict": found.verdict,
+                "checked": found.checked,
+                "warnings": found.warnings,
+                "certificate": certificate.model_dump(mode="json"),
+            }
+        )
+    else:
+        show_certificate(certificate)
+        for sentence in found.checked:
+            line(f"- {sentence}")
+        for sentence in found.warnings:
+            line(f"- warning: {sentence}")
+    raise typer.Exit(STATUS[found.verdict])
+
+
+def _labels(artifact: Path, against: Path | None) -> tuple[str, ...]:
+    """The reference's label names; without it the certificate's, which are the same in order."""
+    from paretext.certification.certificate import Certificate
+    from paretext.certification.model import labels_of
+
+    if against is not None:
+        return labels_of(against)
+    certificate = Certificate.of(artifact)
+    return tuple(certificate.data.counts) if certificate else labels_of(artifact)

@@ -1,0 +1,177 @@
+"""A certificate as people read it: the section in the model card, and the badge in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from paretext.certification.units import Kind, written
+
+if TYPE_CHECKING:
+    from paretext.certification.certificate import Certificate
+    from paretext.certification.records import Clause, OperatingPoint, Part, Rates, Span
+
+BADGES = {"holds": "✓ holds", "broken": "✗ broken", "undecided": "? undecided"}
+CLAUSE_COLUMNS = ("clause", "found", "interval", "limit", "verdict", "would decide")
+
+
+def headline(certificate: Certificate) -> str:
+    """The verdict in a sentence."""
+    verdicts = [clause.verdict for clause in certificate.clauses]
+    counted = ", ".join(
+        f"{verdicts.count(each)} {each}"  # type: ignore[arg-type]
+        for each in ("holds", "broken", "undecided")
+        if each in verdicts
+    )
+    return (
+        f"{certificate.verdict}: {certificate.candidate.name} against "
+        f"{certificate.reference.name} ({_runtime(certificate)}, "
+        f"{certificate.reference.digest[:12]}) on {certificate.data.texts:,} texts of "
+        f"{certificate.data.name}; of {len(verdicts)} clauses {counted}; "
+        f"{certificate.flips.flipped:,} answers flipped."
+    )
+
+
+def clause_rows(certificate: Certificate) -> list[tuple[str, ...]]:
+    """One tuple a clause, under CLAUSE_COLUMNS."""
+    return [_clause(clause) for clause in certificate.clauses]
+
+
+def part_rows(certificate: Certificate) -> list[tuple[str, ...]]:
+    """One tuple for each class of a clause that asks every class, under PART_COLUMNS."""
+    return [_part(clause, part) for clause in certificate.clauses for part in clause.parts]
+
+
+PART_COLUMNS = (
+    *("clause", "label", "at", "texts", "reference", "candidate"),
+    *("worse by", "interval", "verdict", "would decide"),
+)
+
+
+def section(certificate: Certificate) -> str:
+    """Markdown: everything that a reader of the model card needs to judge the claim."""
+    budget, machine = certificate.budget, certificate.machine
+    parts = [
+        f"## Certificate: {BADGES[certificate.verdict]}",
+        headline(certificate)[:1].upper() + headline(certificate)[1:],
+        table(CLAUSE_COLUMNS, clause_rows(certificate)),
+        "A drop is reference minus candidate and a rise candidate minus reference: positive is "
+        "worse. A clause holds if its interval's upper end is within the limit, is broken if its "
+        "lower end is beyond it, and is undecided otherwise; the last column says about how many "
+        f"texts would decide. Intervals are paired, at {budget.confidence * 100:g}%, from "
+        f"{certificate.resamples:,} stratified resamples (seed {certificate.seed}); recall's are "
+        "score intervals, Holm-corrected over the classes.",
+    ]
+    if certificate.alike:
+        parts.append(
+            "The two gave the same probabilities for every text, to float32 rounding; the "
+            "intervals say how much could still differ on texts that were not seen."
+        )
+    if rows := part_rows(certificate):
+        parts += ["### Per class", table(PART_COLUMNS, rows)]
+    if certificate.operating_points:
+        parts += [
+            "### At the reference's thresholds",
+            table(
+                ("label", "at", "threshold", "recall", "precision", "false positives"),
+                [_point(point) for point in certificate.operating_points],
+            ),
+        ]
+    flips = certificate.flips
+    parts += [
+        "### Flips",
+        f"{flips.flipped:,} of {flips.texts:,} answers differ: {flips.lost:,} were right and are "
+        f"wrong, {flips.won:,} the other way"
+        + (f"; listed in `{flips.file}`, most confident first." if flips.file else "."),
+        table(
+            ("texts", "kind", "number", "flipped", "interval"),
+            [
+                (each.kind, each.name, f"{each.texts:,}", *_percent(each.flips))
+                for each in flips.slices
+            ],
+        ),
+        "### What it depends on",
+        f"Candidate {certificate.candidate.digest[:12]}, reference "
+        f"{certificate.reference.digest[:12]}, data {certificate.data.fingerprint[:12]}. "
+        f"Measured on {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
+        f"{machine['threads']} of {machine['cores']} cores, onnxruntime "
+        f"{machine['versions'].get('onnxruntime')}, by paretext {certificate.version}. INT8 "
+        "answers may differ on another CPU: `paretext verify` compares the machines, and with "
+        "`--rerun` measures again.",
+        "",
+    ]
+    return "\n\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(_cell(each) for each in row) + " |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def _runtime(certificate: Certificate) -> str:
+    pytorch = certificate.reference.kind == "pytorch"
+    return "PyTorch fp32" if pytorch else "an artifact"
+
+
+def _clause(clause: Clause) -> tuple[str, ...]:
+    worst = next((p for p in clause.parts if p.drop == clause.found), None)
+    name = f"{clause.name} ({_where(worst)})" if worst else clause.name
+    found = clause.found
+    return (
+        name,
+        _value(found.estimate, clause.unit),
+        f"{_value(found.low, clause.unit)} to {_value(found.high, clause.unit)}",
+        _value(clause.limit, clause.unit),
+        BADGES[clause.verdict],
+        f"about {clause.texts_needed:,} texts" if clause.texts_needed else "",
+    )
+
+
+def _where(part: Part) -> str:
+    return part.label if part.at is None else f"{part.label}, {part.at}"
+
+
+def _part(clause: Clause, part: Part) -> tuple[str, ...]:
+    return (
+        clause.name,
+        part.label,
+        part.at or "argmax",
+        f"{part.texts:,}",
+        f"{part.reference:.4f}",
+        f"{part.candidate:.4f}",
+        f"{part.drop.estimate:+.4f}",
+        f"{part.drop.low:+.4f} to {part.drop.high:+.4f}",
+        BADGES[part.verdict],
+        f"about {part.texts_needed:,} such texts" if part.texts_needed else "",
+    )
+
+
+def _point(point: OperatingPoint) -> tuple[str, ...]:
+    if point.threshold is None or point.reference is None or point.candidate is None:
+        return (point.label, point.at, "not reached", "", "", "")
+    pair = (point.reference, point.candidate)
+    return (
+        point.label,
+        point.at,
+        f"{point.threshold:.4f}",
+        *(" → ".join(each) for each in zip(*(_rates(rates) for rates in pair), strict=True)),
+    )
+
+
+def _rates(rates: Rates) -> tuple[str, str, str]:
+    precision = f"{rates.precision.estimate:.3f}" if rates.precision else "none taken"
+    false = rates.false_positive_rate.estimate
+    return f"{rates.recall.estimate:.3f}", precision, f"{false:.4f}"
+
+
+def _percent(span: Span) -> tuple[str, str]:
+    return f"{span.estimate:.2%}", f"{span.low:.2%} to {span.high:.2%}"
+
+
+def _value(value: float, unit: Kind) -> str:
+    return f"{value:+.4f}" if unit == "share" else written(value, unit)
+
+
+def _cell(text: str) -> str:
+    """Names may hold what would end a cell or a row."""
+    return " ".join(text.split()).replace("|", "\\|")

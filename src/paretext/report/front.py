@@ -1,0 +1,71 @@
+"""A search's Pareto front as table and picture, with the parent and the limits of the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paretext.report.drawing import INK, write
+from paretext.report.trade_off import TradeOffPoint, draw_trade_off
+
+if TYPE_CHECKING:
+    from paretext.search.result import Found
+
+COLUMNS = ("recipe", "macro-F1", "drop", "MB", "p95 ms", "ms a text at 32", "holds", "settings")
+
+
+def cells(found: Found) -> list[list[str]]:
+    """The parent, and then the front, the smallest first, in COLUMNS."""
+    rows = []
+    for each in (found.parent, *found.front):
+        verdict = "" if not found.limits or each is found.parent else "yes"
+        if each is not found.parent and found.limits.broken(each):
+            verdict = "no"
+        if found.winner is not None and each.name == found.winner.name:
+            verdict = "winner"
+        rows.append(
+            [
+                each.name,
+                f"{each.macro_f1:.4f}",
+                "" if each is found.parent else f"{each.drops['macro_f1_drop']:.4f}",
+                f"{each.bytes / 1e6:.2f}",
+                f"{each.p95_ms:.3g}",
+                f"{each.ms_per_text:.3g}",
+                verdict,
+                ", ".join(f"{name.split('.')[1]} {value}" for name, value in each.values.items()),
+            ]
+        )
+    return rows
+
+
+def draw_front(
+    points: Sequence[TradeOffPoint], limits: Mapping[str, float], path: Path, title: str
+) -> None:
+    """Write macro-F1 against p95 latency and size, with the budget's limits as dashed lines.
+
+    Args:
+        points: the front, and the parent as baseline; `ms_per_text` is the 95th percentile.
+        limits: by clause; "p95_latency" in milliseconds and "size" in bytes are drawn where they
+            fall into the panels.
+        path: the PNG file to write.
+        title: shown above the panels.
+    """
+    figure = draw_trade_off(points, title)
+    latency, size = figure.axes[:2]
+    latency.set_xlabel("p95 milliseconds per text at batch 1 (log scale)")
+    places = ((latency, limits.get("p95_latency")), (size, limits.get("size", 0) / 1e6))
+    for axes, limit in places:
+        left, right = axes.get_xlim()
+        if limit and left < limit < right:
+            axes.axvline(limit, color=INK, linestyle="--", linewidth=1.2, gid="limit")
+            axes.annotate(
+                "limit",
+                (limit, 0.02),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(3, 0),
+                textcoords="offset points",
+                fontsize=8,
+                color=INK,
+            )
+    write(figure, path)

@@ -1,0 +1,142 @@
+"""A search whose shapes and trainings are made up, for tests of its trials; and a driver of it.
+
+python searching.py OUT TRIALS PROCESS [PROCESS ...]
+
+Each PROCESS is DIE_IN:SECONDS: a process of its own on the study in OUT, whose trainings take so
+long, and which is killed with SIGKILL in the middle of its DIE_INth training (0: never). Those that
+are joined with + run at the same time, the others one after the other. What trainings begin and
+end goes to OUT/log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from paretext.compression.step import Outline
+from paretext.errors import ParetextError
+from paretext.search.limits import Limits
+from paretext.search.shapes import Entry, Shape, ShapeTable
+from paretext.search.space import FAMILY, Point, Space
+from paretext.search import study as search_study
+from paretext.search.study import Stop, Trials, open_study, turn
+from paretext.training import OnEpoch
+
+PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
+BUDGET = Limits({"size": 1_000_000, "p95_latency": 0.25, "macro_f1_drop": 0.05})
+
+
+@dataclass
+class MadeUp:
+    """As `Workshop`, but bytes are a formula, scores too, and nothing is trained."""
+
+    out: Path
+    space: Space = field(default_factory=lambda: Space().within(PARENT))
+    seconds: float = 0.0
+    die_in: int = 0
+    measures: int = 0
+    trained_now: int = 0
+    curve: Callable[[str, int, int], float] = lambda name, epoch, epochs: 0.5
+
+    def __post_init__(self) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.table = ShapeTable(self.out / "shapes.json")
+
+    def sizes(self, point: Point) -> tuple[float, ...]:
+        count = self.space.values(point)["vocabulary.minimum_count"]
+        return self.space.sizes(point, 20_000 // count)
+
+    def measured(self, point: Point) -> Shape:
+        self.measures += 1
+        sizes = self.sizes(point)
+        if self.space.values(point).get("structured_pruning.speedup", 1) > 7.5:
+            raise ParetextError("so fast it cannot be")
+        cost = float(np.prod([1 + size for size in sizes]) ** (1 / len(sizes)))
+        shape = Shape(bytes=int(10_000 * cost), p95_ms=cost / 400, ms_per_text=0.1, tokens=9)
+        name = self.space.version(point).name
+        self.table.add(Entry(family=point[FAMILY], recipe=name, sizes=sizes, shape=shape))
+        return shape
+
+    def trained(self, point: Point, on_epoch: OnEpoch) -> Path:
+        name = self.space.version(point).name
+        self.trained_now += 1
+        self._log(f"begin {name}")
+        epochs = self.space.values(point)["distillation.epochs"]
+        for epoch in range(1, epochs + 1):
+            time.sleep(self.seconds / epochs)
+            if self.trained_now == self.die_in and epoch == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            on_epoch(epoch, self.curve(name, epoch, epochs))
+        self._log(f"end {name}")
+        folder = self.out / "artifacts" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.onnx").write_bytes(b"0" * self.table.entries()[-1].shape.bytes)
+        return folder
+
+    def answers(self, name: str) -> str:
+        return name
+
+    def macro_f1(self, name: str) -> float:
+        return int(name.rsplit("-", 1)[1], 16) / 16**8
+
+    def drops(self, name: str) -> dict[str, float]:
+        return {"macro_f1_drop": (1 - self.macro_f1(name)) / 10}
+
+    def _log(self, line: str) -> None:
+        with (self.out / "log").open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()} {line}\n")
+
+
+def measure_some(workshop: MadeUp, points: int) -> None:
+    """Fill the table with random points, so that it can interpolate."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    for _ in range(points):
+        with contextlib.suppress(ParetextError):
+            workshop.measured(workshop.space.suggest(study.ask()))
+    workshop.measures = 0
+
+
+def trials(
+    workshop: MadeUp, limits: Limits = BUDGET, trials: int = 8, deadline: float | None = None
+) -> Trials:
+    """The trials of a study in the workshop's folder."""
+    storage = f"sqlite:///{workshop.out / 'study.db'}"
+    with turn(workshop.out):
+        study = open_study(storage, "made up", limited=bool(limits), resume=False)
+    made: Any = workshop
+    return Trials(study, made, limits, workshop.out, 0, Stop(trials, deadline))
+
+
+def main(out: Path, wanted: int, processes: list[str]) -> None:
+    search_study.RANDOM_TRIALS = 1000  # points that do not depend on the order of the trials
+    for together in processes:
+        children = []
+        for each in together.split("+"):
+            die_in, seconds = each.split(":")
+            child = os.fork()
+            if not child:
+                try:
+                    workshop = MadeUp(out, seconds=float(seconds), die_in=int(die_in))
+                    trials(workshop, trials=wanted).run(workshop.space.presets())
+                    os._exit(0)
+                except BaseException:
+                    traceback.print_exc()
+                    os._exit(1)
+            children.append(child)
+        for child in children:
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

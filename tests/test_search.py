@@ -1,0 +1,229 @@
+"""The search's parts: the space, the table of shapes, limits, the front and the winner."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paretext.certification.budget import parse_limits
+from paretext.compression.recipe import preset
+from paretext.compression.step import Outline
+from paretext.errors import ParetextError
+from paretext.intervals import paired_drops
+from paretext.search.front import Candidate, front, nearest_miss, winner
+from paretext.search.limits import Limits
+from paretext.search.shapes import Entry, Shape, ShapeTable, interpolate
+from paretext.search.space import FAMILY, Space
+
+PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
+NARROW = Outline("roberta", layers=2, width=32, word_width=32, parent_width=32)
+
+
+# --- the space
+
+
+@pytest.mark.parametrize("parent", [PARENT, NARROW])
+def test_every_point_of_the_space_is_a_recipe_that_fits_the_parent(parent: Outline) -> None:
+    space = Space().within(parent)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    families = set()
+    for _ in range(60):
+        point = space.suggest(study.ask())
+        version = space.version(point)
+        version.plan(parent)
+        families.add(point[FAMILY])
+        assert version.name.startswith(point[FAMILY])
+        assert [step.step for step in version.steps][-1] == "dynamic_quantization"
+    assert families == set(space.families)
+    for name, family in space.families.items():
+        for smallest in (True, False):
+            space.version(space.point(name, family.corner(smallest=smallest))).plan(parent)
+
+
+def test_the_presets_are_points_of_the_space() -> None:
+    space = Space().within(PARENT)
+    made = [space.version(point).steps for point in space.presets()]
+    assert made == [preset(name)[0].steps for name in ("tiny", "small", "safe")]
+    # 96 directions are more than a parent of width 32 has.
+    assert Space().within(NARROW).presets() == []
+
+
+def test_equal_recipes_have_equal_names_and_others_have_not() -> None:
+    space = Space().within(PARENT)
+    point = space.presets()[0]
+    rate = "recurrent.distillation.learning_rate"
+    near = {**point, rate: point[rate] * 1.0001}  # the same in two significant digits
+    far = {**point, rate: point[rate] * 1.1}
+    assert space.version(near).name == space.version(point).name
+    assert space.version(far).name != space.version(point).name
+
+
+def test_sizes_grow_with_the_shape_and_teaching_does_not_change_them() -> None:
+    space = Space().within(PARENT)
+    for name, family in space.families.items():
+        small = space.point(name, family.corner(smallest=True))
+        large = space.point(name, family.corner(smallest=False))
+        pairs = zip(space.sizes(small, 500), space.sizes(large, 5000), strict=True)
+        assert all(a < b for a, b in pairs)
+        taught = {**small, f"{name}.distillation.epochs": 5}
+        assert space.sizes(taught, 500) == space.sizes(small, 500)
+
+
+# --- the table of shapes
+
+
+def _bytes(tokens: float, rank: float, width: float) -> float:
+    return 50_000 + tokens * rank + 8 * tokens + 3 * width * (rank + width)
+
+
+def test_interpolation_finds_what_was_not_measured() -> None:
+    """Bytes are a polynomial of degree two in the sizes, so they come out as they are."""
+    random = np.random.default_rng(0)
+    places = random.uniform((500, 32, 32), (5000, 192, 192), (30, 3))
+    values = np.array([_bytes(*place) for place in places])
+    for at in random.uniform((500, 32, 32), (5000, 192, 192), (30, 3)):
+        assert interpolate(places, values, at) == pytest.approx(_bytes(*at), rel=0.02)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(1, 100), st.floats(1, 100), st.floats(0.1, 1000)),
+        min_size=3,
+        max_size=8,
+    ),
+    st.tuples(st.floats(1, 100), st.floats(1, 100)),
+    st.tuples(st.floats(0, 50), st.floats(0, 50)),
+)
+def test_interpolation_never_falls_when_a_size_grows(
+    known: list[tuple[float, float, float]], at: tuple[float, float], more: tuple[float, float]
+) -> None:
+    places, values = np.array(known)[:, :2], np.array(known)[:, 2]
+    here = interpolate(places, values, np.array(at))
+    there = interpolate(places, values, np.array(at) + more)
+    assert there >= here * (1 - 1e-6)
+    smaller = [v for (a, b, v) in known if a <= at[0] and b <= at[1]]
+    assert here >= max(smaller, default=0)
+
+
+def test_the_table_keeps_what_was_measured_and_estimates_only_with_enough(tmp_path: Path) -> None:
+    table = ShapeTable(tmp_path / "shapes.json")
+    places = list(itertools.product((500, 2000, 5000), (32, 96, 192)))
+    for number, (tokens, rank) in enumerate(places):
+        assert (table.estimate("encoder", (1000, 64)) is None) == (number < 3)
+        shape = Shape(
+            bytes=10_000 + tokens * rank, p95_ms=0.1 + rank / 1000, ms_per_text=0.1, tokens=tokens
+        )
+        entry = Entry(family="encoder", recipe=f"r{number}", sizes=(tokens, rank), shape=shape)
+        table.add(entry)
+    table.add_tokens(3, 700)
+    again = ShapeTable(tmp_path / "shapes.json")
+    assert again.measured("r6") == Shape(bytes=170_000, p95_ms=0.132, ms_per_text=0.1, tokens=5000)
+    assert again.measured("r9") is None
+    assert again.tokens() == {3: 700}
+    assert again.estimate("recurrent", (1000, 64)) is None
+    found = again.estimate("encoder", (1000, 64))
+    assert found is not None
+    assert found.bytes == pytest.approx(10_000 + 1000 * 64, rel=0.01)
+    assert found.p95_ms == pytest.approx(0.164, rel=0.01)
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "shapes.json"
+    for text in ("{", "[]", '{"shapes": [1], "tokens": {}}', '{"shapes": []}'):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ParetextError, match=r"shapes\.json is damaged; delete it"):
+            ShapeTable(path).entries()
+
+
+# --- limits
+
+
+def test_limits_say_what_is_broken_and_by_how_much() -> None:
+    limits = Limits(
+        parse_limits("p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01, brier_rise<=1%")
+    )
+    assert limits.broken_costs(5e6, 1.0) == []
+    assert limits.broken_costs(5.1e6, 1.1) == [
+        "p95_latency <= 1 ms is not met by 1.1 ms",
+        "size <= 5 MB is not met by 5.1 MB",
+    ]
+    assert limits.broken_costs(5.1e6, 1.1, margin=0.15) == []
+    assert limits.excess_of_costs(10e6, 0.5) == pytest.approx(
+        {"p95_latency": -np.log(2), "size": np.log(2)}
+    )
+    assert limits.excess_of_drops({"macro_f1_drop": 0.03}) == pytest.approx({"macro_f1_drop": 0.02})
+    assert limits.unseen() == ["brier_rise"]
+
+
+# --- the front and the winner
+
+
+def _candidate(name: str, score: float, size: int, ms: float, drop: float = 0.0) -> Candidate:
+    return Candidate(name, "encoder", {}, score, {"macro_f1_drop": drop}, size, ms, ms)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(1, 6)] * 3), min_size=1, max_size=20))
+def test_the_front_is_what_no_other_candidate_beats(points: list[tuple[int, int, int]]) -> None:
+    """Against optuna, which finds the front of a study its own way."""
+    candidates = [_candidate(f"c{i}", f / 10, b, float(t)) for i, (f, b, t) in enumerate(points)]
+    study = optuna.create_study(directions=["maximize", "minimize", "minimize"])
+    for each in candidates:
+        study.add_trial(optuna.trial.create_trial(values=[each.macro_f1, each.bytes, each.p95_ms]))
+    expected = {f"c{trial.number}" for trial in study.best_trials}
+    found = front(candidates)
+    assert {each.name for each in found} == expected
+    assert [each.bytes for each in found] == sorted(each.bytes for each in found)
+
+
+def _answers(labels: np.ndarray[Any, Any], wrong: range) -> np.ndarray[Any, Any]:
+    answers = labels.copy()
+    answers[list(wrong)] = (answers[list(wrong)] + 1) % 3
+    return answers
+
+
+def test_the_winner_is_the_cheapest_within_one_standard_error_of_the_best() -> None:
+    labels = np.random.default_rng(0).integers(3, size=900)
+    answers = {
+        "best": _answers(labels, range(60)),
+        "near": _answers(labels, range(3, 64)),
+        "far": _answers(labels, range(110)),
+        "over": _answers(labels, range(10)),
+    }
+    limits = Limits({"size": 5e6, "macro_f1_drop": 0.2})
+    candidates = [
+        _candidate("best", 0.93, 4_000_000, 1.0),
+        _candidate("near", 0.93 - 1e-3, 2_000_000, 0.5),
+        _candidate("far", 0.88, 500_000, 0.1),
+        _candidate("over", 0.99, 6_000_000, 1.0),
+    ]
+    found = winner(candidates, limits, labels, answers, 3)
+    assert found is not None
+    assert found.name == "near"
+    error = {
+        name: paired_drops(labels, answers["best"], answers[name], 3, confidence=0.6827).macro_f1
+        for name in ("near", "far")
+    }
+    assert error["near"].low <= 0 < error["far"].low
+
+
+def test_without_a_winner_the_limit_and_the_nearest_are_named() -> None:
+    labels = np.arange(30) % 3
+    limits = Limits({"size": 5e6, "macro_f1_drop": 0.01})
+    bad = [_candidate("a", 0.8, 10, 1.0, drop=0.05), _candidate("b", 0.7, 9, 1.0, drop=0.15)]
+    answers = {"a": labels, "b": labels}
+    assert winner(bad, limits, labels, answers, 3) is None
+    assert nearest_miss(bad, limits).startswith(
+        "macro_f1_drop <= 0.01 was not met on the selection split: the nearest is a with 0.0500"
+    )
+    apart = [_candidate("a", 0.8, 10, 1.0, drop=0.05), _candidate("b", 0.9, 9_000_000, 1.0)]
+    assert "no trained artifact holds all limits together" in nearest_miss(apart, limits)

@@ -1,0 +1,206 @@
+"""A search's trials: refused, taught, given up, interrupted and shared, on made-up shapes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+import searching
+from optuna.trial import TrialState
+from searching import BUDGET, MadeUp
+
+from paretext.errors import ParetextError
+from paretext.search.limits import Limits
+from paretext.search.study import Stop, open_study
+
+DRIVER = Path(searching.__file__)
+
+
+def _log(out: Path) -> list[tuple[str, str, str]]:
+    """Process, event and recipe."""
+    lines = (out / "log").read_text(encoding="utf-8").splitlines()
+    return [(pid, event, name) for pid, event, name in map(str.split, lines)]
+
+
+def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
+    workshop = MadeUp(tmp_path)
+    searching.measure_some(workshop, 30)
+    work = searching.trials(workshop, trials=6)
+    work.run(workshop.space.presets())
+    assert len(work.taught()) == 6
+    ended = work.study.get_trials()
+    refused = [each for each in ended if each.user_attrs["outcome"].startswith("refused")]
+    assert {each.state for each in refused} == {TrialState.PRUNED}
+    assert len(ended) == 6 + len(refused)
+    assert any("estimated" in each.user_attrs["outcome"] for each in refused)
+    assert workshop.measures < len(ended)  # some were refused without being measured
+
+    names = {name for _, event, name in _log(tmp_path) if event == "begin"}
+    assert not names & {each.user_attrs["recipe"] for each in refused if "same" not in str(each)}
+    for each in work.taught():
+        shape = each.user_attrs["shape"]
+        assert shape["bytes"] <= BUDGET.values["size"]
+        assert shape["p95_ms"] <= BUDGET.values["p95_latency"]
+
+
+def test_a_refused_point_would_really_have_broken_a_limit(tmp_path: Path) -> None:
+    """What interpolation refused is measured here after all."""
+    workshop = MadeUp(tmp_path)
+    searching.measure_some(workshop, 30)
+    work = searching.trials(workshop, trials=6)
+    work.run([])
+    wrong = right = 0
+    for each in work.study.get_trials():
+        if "estimated" in each.user_attrs["outcome"]:
+            shape = workshop.measured(each.params)
+            held = not BUDGET.broken_costs(shape.bytes, shape.p95_ms)
+            wrong, right = wrong + held, right + (not held)
+    assert right > 5 * wrong
+
+
+def test_without_limits_three_objectives_are_mapped_and_nothing_is_given_up(tmp_path: Path) -> None:
+    workshop = MadeUp(tmp_path, curve=lambda name, epoch, epochs: 1 / (1 + len(name)))
+    work = searching.trials(workshop, Limits({}), trials=6)
+    work.run([])
+    assert {each.state for each in work.taught()} == {TrialState.COMPLETE}
+    front = {each.user_attrs["recipe"] for each in work.study.best_trials}
+    from paretext.search.front import front as found
+
+    assert {each.name for each in found(work.candidates())} == front
+
+
+def test_a_hopeless_training_is_given_up_early(tmp_path: Path) -> None:
+    """Trainings get worse and worse, so each is below the median of its family before it."""
+    order: dict[str, int] = {}
+
+    def worse(name: str, epoch: int, epochs: int) -> float:
+        return 1 / (1 + order.setdefault(name, len(order)))
+
+    workshop = MadeUp(tmp_path, curve=worse)
+    work = searching.trials(workshop, trials=14)
+    work.run([])
+    given_up = [each for each in work.taught() if each.state == TrialState.PRUNED]
+    assert given_up
+    for each in given_up:
+        assert each.user_attrs["outcome"].startswith("given up after epoch")
+        same = [t for t in work.taught() if t.params["family"] == each.params["family"]]
+        assert sum(t.number < each.number for t in same) >= 2
+    begun = Counter(event for _, event, _ in _log(tmp_path))
+    assert begun["begin"] - begun["end"] == len(given_up)
+    assert {each.name for each in work.candidates()}.isdisjoint(
+        each.user_attrs["recipe"] for each in given_up
+    )
+
+
+def test_when_the_time_is_over_a_training_stays_to_be_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over: list[int] = []
+    monkeypatch.setattr(Stop, "is_over", property(lambda self: bool(over)))
+
+    def curve(name: str, epoch: int, epochs: int) -> float:
+        over.extend([epoch] * (epoch == 2))
+        return 0.5
+
+    workshop = MadeUp(tmp_path, curve=curve)
+    searching.trials(workshop).run(workshop.space.presets())
+    (begun,) = _log(tmp_path)
+    over.clear()
+    later = MadeUp(tmp_path)
+    again = searching.trials(later, trials=2)
+    again.run(later.space.presets())
+    events = [(event, name) for _, event, name in _log(tmp_path)[1:]]
+    assert len(again.taught()) == 2
+    assert sum(event == "end" and name == begun[2] for event, name in events) == 1
+
+
+def test_a_space_without_new_points_ends_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretext.search.study.REFUSALS", 5)
+    workshop = MadeUp(tmp_path)
+    only = workshop.space.families["recurrent"]
+    values = only.centre()
+    fixed = {
+        name: allowed.model_copy(update={"low": values[name], "high": values[name]})
+        if hasattr(allowed, "low")
+        else allowed.model_copy(update={"names": (values[name],)})
+        for name, allowed in only.settings.items()
+    }
+    family = only.model_copy(update={"settings": fixed})
+    workshop.space = workshop.space.model_copy(update={"families": {"recurrent": family}})
+    work = searching.trials(workshop, trials=3)
+    work.run([])
+    assert len(work.taught()) == 1
+    outcomes = [each.user_attrs["outcome"] for each in work.study.get_trials()[1:]]
+    assert set(outcomes) == {"refused: the same recipe as trial 1"}
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_no_finished_trial_is_repeated(tmp_path: Path) -> None:
+    """Killed in its second training, and again in the first after that."""
+    ended = _drive(tmp_path / "killed", 6, "2:0", "1:0", "0:0", "0:0")
+    assert ended == ["-9", "-9", "0", "0"]
+    log = _log(tmp_path / "killed")
+    begun = Counter(name for _, event, name in log if event == "begin")
+    assert Counter(name for _, event, name in log if event == "end") == dict.fromkeys(begun, 1)
+    assert sorted(begun.values()) == [1, 1, 1, 1, 1, 3]  # only the one that was killed, twice
+    # An interrupted search teaches what an uninterrupted one does.
+    _drive(tmp_path / "whole", 6, "0:0")
+    whole = [name for _, event, name in _log(tmp_path / "whole") if event == "end"]
+    assert {name for _, event, name in log if event == "end"} == set(whole)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_trainings_and_outlive_each_other(tmp_path: Path) -> None:
+    ended = _drive(tmp_path / "two", 8, "0:0.4+0:0.4")
+    assert ended == ["0", "0"]
+    log = _log(tmp_path / "two")
+    begun = Counter(name for _, event, name in log if event == "begin")
+    assert len(begun) == 8
+    assert set(begun.values()) == {1}
+    by_process = Counter(pid for pid, event, _ in log if event == "end")
+    assert len(by_process) == 2
+    assert min(by_process.values()) >= 1
+    # One dies in its second training: the other takes it up and does the rest.
+    ended = _drive(tmp_path / "one", 6, "2:0.4+0:0.4")
+    assert sorted(ended) == ["-9", "0"]
+    done = Counter(name for _, event, name in _log(tmp_path / "one") if event == "end")
+    assert len(done) == 6
+    assert set(done.values()) == {1}
+
+
+def _drive(out: Path, trials: int, *processes: str) -> list[str]:
+    ended = subprocess.run(
+        [sys.executable, str(DRIVER), str(out), str(trials), *processes],
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended.stdout.split()
+
+
+def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    with pytest.raises(
+        ParetextError, match=r"there is no trial of this parent.*leave out --resume"
+    ):
+        open_study(storage, "one", limited=True, resume=True)
+    study = open_study(storage, "one", limited=True, resume=False)  # there, and empty
+    with pytest.raises(ParetextError, match="leave out --resume"):
+        open_study(storage, "one", limited=True, resume=True)
+    study.add_trial(optuna.trial.create_trial(value=0.5))
+    assert open_study(storage, "one", limited=True, resume=True).study_name == "one"
+
+
+@pytest.mark.parametrize(
+    "storage", ["study.db", "sqlite:////no/such/folder/study.db", "nosuch://user@host/study"]
+)
+def test_a_storage_that_cannot_be_opened_is_named(storage: str) -> None:
+    with pytest.raises(ParetextError, match=r"storage .* cannot be opened .*sqlite:///study\.db"):
+        open_study(storage, "one", limited=True, resume=False)
