@@ -26,10 +26,10 @@ import optuna
 
 from paretext.compression.step import Outline
 from paretext.errors import ParetextError
+from paretext.search import study as search_study
 from paretext.search.limits import Limits
 from paretext.search.shapes import Entry, Shape, ShapeTable
 from paretext.search.space import FAMILY, Point, Space
-from paretext.search import study as search_study
 from paretext.search.study import Stop, Trials, open_study, turn
 from paretext.training import OnEpoch
 

@@ -121,13 +121,13 @@ def texts_needed(n: int, interval: Interval, limit: float) -> int | None:
 
 
 def _rounded(needed: float) -> int:
-    digits = 10 ** max(math.floor(math.log10(needed)) - 1, 0)
+    digits = int(10 ** max(math.floor(math.log10(needed)) - 1, 0))
     return math.ceil(needed / digits) * digits
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
     """broken if one is, else undecided if one is, else holds."""
-    return next((v for v in ("broken", "undecided") if v in verdicts), "holds")  # type: ignore[return-value]
+    return next((v for v in ("broken", "undecided") if v in verdicts), "holds")
 
 
 def simple(

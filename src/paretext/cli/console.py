@@ -126,7 +126,13 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     """The table, what it says, and where the files are."""
     from paretext.comparison import Comparison
     from paretext.report import steps
-    from paretext.report.table import BRIEF, brief_cells, sentences
+    from paretext.report.table import (
+        BRIEF,
+        CERTIFICATES,
+        brief_cells,
+        certificate_cells,
+        sentences,
+    )
 
     if as_json:
         dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
@@ -136,6 +142,8 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     for row in steps.versions(comparison.rows):
         if found := steps.cells(comparison, row.version):
             table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
+    if certified := certificate_cells(comparison):
+        table(CERTIFICATES, certified)
     for sentence in sentences(comparison):
         line(f"- {sentence}")
     line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
