@@ -34,7 +34,7 @@ from paretext.search.study import Stop, Trials, open_study, turn
 from paretext.training import OnEpoch
 
 PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
-BUDGET = Limits({"size": 1_000_000, "p95_latency": 0.25, "macro_f1_drop": 0.05})
+BUDGET = Limits({"size": 800_000, "p95_latency": 0.2, "macro_f1_drop": 0.05})
 
 
 @dataclass
