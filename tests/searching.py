@@ -26,10 +26,10 @@ import optuna
 
 from paretext.compression.step import Outline
 from paretext.errors import ParetextError
+from paretext.search import study as search_study
 from paretext.search.limits import Limits
 from paretext.search.shapes import Entry, Shape, ShapeTable
 from paretext.search.space import FAMILY, Point, Space
-from paretext.search import study as search_study
 from paretext.search.study import Stop, Trials, open_study, turn
 from paretext.training import OnEpoch
 
@@ -59,14 +59,18 @@ class MadeUp:
 
     def measured(self, point: Point) -> Shape:
         self.measures += 1
-        sizes = self.sizes(point)
         if self.space.values(point).get("structured_pruning.speedup", 1) > 7.5:
             raise ParetextError("so fast it cannot be")
-        cost = float(np.prod([1 + size for size in sizes]) ** (1 / len(sizes)))
-        shape = Shape(bytes=int(10_000 * cost), p95_ms=cost / 400, ms_per_text=0.1, tokens=9)
+        shape, sizes = self.true_shape(point), self.sizes(point)
         name = self.space.version(point).name
         self.table.add(Entry(family=point[FAMILY], recipe=name, sizes=sizes, shape=shape))
         return shape
+
+    def true_shape(self, point: Point) -> Shape:
+        """The geometric mean of the sizes: no polynomial, but it grows with each of them."""
+        sizes = self.sizes(point)
+        cost = float(np.prod([1 + size for size in sizes]) ** (1 / len(sizes)))
+        return Shape(bytes=int(10_000 * cost), p95_ms=cost / 400, ms_per_text=0.1, tokens=9)
 
     def trained(self, point: Point, on_epoch: OnEpoch) -> Path:
         name = self.space.version(point).name
@@ -98,12 +102,16 @@ class MadeUp:
             file.write(f"{os.getpid()} {line}\n")
 
 
+def random_points(space: Space, points: int, seed: int) -> list[Point]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    return [space.suggest(study.ask()) for _ in range(points)]
+
+
 def measure_some(workshop: MadeUp, points: int) -> None:
     """Fill the table with random points, so that it can interpolate."""
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    for _ in range(points):
+    for point in random_points(workshop.space, points, seed=1):
         with contextlib.suppress(ParetextError):
-            workshop.measured(workshop.space.suggest(study.ask()))
+            workshop.measured(point)
     workshop.measures = 0
 
 
