@@ -132,8 +132,9 @@ def test_the_table_keeps_what_was_measured_and_estimates_only_with_enough(tmp_pa
     assert again.estimate("recurrent", (1000, 64)) is None
     found = again.estimate("encoder", (1000, 64))
     assert found is not None
-    assert found.bytes == pytest.approx(10_000 + 1000 * 64, rel=0.01)
-    assert found.p95_ms == pytest.approx(0.164, rel=0.01)
+    # A tenth is taken off, or more where leaving points out shows a larger error.
+    assert 0.7 * 74_000 < found.bytes <= 74_000
+    assert 0.7 * 0.164 < found.p95_ms <= 0.164
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
@@ -156,7 +157,6 @@ def test_limits_say_what_is_broken_and_by_how_much() -> None:
         "p95_latency <= 1 ms is not met by 1.1 ms",
         "size <= 5 MB is not met by 5.1 MB",
     ]
-    assert limits.broken_costs(5.1e6, 1.1, margin=0.15) == []
     assert limits.excess_of_costs(10e6, 0.5) == pytest.approx(
         {"p95_latency": -np.log(2), "size": np.log(2)}
     )

@@ -59,14 +59,14 @@ class Limits:
         """How far above each limit, as a difference; below it is negative."""
         return {name: drops[name] - limit for name, limit in self.values.items() if name in DROPS}
 
-    def broken_costs(self, size: float, p95_ms: float, margin: float = 0.0) -> list[str]:
-        """A phrase for each limit that is exceeded by more than the share `margin`."""
+    def broken_costs(self, size: float, p95_ms: float) -> list[str]:
+        """A phrase for each limit that is exceeded."""
         found = {"size": size, "p95_latency": p95_ms}
         excess = self.excess_of_costs(size, p95_ms)
         return [
             f"{self.phrase(name)} is not met by {written(found[name], kind_of(name))}"
             for name, over in excess.items()
-            if over > math.log1p(margin)
+            if over > 0
         ]
 
     def broken_drops(self, drops: Mapping[str, float]) -> list[str]:

@@ -33,7 +33,7 @@ from paretext.errors import ParetextError
 from paretext.files import folder_bytes
 from paretext.search.front import Candidate
 from paretext.search.limits import Limits
-from paretext.search.shapes import MARGIN, Estimate, Shape
+from paretext.search.shapes import Estimate, Shape
 from paretext.search.space import FAMILY, Point
 from paretext.search.workshop import Workshop
 from paretext.training import OnEpoch
@@ -208,7 +208,7 @@ class Trials:
         """Why the point's shape cannot hold the limits; its excess goes to the sampler."""
         workshop, family = self.workshop, point[FAMILY]
         found: Shape | Estimate | None = workshop.table.estimate(family, workshop.sizes(point))
-        if found is None or not self.limits.broken_costs(found.bytes, found.p95_ms, MARGIN):
+        if found is None or not self.limits.broken_costs(found.bytes, found.p95_ms):
             try:
                 found = workshop.measured(point)
             except ParetextError as error:
@@ -216,7 +216,7 @@ class Trials:
                 return str(error)
         for clause, excess in self.limits.excess_of_costs(found.bytes, found.p95_ms).items():
             trial.set_constraint(clause, excess)
-        how = "measured" if isinstance(found, Shape) else "estimated"
+        how = "measured" if isinstance(found, Shape) else "estimated at least"
         if isinstance(found, Shape):
             trial.set_user_attr("shape", found.model_dump(mode="json"))
         broken = self.limits.broken_costs(found.bytes, found.p95_ms)
