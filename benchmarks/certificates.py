@@ -2,14 +2,15 @@
 
     python benchmarks/certificates.py RUN --eval validation.csv --docs docs/certificates.md
 
-Every version of RUN (`paretext run`, `paretext compress`) is certified against the parent's artifact
-under the default budget, with operating points at a precision of 0.9. Two more show that verdicts
-mean something: `copy` is the parent's artifact itself, and must hold every clause; `broken-int8` has
-its weights rounded as INT8 with one scale a matrix does where one channel is OUTLIER times as large
-as the others (the failure that per-channel scales prevent), and must be broken.
+Every version of RUN (`paretext run`, `paretext compress`) is certified against the parent's
+artifact under the default budget, with operating points at a precision of 0.9. Two more show that
+verdicts mean something: `copy` is the parent's artifact itself, and must hold every clause;
+`broken-int8` has its weights rounded as INT8 with one scale a matrix does where one channel is
+OUTLIER times as large as the others (the failure that per-channel scales prevent), and must be
+broken.
 
-The run's own artifacts stay as they are: all work is done on copies. Prints a Markdown table, writes
-it between the markers `certificates` of --docs, and ends with one JSON line.
+The run's own artifacts stay as they are: all work is done on copies. Prints a Markdown table,
+writes it between the markers `certificates` of --docs, and ends with one JSON line.
 """
 
 from __future__ import annotations
