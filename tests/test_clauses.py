@@ -71,7 +71,7 @@ def test_texts_that_would_decide() -> None:
 def test_as_many_texts_as_were_said_do_decide() -> None:
     """Repeat the texts: estimates stay, intervals shrink as with more texts of the kind."""
     labels, before, after = pair(0.3)
-    limit = Budget(macro_f1_drop=0.012)
+    limit = Budget(macro_f1_drop=0.012, calibration_error_rise=None, brier_rise=None)
     clause = judge(labels, before, after, LABELS, limit, resamples=2000).clauses[0]
     assert clause.verdict == "undecided"
     assert clause.texts_needed is not None

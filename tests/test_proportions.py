@@ -34,7 +34,9 @@ def numerical_z(pairs: Pairs, drop: float) -> float:
         return -sum(c * math.log(max(s, 1e-300)) for c, s in zip(counts, shares, strict=True) if c)
 
     bounds = (max(0.0, -drop), (1 - drop) / 2)
-    q = scipy.optimize.minimize_scalar(cost, bounds, method="bounded", options={"xatol": 1e-12}).x
+    q = scipy.optimize.minimize_scalar(
+        cost, bounds=bounds, method="bounded", options={"xatol": 1e-12}
+    ).x
     return (lost - won - n * drop) / math.sqrt(n * (2 * q + drop * (1 - drop)))
 
 
