@@ -1,7 +1,7 @@
 """The words that set a class apart: log odds with an informative Dirichlet prior.
 
 Raw counts find "the", ratios of counts find words seen once. Monroe, Colaresi & Quinn (2008,
-"Fightin' Words", Political Analysis 16(4), sections 3.3.1 to 3.5.1) take, of a word's odds in the
+"Fightin' Words", Political Analysis 16(4), section 3.5.1) take, of a word's odds in the
 class against its odds in all others, the logarithm of the ratio, shrunk towards the word's odds in
 the whole data (the prior), and divide it by its standard error:
 

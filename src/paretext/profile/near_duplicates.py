@@ -2,11 +2,11 @@
 
 The similarity of two texts is the Jaccard similarity of their sets of runs, after lower-casing and
 with everything but letters and digits made a blank. All pairs would be too many, so candidates come
-from MinHash signatures (Broder 1997, "On the resemblance and containment of documents", section 3)
-cut into bands (Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", section 3.4): 16 bands
-of 4 values let a pair of similarity 0.8 through with probability 0.9998. Within a bucket each text
-meets the next one only, and every candidate is compared exactly, so what is reported is true; a
-pair can be missed where a bucket holds several groups.
+from MinHash signatures (Broder 1997, "On the resemblance and containment of documents") cut into
+bands (Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", section 3.4): 16 bands of 4
+values let a pair of similarity 0.8 through with probability 0.9998. Within a bucket each text meets
+the next one only, and every candidate is compared exactly, so what is reported is true; a pair can
+be missed where a bucket holds several groups.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from paretext.profile.counting import Gathered
 from paretext.profile.near_duplicates import THRESHOLD, near
 from paretext.profile.schema import Conflict, NearDuplicates, NearPair, Row, shown
 
-_CONFLICTS, _PAIRS = 20, 12
+_CONFLICTS, _ROWS, _PAIRS = 20, 20, 12
 
 
 def conflicts(found: Identities) -> tuple[Conflict, ...]:
@@ -24,7 +24,7 @@ def conflicts(found: Identities) -> tuple[Conflict, ...]:
         same = np.flatnonzero(found.keys == found.keys[index])
         rows = {
             found.data.label_names[label]: tuple(
-                found.data.rows_at(same[found.labels[same] == label]).tolist()
+                found.data.rows_at(same[found.labels[same] == label][:_ROWS]).tolist()
             )
             for label in np.unique(found.labels[same]).tolist()
         }

@@ -208,7 +208,7 @@ class Conflict(_Part):
 
     text: str
     labels: dict[str, tuple[int, ...]]
-    """Label -> rows."""
+    """Label -> its first 20 rows."""
 
 
 class NearPair(_Part):
@@ -222,7 +222,7 @@ class NearPair(_Part):
 
 
 class NearDuplicates(_Part):
-    """Distinct texts that share nearly all their runs of 5 characters."""
+    """Distinct texts whose first 2,000 characters share nearly all their runs of 5."""
 
     texts: int
     sampled: bool

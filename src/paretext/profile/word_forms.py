@@ -3,7 +3,7 @@
 Where it does ("was loved" is joy, "a love" is not), lemmatising the texts would throw signal away.
 For every frequent lemma the table of its forms by class is tested for independence (chi-squared,
 Holm-corrected over the lemmas); the strength is Cramér's V with Bergsma's correction of its bias
-(2013, "A bias-correction for Cramér's V and Tschuprow's T", section 2), and the form that a class
+(2013, "A bias-correction for Cramér's V and Tschuprow's T"), and the form that a class
 prefers most is given with Cohen's h = 2 asin(sqrt(p)) - 2 asin(sqrt(q)) (1988, section 6.2).
 
 Words of one text are not independent, so p is a sieve here and V the finding. Lemmas come from
