@@ -1,10 +1,12 @@
-"""Size, speed and agreement of the export on RoBERTa-base's shape (125 M parameters).
+"""Size and speed of the export and of every preset on RoBERTa-base's shape (125 M parameters).
 
-    python benchmarks/base_shape.py TEXTS.csv [--texts 256] [--rounds 5] [--out result.json]
+    python benchmarks/base_shape.py TEXTS.csv [--texts 256] [--rounds 5] [--docs docs/benchmarks.md]
 
 The weights are random, so what it predicts means nothing; bytes and milliseconds are those of any
-RoBERTa-base classifier with six labels. The tokenizer is a byte-level BPE trained on the texts
-and filled up to RoBERTa's 50,265 entries. Ends with one JSON line.
+RoBERTa-base classifier with six labels. A preset's steps are applied without its distillation,
+which changes neither. The tokenizer is a byte-level BPE trained on the texts and filled up to
+RoBERTa's 50,265 entries. --docs names a page whose section `base-shape` is written anew. Ends with
+one JSON line.
 """
 
 from __future__ import annotations
@@ -12,20 +14,29 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from page import table, write_section
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from paretext.benchmark import Target, benchmark, machine
+from paretext.artifact import available_cores
+from paretext.benchmark import Cost, Target, benchmark, machine
 from paretext.classifier import Classifier
-from paretext.compression import DynamicQuantization
+from paretext.compression import Distillation, DynamicQuantization
+from paretext.compression.recipe import preset
+from paretext.compression.step import Material
+from paretext.data import Dataset
 from paretext.export import export
-from paretext.files import write_json
 from paretext.tables import read_rows
+from paretext.training import TrainingSettings
 
+PRESETS = ("safe", "small", "tiny")
+HEAD = ["version", "MB", "smaller", "ms at 1", "faster", "ms at 32", "faster", "texts/s", "peak MB"]
 VOCABULARY = 50_265
 LABELS = ("sadness", "joy", "love", "anger", "fear", "surprise")
 
@@ -84,56 +95,68 @@ def build(texts: list[str]) -> Classifier:
     return Classifier(RobertaForSequenceClassification(config).eval(), own, LABELS, 128)
 
 
+def compressed(classifier: Classifier, name: str, data: Material) -> Classifier:
+    """The preset `name` of the classifier, untaught."""
+    (version,) = preset(name)
+    for step in version.classifier_steps:
+        if not isinstance(step, Distillation):
+            print(f"{name}: {step.step} ...", flush=True)
+            classifier, _ = step.apply(classifier, data)
+    return classifier
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--texts", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--docs", type=Path)
     options = parser.parse_args()
     texts = [str(row["text"]) for row in read_rows(options.data)]
+    # No step but the one that is left out looks at labels.
+    data = Dataset(tuple(texts), np.arange(len(texts)) % len(LABELS), LABELS)
+    material = Material(data, data, TrainingSettings())
+    some = texts[: options.texts]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        classifier = build(texts)
-        classifier.save(folder / "pytorch")
-        some = texts[: options.texts]
-        quantization = DynamicQuantization()
+        whole = build(texts)
+        whole.save(folder / "pytorch")
+        int8 = DynamicQuantization()
         made = {
-            "onnx-fp32": export(classifier, folder / "fp32", some[:64]),
-            "onnx-int8": export(classifier, folder / "int8", some[:64], quantization=quantization),
+            "parent": export(whole, folder / "parent", some[:64]),
+            "INT8 alone": export(whole, folder / "int8", some[:64], quantization=int8),
         }
-        targets = [Target("pytorch-fp32", folder / "pytorch", "pytorch")]
+        for name in PRESETS:
+            small, quantization = compressed(whole, name, material), preset(name)[0].quantization
+            made[name] = export(small, folder / name, some[:64], quantization=quantization)
+        targets = [Target("pytorch", folder / "pytorch", "pytorch")]
         targets += [Target(name, artifact.folder) for name, artifact in made.items()]
         measured = benchmark(targets, some, threads=options.threads, rounds=options.rounds)
-        first = measured["pytorch-fp32"].cost
-        rows = []
-        for name, each in measured.items():
-            cost = each.cost
-            row = {
-                "version": name,
-                "bytes": cost.bytes,
-                "peak_memory_bytes": cost.peak_memory_bytes,
-                "batch1_ms_p50": cost.batch1_ms_p50,
-                "batch32_ms_per_text": cost.batch32_ms_per_text,
-                "bulk_texts_per_second": cost.bulk_texts_per_second,
-                "batch1_speedup": first.batch1_ms_p50 / cost.batch1_ms_p50,
-                "batch32_speedup": first.batch32_ms_per_text / cost.batch32_ms_per_text,
-                "rounds": cost.rounds,
-            }
-            if name in made:
-                row["agreement"] = made[name].manifest.agreement.model_dump()
-            rows.append(row)
-            print(
-                f"{name:13} {cost.bytes / 1e6:6.1f} MB (peak {cost.peak_memory_bytes / 1e6:5.0f}),"
-                f" batch 1 {cost.batch1_ms_p50:6.2f} ms ({row['batch1_speedup']:.2f}x),"
-                f" batch 32 {cost.batch32_ms_per_text:6.2f} ms ({row['batch32_speedup']:.2f}x),"
-                f" bulk {cost.bulk_texts_per_second:6.1f} texts/s"
-            )
-    result = {"machine": machine(options.threads or 0), "texts": options.texts, "versions": rows}
-    if options.out:
-        write_json(options.out, result)
-    print(json.dumps(result))
+    costs = [each.cost for each in measured.values()]
+    here = machine(options.threads)
+    text = (
+        f"RoBERTa-base's shape with random weights, {len(some)} texts; {here['cpu']}, "
+        f"{here['threads']} cores.\n\n{table([HEAD, *(cells(cost, costs[0]) for cost in costs)])}"
+    )
+    print(text)
+    if options.docs:
+        write_section(options.docs, "base-shape", text, "RoBERTa-base's shape")
+    print(json.dumps({"machine": here, "versions": [asdict(cost) for cost in costs]}))
+
+
+def cells(cost: Cost, first: Cost) -> list[str]:
+    return [
+        cost.name,
+        f"{cost.bytes / 1e6:.1f}",
+        f"{first.bytes / cost.bytes:.1f}x",
+        f"{cost.batch1_ms_p50:.2f}",
+        f"{first.batch1_ms_p50 / cost.batch1_ms_p50:.1f}x",
+        f"{cost.batch32_ms_per_text:.3f}",
+        f"{first.batch32_ms_per_text / cost.batch32_ms_per_text:.1f}x",
+        f"{cost.bulk_texts_per_second:,.0f}",
+        f"{cost.peak_memory_bytes / 1e6:,.0f}",
+    ]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from page import write_section
 
 from paretext.artifact import GROUP_TOKENS, Artifact, available_cores
 from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine
@@ -51,7 +52,6 @@ from paretext.files import folder_bytes, write_json
 from paretext.tables import read_rows
 
 sys.path.insert(0, str(Path(__file__).with_name("peers")))
-from table import write_section
 from tools import onnxruntime_plain as plain
 
 PRODUCTS = ("MatMulIntegerToFloat", "MatMulInteger", "DynamicQuantizeMatMul")

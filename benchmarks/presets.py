@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
-
-from table import write_section
+from page import table, write_section
 
 from paretext.comparison import BASELINE, Comparison
 from paretext.report import steps
@@ -103,11 +100,6 @@ def step_tables(comparison: Comparison) -> list[str]:
             lines = [list(steps.COLUMNS), *map(list, cells)]
             made.append(f"`{row.version}`, each step against the one before:\n\n{table(lines)}")
     return made
-
-
-def table(lines: list[list[str]]) -> str:
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([rows[0], "|" + "---|" * len(lines[0]), *rows[1:]])
 
 
 if __name__ == "__main__":

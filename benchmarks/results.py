@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from page import table
+
 from paretext.comparison import Comparison
 
 # version: MB, ms per text, macro-F1, balanced accuracy in %, kappa
@@ -45,14 +47,6 @@ STUDY_3 = {  # F1 and recall in % ("Acc%" in the study) for each label
 }
 
 
-def row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join([row(head), "|" + "---|" * len(head), *map(row, rows)])
-
-
 def table_2(comparison: Comparison) -> str:
     head = ["model", "size (MB)", "ms per text, batch 32", "macro-F1", "balanced accuracy", "kappa"]
     study = {**STUDY_2, **STUDY_21}
@@ -71,7 +65,7 @@ def table_2(comparison: Comparison) -> str:
         ]
         for each in comparison.rows
     ]
-    return table(head, rows)
+    return table([head, *rows])
 
 
 def table_3(comparison: Comparison) -> str:
@@ -85,7 +79,7 @@ def table_3(comparison: Comparison) -> str:
         f1, recall = each.quality.f1, each.quality.recall
         pairs = [f"{f1[i].estimate:.3f} / {recall[i].estimate * 100:.1f}" for i in order]
         rows.append([f"here: {each.version}", *pairs])
-    return table(["model", *LABELS], rows)
+    return table([["model", *LABELS], *rows])
 
 
 def seeds(runs: list[Comparison]) -> str:
@@ -112,7 +106,7 @@ def seeds(runs: list[Comparison]) -> str:
                 ),
             ]
         )
-    return table(head, rows)
+    return table([head, *rows])
 
 
 def faster(run: Comparison, version: str, cost: str) -> float:
@@ -139,13 +133,15 @@ def main() -> None:
             settings=", ".join(f"{k} {v}" for k, v in training.items() if k != "seed"),
             seeds=", ".join(str(each["recipe"]["training"]["seed"]) for _, each in loaded),
             table_1=table(
-                ["model", "macro-F1"],
-                [[f"study: {name}", f"{f1:.2f}"] for name, f1 in STUDY_1.items()]
-                + [
-                    [f"here: {r.version}", f"{r.quality.macro_f1.estimate:.3f}"]
-                    for r in first.rows
-                    if r.version != "pytorch" and not r.recipe
-                ],
+                [
+                    ["model", "macro-F1"],
+                    *([f"study: {name}", f"{f1:.2f}"] for name, f1 in STUDY_1.items()),
+                    *(
+                        [f"here: {r.version}", f"{r.quality.macro_f1.estimate:.3f}"]
+                        for r in first.rows
+                        if r.version != "pytorch" and not r.recipe
+                    ),
+                ]
             ),
             table_2=table_2(first),
             table_3=table_3(first),

@@ -37,7 +37,7 @@ def before(owner: Any, name: str, when: Callable[..., bool] = lambda *_: True) -
 
 
 def in_the_middle_of_epoch_2() -> None:
-    """Of a training, or of the fine-tuning after pruning: whichever comes first."""
+    """Of a training, of the fine-tuning after pruning or a distillation: which comes first."""
     from transformers import Trainer
 
     steps = iter(range(EPOCH + 6))

@@ -16,6 +16,7 @@ import pytest
 import tiny
 import torch
 import transformers
+from graphs import graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -71,18 +72,6 @@ def fp32(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Ar
 def int8(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("int8") / "artifact"
     return export(classifier, folder, TEXTS, quantization=DynamicQuantization())
-
-
-def graph_of(artifact: Artifact) -> onnx.GraphProto:
-    return onnx.load(artifact.folder / "model.onnx").graph
-
-
-def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-
-
-def operators(graph: onnx.GraphProto) -> Counter[str]:
-    return Counter(node.op_type for node in graph.node)
 
 
 # The float32 graph ----------------------------------------------------------------------------

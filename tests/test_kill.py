@@ -25,6 +25,11 @@ training: {epochs: 2, batch_size: 8, learning_rate: 5.0e-3, precision: fp32, dev
 versions:
   - {name: pruned, steps: [{step: magnitude_pruning, recovery_epochs: 2}]}
   - {name: pruned-int8, from: pruned, steps: [{step: dynamic_quantization}]}
+  - name: taught
+    steps:
+      - {step: vocabulary}
+      - {step: distillation, epochs: 2, copies: 0, batch_size: 8, learning_rate: 5.0e-3}
+      - {step: dynamic_quantization}
 """
 
 # Each kill, and the words that the process after it (killed at the next point) must say, and not.
@@ -60,8 +65,13 @@ KILLS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("recovery after pruning",),
     ),
     (
+        "in_the_middle_of_epoch_2",  # now of the distillation
+        ("taught.1-vocabulary: kept", "distillation: goes on from checkpoint-13"),
+        ("distillation: epoch 1", "teacher's answers", "pruned: made"),
+    ),
+    (
         "in_the_middle_of_the_comparison",
-        ("roberta: kept", "pruned: kept", "artifact pruned-int8: kept"),
+        ("roberta: kept", "pruned: kept", "taught.2-distillation: kept", "artifact taught: kept"),
         ("made", "comparison: kept"),
     ),
     ("never", ("comparison: kept",), ("made",)),
@@ -90,7 +100,8 @@ def test_a_run_killed_in_every_stage_ends_as_one_that_never_was(
         text=True,
         timeout=280,
     )
-    said = [path.read_text(encoding="utf-8") for path in sorted(tmp_path.glob("*.log"))]
+    logs = sorted(tmp_path.glob("*.log"), key=lambda path: int(path.stem))
+    said = [path.read_text(encoding="utf-8") for path in logs]
     statuses = [line for line in ended.stdout.splitlines() if line in ("-9", "0", "1", "2")]
     assert statuses == ["0", *["-9"] * (len(points) - 2), "0", "0"], said
     for (point, expected, unexpected), log in zip(KILLS, said[2:], strict=True):
@@ -114,7 +125,7 @@ def _quality(run: Path) -> list[dict[str, str]]:
     """comparison.csv without what is timed."""
     with (run / "comparison" / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 4
+    assert len(rows) == 7
     return [{k: v for k, v in row.items() if not k.startswith(TIMED)} for row in rows]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import tiny
+from graphs import graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
@@ -59,18 +59,6 @@ def int8(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Ar
 def static(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("static") / "artifact"
     return export(classifier, folder, TEXTS, quantization=StaticQuantization())
-
-
-def graph_of(artifact: Artifact) -> onnx.GraphProto:
-    return onnx.load(artifact.folder / "model.onnx").graph
-
-
-def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-
-
-def operators(graph: onnx.GraphProto) -> Counter[str]:
-    return Counter(node.op_type for node in graph.node)
 
 
 def model_of(

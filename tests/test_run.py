@@ -17,14 +17,20 @@ import toy
 from onnx import numpy_helper
 from sklearn.metrics import cohen_kappa_score, f1_score
 
+import paretext.certification.versions
 import paretext.compression.build
 import paretext.run
 from paretext.artifact import Artifact
+from paretext.certification.certificate import Certificate
+from paretext.certification.versions import certify_versions
 from paretext.classifier import Classifier
+from paretext.comparison import Comparison
 from paretext.compression import MagnitudePruning, Recipe, Version, compress
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import files_below, folder_bytes, sha256
+from paretext.manifest import Manifest
+from paretext.report.certificate import BADGES
 from paretext.run import Data, candidate_names, prepare, run, train
 from paretext.training import TrainingSettings
 
@@ -92,7 +98,7 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     out = done.out
     assert {path.name for path in out.iterdir()} == {
         *("run.json", "parent.json", "candidates", "classifiers", "artifacts", "comparison"),
-        ".stages",
+        *("certificates", ".stages"),
     }
     assert {path.name for path in (out / "artifacts").iterdir()} == {
         *("parent", "pruned", "int8", "pruned-int8"),
@@ -108,6 +114,44 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     ]
     values = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert Recipe.model_validate(values["recipe"]) == done.recipe
+
+
+def test_a_run_certifies_every_compressed_version_against_the_parents_artifact(done: Run) -> None:
+    table = Comparison.read(done.out / "comparison")
+    text = (done.out / "comparison" / "comparison.md").read_text(encoding="utf-8")
+    reference = Manifest.read(done.out / "artifacts" / "parent").identity
+    assert {path.name for path in (done.out / "certificates").iterdir()} == {
+        *("pruned-flips.csv", "int8-flips.csv", "pruned-int8-flips.csv")
+    }
+    for name in ("pruned", "int8", "pruned-int8"):
+        certificate = Certificate.of(done.out / "artifacts" / name)
+        assert certificate is not None
+        assert certificate.reference.digest == reference
+        assert done.data.evaluation is not None
+        assert certificate.data.fingerprint == done.data.evaluation.fingerprint
+        badge = table.row(name).certificate
+        assert badge is not None
+        assert (badge.verdict, badge.reference) == (certificate.verdict, "parent")
+        assert f"| {name} | {BADGES[badge.verdict]} | parent |" in text
+        drop = table.row(name).drops
+        assert drop is not None
+        # two routes to one number
+        found = certificate.clause("macro_f1_drop").found
+        assert (found.estimate, found.low, found.high) == pytest.approx(
+            (drop.macro_f1.estimate, drop.macro_f1.low, drop.macro_f1.high)
+        )
+    assert Certificate.of(done.out / "artifacts" / "parent") is None
+
+
+def test_data_that_cannot_carry_a_certificate_is_said(
+    done: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = Path(shutil.copytree(done.out, tmp_path / "out"))
+    short = done.data.evaluation.take(range(30))  # type: ignore[union-attr]
+    with caplog.at_level("INFO", logger="paretext"):
+        certify_versions([out / "artifacts" / "int8"], out / "artifacts" / "parent", short, out)
+    assert "no certificate for int8: " in caplog.text
+    assert "too few texts" in caplog.text
 
 
 def test_the_tables_quality_is_scikit_learns_on_the_artifacts_own_predictions(done: Run) -> None:
@@ -180,6 +224,7 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
         (paretext.compression.build, "export"),
     ):
         monkeypatch.setattr(place, name, never)
+    monkeypatch.setattr(paretext.certification.versions, "certify", never)
     before = state(done.out, "candidates", "classifiers", "artifacts", "comparison")
     table = run(done.data, done.recipe, done.out, threads=1, rounds=1)
     assert state(done.out, "candidates", "classifiers", "artifacts", "comparison") == before
@@ -201,7 +246,10 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(done: Run, tmp_path: P
     )
     assert state(out, *kept) == before
     new = state(out, *redone)
-    assert new.keys() == old.keys()
+    # What is made anew has no certificate: the old one was about another artifact.
+    certified = {path for path in old if path.endswith("certificate.json")}
+    assert len(certified) == 2
+    assert new.keys() == old.keys() - certified
     assert all(new[name] > old[name] for name in new)
     share = Artifact.load(out / "artifacts" / "pruned-int8").manifest.recipe[0]["amount"]
     assert share == 0.5
@@ -224,8 +272,11 @@ def test_the_verbs_one_after_another_make_what_run_makes(
     assert compressed.status == 0, compressed.err
     manifests = json.loads(compressed.out)
     assert list(manifests) == ["parent", "pruned", "int8", "pruned-int8"]
-    for part in ("candidates", "classifiers", "artifacts"):
+    for part in ("candidates", "classifiers"):
         assert digests(out / part) == digests(done.out / part)
+    for name in manifests:  # a run certifies them beside
+        made, expected_one = (Manifest.read(root / "artifacts" / name) for root in (out, done.out))
+        assert made.identity == expected_one.identity
 
     compared = command(
         "compare", out, "--eval", evaluation, "--rounds", 1, "--threads", 1, "--json"

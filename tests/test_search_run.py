@@ -14,7 +14,8 @@ from conftest import Command
 
 from paretext import progress
 from paretext.certification.certificate import Certificate
-from paretext.compression.recipe import Recipe
+from paretext.compression import Distillation, DynamicQuantization, Layers, LowRankEmbeddings
+from paretext.compression.recipe import Recipe, Version, preset
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes
 from paretext.search import Found, Space, search
@@ -29,7 +30,7 @@ RECIPE = Recipe(
 SPACE = Space(
     families={
         "recurrent": Family(
-            preset="tiny",
+            recipes=preset("tiny"),
             settings={
                 "vocabulary.minimum_count": Whole(low=1, high=3),
                 "recurrent_student.cell": Choice(names=("gru", "lstm")),
@@ -40,7 +41,17 @@ SPACE = Space(
             },
         ),
         "shallow": Family(
-            preset="small",
+            recipes=(
+                Version(
+                    name="shallow",
+                    steps=(
+                        Layers(keep=1),
+                        LowRankEmbeddings(rank=16),
+                        Distillation(epochs=3, copies=1),
+                        DynamicQuantization(),
+                    ),
+                ),
+            ),
             settings={
                 "layers.keep": Whole(low=1, high=2),
                 "low_rank_embeddings.rank": Whole(low=8, high=24, step=8),

@@ -123,7 +123,7 @@ def test_a_space_without_new_points_ends_the_search(
     monkeypatch.setattr("paretext.search.study.REFUSALS", 5)
     workshop = MadeUp(tmp_path)
     only = workshop.space.families["recurrent"]
-    values = only.centre()
+    values = only.centres()[0]
     fixed = {
         name: allowed.model_copy(update={"low": values[name], "high": values[name]})
         if hasattr(allowed, "low")

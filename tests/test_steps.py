@@ -179,8 +179,10 @@ def test_a_student_learns_its_teachers_answers_not_the_labels(
         origin, _ = step.apply(origin, data)
     teacher = Oracle()
     taught = Material(data.train, data.selection, TRAINING, teacher, unlabelled=("more", "text"))
-    step = Distillation(epochs=12, learning_rate=5e-3, batch_size=8, copies=1)
+    dropout = None if student == "recurrent" else 0
+    step = Distillation(epochs=12, learning_rate=5e-3, batch_size=8, copies=1, dropout=dropout)
     made, said = step.apply(origin, taught)
+    assert made.model.config.dropout == 0  # the student's own, or as it was asked for
     texts = data.train.texts
 
     def distance(answers: np.ndarray) -> float:  # type: ignore[type-arg]
@@ -324,6 +326,10 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
             r"layers comes after recurrent_student",
         ),
         ([RecurrentStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
+        (
+            [RecurrentStudent(), Distillation(dropout=0)],
+            r"distillation with dropout comes after recurrent_student",
+        ),
         (
             [RecurrentStudent(), Distillation(states_weight=1)],
             r"distillation with states_weight comes after recurrent_student",

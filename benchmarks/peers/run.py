@@ -26,10 +26,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))  # for page
+
 from environments import NotInstalled, environment
 from job import Job
+from page import write_section
 from process import PeerFailed, Process
-from table import markdown, write_section
+from table import markdown
 
 from paretext.artifact import available_cores
 from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine

@@ -1,9 +1,10 @@
-"""results -> Markdown, and into the marked section of a page."""
+"""results -> Markdown."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
+
+from page import table
 
 HEAD = (
     *("version", "macro-F1", "drop from {reference}, 95% interval", "accuracy", "MB"),
@@ -18,10 +19,11 @@ def markdown(results: dict[str, Any]) -> str:
     titles = {each["name"]: each["title"] for each in measured}
     reference = titles.get(results["reference"], "nothing: the reference is not in this run")
     head = [cell.format(reference=reference) for cell in HEAD]
-    lines = [_row(head), "|" + "---|" * len(head), *(_row(_cells(each)) for each in measured)]
-    lines += [_row([each["title"], each["error"], *[""] * (len(head) - 2)]) for each in failed]
+    rows = [head, *map(_cells, measured)]
+    rows += [[each["title"], each["error"], *[""] * (len(head) - 2)] for each in failed]
     machine, data = results["machine"], results["data"]
-    lines += [
+    lines = [
+        table([[cell.replace("|", "/") for cell in row] for row in rows]),
         "",
         f"{data['texts']:,} texts, {results['rounds']} rounds, {machine['threads']} threads on "
         f"{machine['cpu']} ({', '.join(machine['instruction_sets'])}), Python {machine['python']}. "
@@ -33,20 +35,6 @@ def markdown(results: dict[str, Any]) -> str:
     ]
     lines += [f"- **{each['title']}**: {each['settings']}. {_versions(each)}." for each in measured]
     return "\n".join(lines)
-
-
-def write_section(page: Path, name: str, text: str, title: str) -> None:
-    """Replace what stands between <!-- name:start --> and <!-- name:end -->, or append it."""
-    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
-    section = f"{start}\n{text.strip()}\n{end}"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    old = page.read_text(encoding="utf-8") if page.exists() else ""
-    if start in old and end in old:
-        before, rest = old.split(start, 1)
-        new = before + section + rest.split(end, 1)[1]
-    else:
-        new = f"{old.rstrip()}\n\n## {title}\n\n{section}\n".lstrip()
-    page.write_text(new, encoding="utf-8")
 
 
 def _cells(each: dict[str, Any]) -> list[str]:
@@ -66,7 +54,3 @@ def _cells(each: dict[str, Any]) -> list[str]:
 
 def _versions(each: dict[str, Any]) -> str:
     return ", ".join(f"{name} {version}" for name, version in each["versions"].items())
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"

@@ -88,7 +88,7 @@ class CompactLayer(nn.Module):
         super().__init__()
         width = config.hidden_size
         self.heads, self.head_size, self.neurons = heads, head_size, neurons
-        self.dropout = config.dropout
+        self.config = config
         self.activation = ACTIVATIONS[config.activation]
         if heads:
             self.query = nn.Linear(width, heads * head_size)
@@ -103,7 +103,7 @@ class CompactLayer(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """x (batch, sequence, width); `rows` are those rows of x that are asked for."""
-        chance = self.dropout if self.training else 0.0
+        chance = self.config.dropout if self.training else 0.0
         if self.heads:
             q, k, v = self._split(self.query(rows)), self._split(self.key(x)), self.value(x)
             context = nn.functional.scaled_dot_product_attention(

@@ -19,6 +19,8 @@ import numpy as np
 
 from paretext.artifact import Artifact, available_cores
 from paretext.benchmark import Cost, Measured, Target, benchmark, machine
+from paretext.certification.certificate import Certificate
+from paretext.certification.records import Verdict
 from paretext.data import Dataset
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
@@ -43,6 +45,30 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Badge:
+    """What the certificate in a version's artifact says, and the clauses that do not hold."""
+
+    verdict: Verdict
+    reference: str
+    broken: tuple[str, ...]
+    undecided: tuple[str, ...]
+
+    @classmethod
+    def of(cls, artifact: Path) -> Badge | None:
+        found = Certificate.of(artifact)
+        if found is None:
+            return None
+        return cls(
+            found.verdict,
+            found.reference.name,
+            *(
+                tuple(clause.name for clause in found.clauses if clause.verdict == verdict)
+                for verdict in ("broken", "undecided")
+            ),
+        )
+
+
+@dataclass(frozen=True)
 class Row:
     """Everything measured of one version. `drops` is None where there is no parent."""
 
@@ -52,6 +78,7 @@ class Row:
     drops: Drops | None
     cost: Cost
     recipe: tuple[dict[str, Any], ...]
+    certificate: Badge | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +185,7 @@ def _row(version: Version, measured: dict[str, Measured], data: Dataset, seed: i
         drops=drops,
         cost=measured[name].cost,
         recipe=Manifest.read(version.target.folder).recipe if artifact else (),
+        certificate=Badge.of(version.target.folder) if artifact else None,
     )
 
 
@@ -248,6 +276,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
                 "flips": asdict(row.drops.flips),
             },
             "rounds": row.cost.rounds,
+            "certificate": row.certificate and asdict(row.certificate),
         }
         for row, flat in zip(comparison.rows, comparison.flat(), strict=True)
     ]
@@ -292,7 +321,15 @@ def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
             },
         ),
         recipe=tuple(values["recipe"]),
+        certificate=_read_badge(values.get("certificate")),
     )
+
+
+def _read_badge(values: dict[str, Any] | None) -> Badge | None:
+    if not values:
+        return None
+    clauses = {name: tuple(values[name]) for name in ("broken", "undecided")}
+    return Badge(verdict=values["verdict"], reference=values["reference"], **clauses)
 
 
 def _interval(values: dict[str, float | None]) -> Interval:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,11 @@ import numpy.typing as npt
 from paretext.data_reading import OnBadRow, is_unicode, read_label_names, read_labelled
 from paretext.errors import ParetextError
 
-__all__ = ["Dataset", "read_label_names", "require_trainable"]
+__all__ = ["Dataset", "Fingerprint", "Labelled", "read_label_names", "require_trainable"]
 
 Indices = Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
+Chunk = tuple[Sequence[str], npt.NDArray[np.int64]]
+"""Some texts and their labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,23 +106,27 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of label names, texts and labels, in order.
-
-        Every string goes in after its length in bytes, and each list after its count, so no two
-        different datasets give the same bytes: ("ab", "c") is not ("a", "bc").
-        """
-        digest = hashlib.sha256(b"paretext-dataset-1")
-        for strings in (self.label_names, self.texts):
-            digest.update(len(strings).to_bytes(8, "little"))
-            for string in strings:
-                coded = string.encode("utf-8")
-                digest.update(len(coded).to_bytes(8, "little") + coded)
-        digest.update(self.labels.astype("<i8").tobytes())
-        return digest.hexdigest()
+        """SHA-256 (hex) of label names, texts and labels, in order."""
+        fingerprint = Fingerprint(self.label_names, len(self))
+        fingerprint.add(self.texts)
+        return fingerprint.hexdigest(self.labels)
 
     def counts(self) -> npt.NDArray[np.int64]:
         """(K,) number of texts of each label."""
         return np.bincount(self.labels, minlength=len(self.label_names)).astype(np.int64)
+
+    def chunks(self, size: int = 8192) -> Iterator[Chunk]:
+        """All texts and labels in order, up to `size` at a time."""
+        for begin in range(0, len(self), size):
+            yield self.texts[begin : begin + size], self.labels[begin : begin + size]
+
+    def texts_at(self, indices: npt.NDArray[np.int64]) -> list[str]:
+        """The texts at `indices`, in that order."""
+        return [self.texts[i] for i in indices]
+
+    def rows_at(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The numbers that the texts at `indices` have for people: counted from 1."""
+        return indices + 1
 
     def take(self, indices: Indices) -> Dataset:
         """The rows at `indices` (integers, in that order, or a mask of n booleans).
@@ -166,7 +173,52 @@ class Dataset:
         )
 
 
-def require_trainable(dataset: Dataset) -> None:
+class Labelled(Protocol):
+    """What counting needs of labelled texts: a Dataset in memory, or a file read in passes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label_names(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def counts(self) -> npt.NDArray[np.int64]: ...
+
+    def chunks(self) -> Iterator[Chunk]: ...
+
+    def texts_at(self, indices: npt.NDArray[np.int64]) -> list[str]: ...
+
+    def rows_at(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]: ...
+
+
+class Fingerprint:
+    """`Dataset.fingerprint`, from n texts that come in parts.
+
+    Every string goes in after its length in bytes, and each list after its count, so no two
+    different datasets give the same bytes: ("ab", "c") is not ("a", "bc").
+    """
+
+    def __init__(self, label_names: tuple[str, ...], n: int) -> None:
+        self._digest = hashlib.sha256(b"paretext-dataset-1")
+        self._digest.update(len(label_names).to_bytes(8, "little"))
+        self.add(label_names)
+        self._digest.update(n.to_bytes(8, "little"))
+
+    def add(self, strings: Sequence[str]) -> None:
+        for string in strings:
+            coded = string.encode("utf-8")
+            self._digest.update(len(coded).to_bytes(8, "little") + coded)
+
+    def hexdigest(self, labels: npt.NDArray[np.integer[Any]]) -> str:
+        """SHA-256 (hex), given the (n,) labels of all texts."""
+        digest = self._digest.copy()
+        digest.update(labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def require_trainable(dataset: Labelled) -> None:
     """Raise ParetextError unless at least two labels have texts.
 
     A label with one text can be trained on; it cannot be held out, and `Dataset.split` says so.

@@ -14,13 +14,13 @@ and inner spaces count. On the emotion data the strictest reading (exact strings
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from paretext.data import Dataset
+from paretext.data import Dataset, Fingerprint, Labelled
 from paretext.errors import ParetextError
 from paretext.progress import say
 
@@ -95,17 +95,73 @@ def text_identity(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def check(train: Dataset, evaluation: Dataset | None = None) -> DataReport:
+class Identities:
+    """What tells n texts apart, from texts that come in parts: 12 bytes a text, however long.
+
+    A text is known by Python's 64-bit hash of its identity; the chance that two among a million
+    different texts share one is 3 in 100 million.
+    """
+
+    def __init__(self, data: Labelled) -> None:
+        self.data = data
+        self.keys = np.empty(len(data), np.int64)
+        """(n,) equal for equal texts, in this process."""
+        self.labels = np.empty(len(data), np.int32)
+        self._fingerprint = Fingerprint(data.label_names, len(data))
+        self._n = 0
+
+    def add(self, texts: Sequence[str], labels: npt.NDArray[np.int64]) -> None:
+        part = slice(self._n, self._n + len(texts))
+        self.keys[part], self.labels[part] = _keys(texts), labels
+        self._fingerprint.add(texts)
+        self._n = part.stop
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint.hexdigest(self.labels)
+
+    def first_rows(self) -> npt.NDArray[np.int64]:
+        """Index of the first row of each distinct text, in order."""
+        return np.sort(np.unique(self.keys, return_index=True)[1]).astype(np.int64)
+
+    def conflicting_keys(self) -> npt.NDArray[np.int64]:
+        """The keys of the texts that stand with two or more labels."""
+        order = np.lexsort((self.labels, self.keys))
+        keys, labels = self.keys[order], self.labels[order]
+        differs = (keys[1:] == keys[:-1]) & (labels[1:] != labels[:-1])
+        return np.unique(keys[1:][differs])
+
+    def leaked(self, known: Identities) -> npt.NDArray[np.bool_]:
+        """(n,) whether the text also stands in `known`."""
+        return np.isin(self.keys, known.keys)
+
+
+def identities(data: Labelled) -> Identities:
+    """One pass over `data`."""
+    found = Identities(data)
+    for texts, labels in data.chunks():
+        found.add(texts, labels)
+    return found
+
+
+def check(train: Labelled, evaluation: Labelled | None = None) -> DataReport:
     """Count rows, classes, repeats, conflicts and leaks; changes nothing."""
-    report = DataReport(**_part(train).model_dump())
+    held = None if evaluation is None else identities(evaluation)
+    return report(identities(train), held)
+
+
+def report(train: Identities, evaluation: Identities | None) -> DataReport:
+    """What `check` says, of texts that have been passed over."""
+    found = DataReport(**_part(train).model_dump())
     if evaluation is None:
-        return report
-    leaked = [evaluation.texts[i] for i in np.flatnonzero(_leaked(train, evaluation))]
-    return report.model_copy(
+        return found
+    leaked = np.flatnonzero(evaluation.leaked(train))
+    distinct = leaked[np.sort(np.unique(evaluation.keys[leaked], return_index=True)[1])]
+    return found.model_copy(
         update={
             "evaluation": _part(evaluation),
             "leaked_texts": len(leaked),
-            "leak_examples": tuple(dict.fromkeys(leaked))[:_EXAMPLES],
+            "leak_examples": tuple(evaluation.data.texts_at(distinct[:_EXAMPLES])),
         }
     )
 
@@ -116,7 +172,7 @@ def drop_leaks(train: Dataset, evaluation: Dataset) -> Dataset:
     The training data stays whole: a cleaner test is worth more than a few rows of it. Says how many
     rows went. Raises ParetextError if none would be left.
     """
-    leaked = _leaked(train, evaluation)
+    leaked = np.isin(_keys(evaluation.texts), _keys(train.texts))
     count = int(leaked.sum())
     if count == len(evaluation):
         raise ParetextError(
@@ -141,28 +197,21 @@ def say_cut(split: str, longer: int, texts: int, max_length: int) -> None:
         )
 
 
-def _leaked(train: Dataset, evaluation: Dataset) -> npt.NDArray[np.bool_]:
-    known = {text_identity(text) for text in train.texts}
-    return np.array([text_identity(text) in known for text in evaluation.texts], dtype=np.bool_)
+def _keys(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    return np.fromiter((hash(text_identity(text)) for text in texts), np.int64, len(texts))
 
 
-def _part(data: Dataset) -> PartReport:
-    first: dict[str, int] = {}  # identity -> first row with it
-    pairs: set[tuple[str, int]] = set()
-    for row, (text, label) in enumerate(zip(data.texts, data.labels.tolist(), strict=True)):
-        key = text_identity(text)
-        first.setdefault(key, row)
-        pairs.add((key, label))
-    labels_of = Counter(key for key, _ in pairs)
-    conflicts = [data.texts[row] for key, row in first.items() if labels_of[key] > 1]
+def _part(found: Identities) -> PartReport:
+    data, first = found.data, found.first_rows()
+    conflicts = first[np.isin(found.keys[first], found.conflicting_keys())]
     return PartReport(
         name=data.name,
-        fingerprint=data.fingerprint,
+        fingerprint=found.fingerprint,
         rows=len(data),
         class_counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
         duplicate_texts=len(data) - len(first),
         conflicting_texts=len(conflicts),
-        conflict_examples=tuple(conflicts[:_EXAMPLES]),
+        conflict_examples=tuple(data.texts_at(conflicts[:_EXAMPLES])),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -46,7 +46,9 @@ class Labelled(NamedTuple):
     name: str
 
 
-class _Label(NamedTuple):
+class Label(NamedTuple):
+    """A label as its source has it."""
+
     row: int  # counted from 1
     value: str  # an integer in its shortest form, if it is one
 
@@ -63,20 +65,10 @@ def read_labelled(
     """Read a labelled dataset; see `paretext.data.Dataset.read` for the arguments."""
     if on_bad_row not in ("fail", "skip"):
         raise ParetextError(f"on_bad_row is {on_bad_row!r}: use 'fail' or 'skip'.")
-    if label_names is not None and (
-        isinstance(label_names, str) or not all(isinstance(name, str) for name in label_names)
-    ):
-        raise ParetextError(f"label_names is {label_names!r}: give a list of strings.")
     opened = open_source(source, split)
     text, label = choose_columns(opened, text_column, label_column)
-    own_names = opened.class_names.get(label)
-    texts, labels = _clean_rows(opened, text, label, own_names, on_bad_row)
-    if label_names is not None:
-        names, indices = _look_up(labels, tuple(label_names), opened.name)
-    elif own_names is not None:
-        names, indices = _look_up(labels, own_names, opened.name)
-    else:
-        names, indices = _name_labels(labels, opened.name)
+    texts, labels = _clean_rows(opened, text, label, on_bad_row)
+    names, indices = name_labels(labels, label_names, opened.class_names.get(label), opened.name)
     return Labelled(texts, indices, names, opened.name)
 
 
@@ -181,41 +173,76 @@ def _only(candidates: list[str], source: Source, what: str) -> str:
     )
 
 
-def _clean_rows(
-    source: Source,
-    text_column: str,
-    label_column: str,
-    own_names: tuple[str, ...] | None,
-    on_bad_row: OnBadRow,
-) -> tuple[list[str], list[_Label]]:
-    """Texts and raw labels of the good rows; bad ones are counted by kind."""
-    texts: list[str] = []
-    labels: list[_Label] = []
-    bad: dict[str, list[int]] = {}
-    n = 0
+def good_rows(
+    source: Source, text_column: str, label_column: str, bad: dict[str, list[int]]
+) -> Iterator[tuple[str, Label]]:
+    """Text and raw label of every row that can be used, in order.
+
+    The others go to `bad`: what is wrong with them -> their row numbers.
+    """
+    own_names = source.class_names.get(label_column)
     for n, row in enumerate(source.rows(text_column, label_column), start=1):
         text, label = row.get(text_column), row.get(label_column)
         problem = _text_problem(text) or ("no label" if _is_missing(label, own_names) else "")
         if problem:
             bad.setdefault(problem, []).append(n)
             continue
-        texts.append(str(text))
-        labels.append(_Label(n, _label_value(label, own_names, source.name, n)))
+        yield str(text), Label(n, _label_value(label, own_names, source.name, n))
+
+
+def require_rows(
+    source: Source, good: int, bad: dict[str, list[int]], on_bad_row: OnBadRow
+) -> None:
+    """Raise ParetextError for bad rows, or say how many are skipped; raise if no row is good."""
+    n = good + sum(map(len, bad.values()))
     if bad:
         kinds = "; ".join(
             f"{len(rows):,} with {kind} ({_rows(rows)})" for kind, rows in bad.items()
         )
-        count = sum(map(len, bad.values()))
         if on_bad_row == "fail":
             raise ParetextError(
-                f"{source.name}: {count:,} of {n:,} rows cannot be used, {kinds}: mend them, or "
+                f"{source.name}: {n - good:,} of {n:,} rows cannot be used, {kinds}: mend them, or "
                 "leave them out with --on-bad-row skip."
             )
-        say(f"{source.name}: left out {count:,} of {n:,} rows, {kinds}.")
-    if not texts:
+        say(f"{source.name}: left out {n - good:,} of {n:,} rows, {kinds}.")
+    if not good:
         raise ParetextError(f"{source.name}: none of its {n:,} rows can be used: give it texts.")
+
+
+def name_labels(
+    labels: list[Label],
+    label_names: Sequence[str] | None,
+    own_names: tuple[str, ...] | None,
+    source: str,
+) -> tuple[tuple[str, ...], list[int]]:
+    """The label names, and the index of each of `labels` among them.
+
+    label_names: what the caller wants them to be; own_names: those that the source declares.
+    """
+    if label_names is not None and (
+        isinstance(label_names, str) or not all(isinstance(name, str) for name in label_names)
+    ):
+        raise ParetextError(f"label_names is {label_names!r}: give a list of strings.")
     if all(_INTEGER.fullmatch(label.value) for label in labels):
-        labels = [_Label(label.row, label.value.split(".")[0]) for label in labels]
+        labels = [Label(label.row, label.value.split(".")[0]) for label in labels]
+    if label_names is not None:
+        return _look_up(labels, tuple(label_names), source)
+    if own_names is not None:
+        return _look_up(labels, own_names, source)
+    return _name_labels(labels, source)
+
+
+def _clean_rows(
+    source: Source, text_column: str, label_column: str, on_bad_row: OnBadRow
+) -> tuple[list[str], list[Label]]:
+    """Texts and raw labels of the good rows; bad ones are counted by kind."""
+    texts: list[str] = []
+    labels: list[Label] = []
+    bad: dict[str, list[int]] = {}
+    for text, label in good_rows(source, text_column, label_column, bad):
+        texts.append(text)
+        labels.append(label)
+    require_rows(source, len(texts), bad, on_bad_row)
     return texts, labels
 
 
@@ -254,7 +281,7 @@ def _label_value(label: object, own_names: tuple[str, ...] | None, source: str, 
     )
 
 
-def _name_labels(labels: list[_Label], source: str) -> tuple[tuple[str, ...], list[int]]:
+def _name_labels(labels: list[Label], source: str) -> tuple[tuple[str, ...], list[int]]:
     """Names made from the labels themselves: sorted, integers by value."""
     distinct = {label.value for label in labels}
     if all(_INTEGER.fullmatch(value) for value in distinct):
@@ -267,7 +294,7 @@ def _name_labels(labels: list[_Label], source: str) -> tuple[tuple[str, ...], li
 
 
 def _look_up(
-    labels: list[_Label], names: tuple[str, ...], source: str
+    labels: list[Label], names: tuple[str, ...], source: str
 ) -> tuple[tuple[str, ...], list[int]]:
     """Indices into given names: by name, or by position for integers when the names are words."""
     position = {name: i for i, name in enumerate(names)}

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from paretext.certification.certificate import Certificate
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes
 from paretext.manifest import NAME, Manifest
+from paretext.report.certificate import headline
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def _artifact(path: Path) -> dict[str, Any]:
     manifest = Manifest.read(path)
     manifest.verify(path)
     agreement = manifest.agreement
+    certificate = Certificate.of(path)
     return {
         "kind": "artifact, every digest verified",
         "name": manifest.name,
@@ -44,6 +47,7 @@ def _artifact(path: Path) -> dict[str, Any]:
         "agreement": f"{agreement.flipped_predictions} of {agreement.texts} predictions differ "
         f"from PyTorch, probabilities by at most {agreement.largest_probability_difference:.1e}; "
         f"float32 graph's logits by at most {agreement.largest_logit_difference:.1e}",
+        "certificate": headline(certificate) if certificate else "none",
         "versions": manifest.versions,
         "files": {name: f"{record.bytes:,} bytes" for name, record in manifest.files.items()},
         "bytes in all": folder_bytes(path),

@@ -7,6 +7,7 @@ A run is a folder:
     parent.json               the candidates' macro-F1 on the selection split, and who won
     classifiers/NAME/         PyTorch models of versions that change the model
     artifacts/NAME/           what gets deployed
+    certificates/             each version's flipped texts; the certificate is in its artifact
     comparison/               comparison.csv, .json, .md and pictures
 
 Each stage is skipped if it was finished with the same inputs, so a run that was killed at any
@@ -25,7 +26,11 @@ from typing import Any
 
 from paretext import progress
 from paretext.artifact import available_cores
+from paretext.balance import check_factors
 from paretext.benchmark import Target
+from paretext.certification.budget import Budget
+from paretext.certification.certificate import Certificate
+from paretext.certification.versions import certify_versions
 from paretext.classifier import Classifier, check_source, source_digest
 from paretext.comparison import BASELINE, Comparison, Version, compare
 from paretext.compression import compress
@@ -35,8 +40,10 @@ from paretext.data import Dataset, require_trainable
 from paretext.data_checks import DataReport, check, drop_leaks, say_cut
 from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, folder_digest, write_json
+from paretext.manifest import Manifest
 from paretext.report.figures import learning_curves
-from paretext.training import check_factors, fit, resolve_device
+from paretext.report.steps import is_stage
+from paretext.training import fit, resolve_device
 
 
 @dataclass(frozen=True)
@@ -135,12 +142,15 @@ def run(
     out: str | Path,
     *,
     unlabelled: Sequence[str] = (),
+    budget: Budget | None = None,
     threads: int | None = None,
     rounds: int = 5,
 ) -> Comparison:
-    """The whole job on data from `prepare`: train, compress, compare. Returns the comparison.
+    """The whole job on data from `prepare`: train, compress, certify, compare.
 
-    The evaluation split must be there: the comparison is measured on nothing else.
+    Every compressed version is certified against the parent's artifact, under `budget` (default:
+    the documented limits). The evaluation split must be there: certificates and the comparison are
+    measured on nothing else.
     """
     if data.evaluation is None:
         raise ParetextError("run needs evaluation data that training never sees: give --eval.")
@@ -161,6 +171,18 @@ def run(
         for name, folder in trained.folders.items()
         if name != trained.parent
     ]
+    names = [each.name for each in made]
+    versions = [
+        each.folder for each in made if each.name != PARENT and not is_stage(each.name, names)
+    ]
+    certify_versions(
+        versions,
+        out / "artifacts" / PARENT,
+        data.evaluation,
+        out / "certificates",
+        budget=budget,
+        threads=threads,
+    )
     return compared(parent, made, others, data.evaluation, out, threads=threads, rounds=rounds)
 
 
@@ -183,9 +205,7 @@ def compared(
     made_now = Stages(out).finished(
         "comparison",
         {
-            "versions": [
-                (v.target.name, v.parent, folder_digest(v.target.folder)) for v in versions
-            ],
+            "versions": [(v.target.name, v.parent, *_identity(v.target)) for v in versions],
             "evaluation": evaluation.fingerprint,
             "threads": threads or available_cores(),
             "rounds": rounds,
@@ -195,6 +215,14 @@ def compared(
     if not made_now:
         progress.say("comparison: kept, its inputs have not changed")
     return Comparison.read(out / "comparison")
+
+
+def _identity(target: Target) -> tuple[str, ...]:
+    """What a comparison shows of a version: the model, and the certificate's verdict."""
+    if target.kind == "pytorch":
+        return (folder_digest(target.folder),)
+    certificate = Certificate.of(target.folder)
+    return (Manifest.read(target.folder).identity, certificate.verdict if certificate else "")
 
 
 def parent_of(source: Path) -> tuple[Path, str, Recipe]:

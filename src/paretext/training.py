@@ -1,10 +1,9 @@
 """fit(): the one training path, on Hugging Face's Trainer.
 
-Rare classes get care twice, as in the study the project grew from: their texts are repeated
-(supersampling), and the loss weighs each class by the inverse of its frequency *after* that, so
-that the two do not multiply. Batches hold texts of similar length, padded to the longest. After
-every epoch macro-F1 is measured on the selection split; the best epoch's weights are kept, and
-training stops when `patience` epochs in a row have not improved it.
+Rare classes get the care of `balance`: supersampling, and class weights after it. Batches hold
+texts of similar length, padded to the longest. After every epoch macro-F1 is measured on the
+selection split; the best epoch's weights are kept, and training stops when `patience` epochs in a
+row have not improved it.
 
 A student learns on the same path (`targets`): the loss is then the distance of its answers from
 its teacher's, softened by a temperature (Hinton et al. 2015, "Distilling the Knowledge in a Neural
@@ -28,10 +27,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from paretext import progress
+from paretext.balance import Supersample, class_weights, supersampled
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
@@ -41,7 +41,6 @@ from paretext.metrics import confusion_matrix, macro_f1
 Device = Literal["auto", "cpu", "cuda"]
 OnEpoch = Callable[[int, float], None]
 """Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
-_MOST_COPIES = 8
 _STATE = "trainer_state.json"
 _CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -57,26 +56,11 @@ class TrainingSettings(BaseModel):
     patience: int = Field(default=2, ge=1)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.06, ge=0, lt=1)
-    supersample: tuple[int, ...] | Literal["auto"] | None = None
+    supersample: Supersample = None
     class_weights: bool = True
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Device = "auto"
     seed: int = 0
-
-    @field_validator("supersample", mode="before")
-    @classmethod
-    def _parse_factors(cls, value: Any) -> Any:
-        """'1,1,4' as the command line gives it."""
-        if isinstance(value, str) and value != "auto":
-            try:
-                value = tuple(int(part) for part in value.split(","))
-            except ValueError:
-                raise ValueError(
-                    f"supersample is {value!r}; give 'auto' or one whole number per class: 1,1,4"
-                ) from None
-        if isinstance(value, list | tuple) and any(factor < 1 for factor in value):
-            raise ValueError(f"supersample is {value}; every factor must be at least 1")
-        return value
 
 
 @dataclass(frozen=True)
@@ -146,7 +130,8 @@ def fit(
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
     rows = supersampled(train, settings.supersample)
-    weights = torch.tensor(class_weights(train.labels[rows], len(train.label_names)))
+    counts = np.bincount(train.labels[rows], minlength=len(train.label_names))
+    weights = torch.tensor(class_weights(counts))
     if not settings.class_weights:
         weights = torch.ones_like(weights)
     checkpoint = _last_whole_checkpoint(work)
@@ -177,38 +162,6 @@ def fit(
     history = _history(trainer.state.log_history)
     classifier.model.to("cpu").eval()
     return Fitted(classifier, history)
-
-
-def supersampled(
-    data: Dataset, factors: tuple[int, ...] | Literal["auto"] | None
-) -> NDArray[np.int64]:
-    """Row numbers of `data` with each class's rows repeated by its factor.
-
-    "auto" brings every class as near to the largest as whole factors up to 8 can.
-    """
-    counts = data.counts()
-    if factors is None:
-        factors = (1,) * len(counts)
-    elif factors == "auto":
-        nearest = np.clip(np.rint(counts.max() / np.maximum(counts, 1)), 1, _MOST_COPIES)
-        factors = tuple(int(factor) for factor in nearest)
-    check_factors(factors, data.label_names)
-    return np.repeat(np.arange(len(data)), np.asarray(factors)[data.labels])
-
-
-def check_factors(factors: tuple[int, ...] | str | None, label_names: tuple[str, ...]) -> None:
-    """ParetextError unless there is one supersample factor for each label."""
-    if isinstance(factors, tuple) and len(factors) != len(label_names):
-        raise ParetextError(
-            f"supersample has {len(factors)} factors and the data has {len(label_names)} labels; "
-            f"give one for each, in this order: {', '.join(label_names)}."
-        )
-
-
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """n / (classes x count) of each class among `labels`, as scikit-learn's "balanced"."""
-    counts = np.bincount(labels, minlength=classes)
-    return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
 def resolve_device(device: Device) -> str:

@@ -66,7 +66,9 @@ def judge(
     unchanged = len(truth) if same else None
     settings = {"resamples": resamples, "seed": seed, "confidence": budget.confidence}
     drops = paired_drops(truth, before, after, len(labels), **settings)  # type: ignore[arg-type]
-    rise = rises(truth, reference, candidate, **settings)  # type: ignore[arg-type]
+    rise = None
+    if budget.calibration_error_rise is not None or budget.brier_rise is not None:
+        rise = rises(truth, reference, candidate, **settings)  # type: ignore[arg-type]
     points = operating_points(truth, reference, candidate, labels, at, budget.confidence)
     scores = [
         {name: float(metric(counts)) for name, metric in METRICS.items()}
@@ -84,10 +86,10 @@ def judge(
             clauses.append(simple(name, limit, found, len(truth), values, p_value))
         elif name == "flips":
             clauses.append(simple(name, limit, drops.flips, len(truth)))
-        elif name == "calibration_error_rise":
+        elif name == "calibration_error_rise" and rise:
             found = rise.calibration_error
             clauses.append(simple(name, limit, found, len(truth), rise.calibration_errors))
-        elif name == "brier_rise":
+        elif name == "brier_rise" and rise:
             clauses.append(simple(name, limit, rise.brier, len(truth), rise.briers))
         elif name == "recall_drop":
             asked = _recalls(truth, before, after, labels)
@@ -121,13 +123,13 @@ def texts_needed(n: int, interval: Interval, limit: float) -> int | None:
 
 
 def _rounded(needed: float) -> int:
-    digits = 10 ** max(math.floor(math.log10(needed)) - 1, 0)
+    digits = int(10 ** max(math.floor(math.log10(needed)) - 1, 0))
     return math.ceil(needed / digits) * digits
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
     """broken if one is, else undecided if one is, else holds."""
-    return next((v for v in ("broken", "undecided") if v in verdicts), "holds")  # type: ignore[return-value]
+    return next((v for v in ("broken", "undecided") if v in verdicts), "holds")
 
 
 def simple(

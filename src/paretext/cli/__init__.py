@@ -19,6 +19,7 @@ from paretext.cli import (
     compare,
     compress,
     demo,
+    explore,
     inspect,
     predict,
     run,
@@ -63,6 +64,7 @@ def paretext(
 
 for verb in (
     demo.demo,
+    explore.explore,
     run.run,
     train.train,
     compress.compress,

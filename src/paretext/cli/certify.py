@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.options import Json, LabelColumn, OnBadRow, TextColumn, Threads
+from paretext.cli.options import BudgetFile, Json, LabelColumn, OnBadRow, TextColumn, Threads
 
 HeldOut = Annotated[
     str,
@@ -23,9 +23,7 @@ def certify(
         Path, typer.Option(help="The reference: an artifact, or a classifier's folder (PyTorch).")
     ],
     data: HeldOut,
-    budget: Annotated[
-        Path | None, typer.Option(help="YAML with limits; without it, the documented defaults.")
-    ] = None,
+    budget: BudgetFile = None,
     limit: Annotated[
         str | None, typer.Option(help='Limits over those: "p95<=1ms, size<=5MB".')
     ] = None,

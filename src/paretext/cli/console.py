@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from paretext.progress import Advance
 
@@ -92,13 +93,15 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """A table on standard output."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", left: int = 1
+) -> None:
+    """A table on standard output; its first `left` columns are words, the others numbers."""
     grid = Table(*head, title=title or None, title_justify="left")
-    for column in grid.columns[1:]:
+    for column in grid.columns[left:]:
         column.justify = "right"
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(Text, row))  # texts from data may hold what looks like markup
     out.print(grid)
 
 
@@ -123,7 +126,13 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     """The table, what it says, and where the files are."""
     from paretext.comparison import Comparison
     from paretext.report import steps
-    from paretext.report.table import BRIEF, brief_cells, sentences
+    from paretext.report.table import (
+        BRIEF,
+        CERTIFICATES,
+        brief_cells,
+        certificate_cells,
+        sentences,
+    )
 
     if as_json:
         dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
@@ -133,6 +142,8 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     for row in steps.versions(comparison.rows):
         if found := steps.cells(comparison, row.version):
             table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
+    if certified := certificate_cells(comparison):
+        table(CERTIFICATES, certified)
     for sentence in sentences(comparison):
         line(f"- {sentence}")
     line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")

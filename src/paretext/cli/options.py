@@ -45,6 +45,10 @@ UnlabelledFile = Annotated[
     Path | None,
     typer.Option("--unlabelled", help="More texts of the same kind, for distillation."),
 ]
+BudgetFile = Annotated[
+    Path | None,
+    typer.Option("--budget", help="YAML with the certificates' limits (default: documented ones)."),
+]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
 MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from paretext.cli.inputs import read_data, read_recipe, read_unlabelled
 from paretext.cli.options import (
     BatchSize,
+    BudgetFile,
     ClassWeights,
     DataFile,
     Device,
@@ -57,20 +58,23 @@ def run(
     precision: Precision = None,
     device: Device = None,
     seed: Seed = None,
+    budget: BudgetFile = None,
     threads: Threads = None,
     rounds: Rounds = 5,
     json: Json = False,
 ) -> None:
-    """Everything: train the candidates, compress the best, compare all versions on --eval.
+    """Everything: train the candidates, compress the best, certify and compare all on --eval.
 
     Example: paretext run --data train.csv --eval validation.csv --model roberta-base
     --model distilroberta-base --out runs/emotion
 
     Started again with the same arguments it goes on where it was.
     """
+    from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison
     from paretext.run import run as run_all
 
+    limits = Budget.read(budget) if budget else None
     settings = read_recipe(
         recipe,
         model,
@@ -90,5 +94,5 @@ def run(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )
     more = read_unlabelled(unlabelled, text_column)
-    run_all(prepared, settings, out, unlabelled=more, threads=threads, rounds=rounds)
+    run_all(prepared, settings, out, unlabelled=more, budget=limits, threads=threads, rounds=rounds)
     show_comparison(out / "comparison", json)

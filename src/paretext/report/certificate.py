@@ -19,7 +19,7 @@ def headline(certificate: Certificate) -> str:
     """The verdict in a sentence."""
     verdicts = [clause.verdict for clause in certificate.clauses]
     counted = ", ".join(
-        f"{verdicts.count(each)} {each}"  # type: ignore[arg-type]
+        f"{verdicts.count(each)} {each}"
         for each in ("holds", "broken", "undecided")
         if each in verdicts
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretext.report import steps
+from paretext.report.certificate import BADGES
 
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
@@ -81,6 +82,25 @@ def interval(found: Interval, sign: str = "") -> str:
     return f"{found.estimate:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}]"
 
 
+CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
+
+
+def certificate_cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """One tuple for each version that has a certificate, under CERTIFICATES."""
+    found = [(row.version, row.certificate) for row in steps.versions(comparison.rows)]
+    return [
+        (
+            name,
+            BADGES[badge.verdict],
+            badge.reference,
+            ", ".join(badge.broken),
+            ", ".join(badge.undecided),
+        )
+        for name, badge in found
+        if badge is not None
+    ]
+
+
 def sentences(comparison: Comparison) -> list[str]:
     """What each version bought and cost against its parent, zeros and noise called by name."""
     found = []
@@ -134,6 +154,7 @@ def markdown(comparison: Comparison) -> str:
             "tokenisation included.",
             _table(COLUMNS, cells(comparison)),
             "\n".join(f"- {sentence}" for sentence in sentences(comparison)),
+            *_certificates(comparison),
             *_step_by_step(comparison),
             _table(
                 ("version", "balanced accuracy", "kappa", "accuracy"),
@@ -169,6 +190,12 @@ def markdown(comparison: Comparison) -> str:
             "",
         ]
     )
+
+
+def _certificates(comparison: Comparison) -> list[str]:
+    found = certificate_cells(comparison)
+    said = "Certificates, each in its artifact (`certificate.json`, and a section of `README.md`):"
+    return [f"{said}\n\n{_table(CERTIFICATES, found)}"] if found else []
 
 
 def _step_by_step(comparison: Comparison) -> list[str]:

@@ -1,7 +1,7 @@
 """Space: the recipes that a search chooses from.
 
-A family is a preset with some of its settings free: the steps and whatever is not free stay as the
-preset has them, and the preset itself is one of the family's points. What is free falls into two
+A family is a recipe with some of its settings free: the steps and whatever is not free stay as the
+recipe has them, and the recipe itself is one of the family's points. What is free falls into two
 kinds. Settings of the steps before the training decide the shape, and with it size and latency;
 those of the step distillation decide only how well the shape is taught.
 """
@@ -69,30 +69,34 @@ class Choice(BaseModel):
 
 
 class Family(BaseModel):
-    """preset: whose steps it has; settings: what is free, by "STEP.SETTING"."""
+    """recipes: of the same steps; the first one's values stand for whatever is not free, and the
+    values of each are a point. settings: what is free, by "STEP.SETTING"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: str
+    recipes: tuple[Version, ...] = Field(min_length=1)
     settings: dict[str, Whole | Real | Choice]
 
     def version(self, values: Mapping[str, Any], name: str) -> Version:
-        """The preset's version with these values of "STEP.SETTING"."""
-        steps = [step.model_dump(mode="json") for step in preset(self.preset)[0].steps]
+        """The first recipe with these values of "STEP.SETTING"."""
+        steps = [step.model_dump(mode="json") for step in self.recipes[0].steps]
         for setting, value in values.items():
             kind, field = setting.split(".")
             next(step for step in steps if step["step"] == kind)[field] = value
         return validated(Version, {"name": name, "steps": steps}, f"the family {name}")
 
-    def centre(self) -> dict[str, Any]:
-        """The preset's own values of what is free."""
-        steps = {str(step.step): step for step in preset(self.preset)[0].steps}
+    def centres(self) -> list[dict[str, Any]]:
+        """Each recipe's own values of what is free."""
         parts = {setting: setting.split(".") for setting in self.settings}
-        return {setting: getattr(steps[kind], field) for setting, (kind, field) in parts.items()}
+        return [
+            {name: getattr(steps[kind], field) for name, (kind, field) in parts.items()}
+            for steps in ({str(step.step): step for step in each.steps} for each in self.recipes)
+        ]
 
     def corner(self, *, smallest: bool) -> dict[str, Any]:
-        """The values of the family's smallest shape, or of its largest; the preset's teaching."""
-        values = self.centre()
+        """The values of the family's smallest shape, or of its largest, taught as the first recipe
+        says."""
+        values = self.centres()[0]
         for setting, allowed in self.settings.items():
             if setting.startswith(TAUGHT):
                 continue
@@ -105,16 +109,10 @@ class Family(BaseModel):
 
 
 def _families() -> dict[str, Family]:
-    words = {
-        "vocabulary.minimum_count": Whole(low=1, high=8),
-        "low_rank_embeddings.rank": Whole(low=32, high=192, step=16),
-        "distillation.epochs": Whole(low=2, high=6),
-        "distillation.learning_rate": Real(low=5e-5, high=5e-4),
-    }
-    # The quickest to teach come first, so that short searches have something to choose from.
+    # The quickest to teach comes first, so that short searches have something to choose from.
     return {
         "recurrent": Family(
-            preset="tiny",
+            recipes=preset("tiny"),
             settings={
                 "vocabulary.minimum_count": Whole(low=1, high=8),
                 "recurrent_student.cell": Choice(names=("gru", "lstm")),
@@ -124,17 +122,15 @@ def _families() -> dict[str, Family]:
                 "distillation.learning_rate": Real(low=3e-4, high=3e-3),
             },
         ),
-        "shallow": Family(
-            preset="small",
-            settings={
-                "layers.keep": Whole(low=1, high=6),
-                "structured_pruning.heads": Real(low=0.25, high=1),
-                "structured_pruning.neurons": Real(low=0.15, high=1),
-                **words,
-            },
-        ),
         "encoder": Family(
-            preset="safe", settings={"structured_pruning.speedup": Real(low=1.3, high=8), **words}
+            recipes=(*preset("small"), *preset("safe")),
+            settings={
+                "structured_pruning.speedup": Real(low=1.3, high=8),
+                "vocabulary.minimum_count": Whole(low=1, high=8),
+                "low_rank_embeddings.rank": Whole(low=32, high=192, step=16),
+                "distillation.epochs": Whole(low=2, high=6),
+                "distillation.learning_rate": Real(low=5e-5, high=5e-4),
+            },
         ),
     }
 
@@ -231,11 +227,12 @@ class Space(BaseModel):
         )
 
     def presets(self) -> list[Point]:
-        """The points that are presets, where what is free can have their values."""
+        """The points that the families' recipes are, where what is free can have their values."""
         return [
             self.point(name, centre)
             for name, family in self.families.items()
-            if _allowed(family, centre := family.centre())
+            for centre in family.centres()
+            if _allowed(family, centre)
         ]
 
 

@@ -1,0 +1,113 @@
+"""What each step of a preset buys and costs: alone, and left out of the whole.
+
+    python benchmarks/ablation.py RUN --data train.csv --eval validation.csv --labels labels.txt \\
+        [--preset small] [--rounds 3] [--docs docs/benchmarks.md]
+
+RUN is a trained run's folder. Makes a version for each step alone and for the preset without each
+step, in RUN/ablation-PRESET (what is there is kept), and measures them with the whole one in one
+interleaved comparison. Distillation alone is left out: a parent taught by itself is no smaller and
+no faster. --docs names a page whose section `ablation` is written anew. Ends with one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from page import table, write_section
+
+from paretext.benchmark import Target
+from paretext.comparison import Comparison, Row, Version, compare
+from paretext.compression import Distillation, Recipe, compress, preset
+from paretext.compression import Version as Steps
+from paretext.data import Dataset, read_label_names
+from paretext.run import parent_of
+
+HEAD = [
+    "version",
+    "MB",
+    "smaller",
+    "ms at 1",
+    "faster",
+    "ms at 32",
+    "faster",
+    "macro-F1",
+    "drop, 95% interval",
+]
+
+
+def ablation(whole: Steps) -> tuple[Steps, ...]:
+    """The whole version, each of its steps alone, and the whole without each."""
+    versions = [whole]
+    for index, step in enumerate(whole.steps):
+        kind = step.step.replace("_", "-")
+        rest = whole.steps[:index] + whole.steps[index + 1 :]
+        if not isinstance(step, Distillation):
+            versions.append(Steps(name=f"only-{kind}", steps=(step,)))
+        versions.append(Steps(name=f"without-{kind}", steps=rest))
+    return tuple(versions)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--eval", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--preset", default="small")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--docs", type=Path)
+    options = parser.parse_args()
+    parent, name, trained = parent_of(options.run)
+    labels = read_label_names(options.labels)
+    data = Dataset.read(options.data, label_names=labels)
+    held_out = Dataset.read(options.eval, label_names=labels, split="validation")
+    versions = ablation(preset(options.preset)[0])
+    recipe = Recipe(training=trained.training, versions=versions)
+    out = options.run / f"ablation-{options.preset}"
+    train, selection = data.split(trained.selection_share, trained.training.seed)
+    made = compress(parent, recipe, train, selection, out, parent_name=name)
+    wanted = ["parent", *(version.name for version in versions)]
+    rows = [
+        Version(Target(each.name, each.folder), None if each.name == "parent" else "parent")
+        for each in made
+        if each.name in wanted
+    ]
+    found = compare(rows, held_out, out / "comparison", rounds=options.rounds)
+    text = page(found, options.preset)
+    print(text)
+    if options.docs:
+        write_section(options.docs, "ablation", text, f"Ablation of `{options.preset}`")
+    print(json.dumps({"versions": found.flat()}))
+
+
+def page(found: Comparison, name: str) -> str:
+    first = found.row("parent")
+    return (
+        f"`{name}` of one run, each step alone and the whole without it, against the parent's "
+        f"artifact; {found.data['texts']:,} validation texts, {found.machine['cpu']}, "
+        f"{found.machine['threads']} cores. Learning again is the step distillation's alone: what "
+        "stands without it was not trained after it was cut.\n\n"
+        + table([HEAD, *(cells(row, first) for row in found.rows)])
+    )
+
+
+def cells(row: Row, first: Row) -> list[str]:
+    cost, base = row.cost, first.cost
+    drop = row.drops and row.drops.macro_f1
+    return [
+        row.version,
+        f"{cost.bytes / 1e6:.2f}",
+        f"{base.bytes / cost.bytes:.1f}x",
+        f"{cost.batch1_ms_p50:.2f}",
+        f"{base.batch1_ms_p50 / cost.batch1_ms_p50:.1f}x",
+        f"{cost.batch32_ms_per_text:.3f}",
+        f"{base.batch32_ms_per_text / cost.batch32_ms_per_text:.1f}x",
+        f"{row.quality.macro_f1.estimate:.4f}",
+        f"{drop.estimate:+.4f} [{drop.low:+.4f}, {drop.high:+.4f}]" if drop else "",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""profile(): what is in the data, every number of it.
+
+One pass counts what can be counted as texts go by; comparisons between texts and the search for
+label errors read a sample, whose size is said. Each statistic is a file of this package, which
+names its source.
+"""
+
+from __future__ import annotations
+
+from paretext.data import Labelled, require_trainable
+from paretext.data_checks import report
+from paretext.data_stream import LabelledStream
+from paretext.profile.classes import classes
+from paretext.profile.counting import count, gather
+from paretext.profile.distinctive import distinctive
+from paretext.profile.findings import findings
+from paretext.profile.label_errors import label_errors
+from paretext.profile.repeats import conflicts, near_duplicates
+from paretext.profile.schema import BadRows, Profile, ProfileSettings
+from paretext.profile.word_forms import word_forms
+
+
+def profile(
+    data: Labelled, evaluation: Labelled | None = None, settings: ProfileSettings | None = None
+) -> Profile:
+    """Profile labelled texts, a `Dataset` or an `open_labelled` stream.
+
+    evaluation: texts that are only measured on, with the label names of `data`.
+
+    Raises ParetextError for a single class, a language without a list of stop words, a model
+    without a tokenizer, factors of the wrong length, or texts without a word.
+    """
+    settings = settings or ProfileSettings()
+    require_trainable(data)
+    held_counts = None if evaluation is None else evaluation.counts()
+    balance = classes(data.counts(), held_counts, data.label_names, settings)
+    size = max(settings.near_duplicates_sample, settings.label_errors_sample)
+    train = count(data, settings, size)
+    own = train.gathered
+    held = None
+    if evaluation is not None:
+        held = gather(evaluation, settings.near_duplicates_sample, settings.seed)
+    names = data.label_names
+    found = Profile(
+        settings=settings,
+        checks=report(own.identities, None if held is None else held.identities),
+        bad_rows=(*_bad_rows(data), *_bad_rows(evaluation)),
+        classes=balance,
+        words=train.lengths.lengths("words", names, settings.batch_size),
+        tokens=train.tokens and train.tokens.result(names, settings.batch_size),
+        stop_words=train.stop_words.result(names),
+        distinctive=distinctive(train.words, names),
+        word_forms=word_forms(train.words, names, settings.language),
+        conflicts=conflicts(own.identities),
+        near_duplicates=near_duplicates(own, held, settings.near_duplicates_sample, settings.seed),
+        odd_characters=train.characters.result(data),
+        other_languages=train.languages.result(data),
+        label_errors=label_errors(own, names, settings),
+    )
+    return found.model_copy(update={"findings": findings(found)})
+
+
+def _bad_rows(data: Labelled | None) -> tuple[BadRows, ...]:
+    """What a stream left out; a Dataset never held such rows."""
+    if not isinstance(data, LabelledStream):
+        return ()
+    return tuple(
+        BadRows(split=data.name, problem=problem, count=len(rows), rows=rows[:5])
+        for problem, rows in data.bad_rows.items()
+    )

@@ -1,0 +1,348 @@
+"""The profile in sentences: what was found, and what to do about it.
+
+Limits are rules of thumb, and named here in one place: an imbalance above 3 is worth care (at 10
+rare classes are often never predicted), padding above a quarter of a batch is worth sorting for,
+more than one text in a hundred cut at the maximum length is worth a longer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from paretext.profile.schema import Finding, Profile, Tokens
+
+_IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
+
+
+def findings(profile: Profile) -> tuple[Finding, ...]:
+    """Every finding, in the order of the page's sections."""
+    return tuple(
+        finding
+        for found in (
+            _bad_rows(profile),
+            _classes(profile),
+            _lengths(profile),
+            _stop_words(profile),
+            _distinctive(profile),
+            _word_forms(profile),
+            _repeats(profile),
+            _characters(profile),
+            _languages(profile),
+            _label_errors(profile),
+        )
+        for finding in found
+    )
+
+
+def _finding(topic: str, level: Literal["fine", "look", "mend"], found: str, do: str) -> Finding:
+    return Finding(topic=topic, level=level, found=found, do=do)
+
+
+def _bad_rows(profile: Profile) -> Iterator[Finding]:
+    for bad in profile.bad_rows:
+        rows = ", ".join(map(str, bad.rows)) + (", ..." if bad.count > len(bad.rows) else "")
+        yield _finding(
+            "rows",
+            "mend",
+            f"{bad.split}: {_n(bad.count, 'row')} with {bad.problem} (row {rows}).",
+            "Mend them in the file, or leave them out of training with --on-bad-row skip.",
+        )
+
+
+def _classes(profile: Profile) -> Iterator[Finding]:
+    found, rows = profile.classes, profile.classes.classes
+    present = [row for row in rows if row.count]
+    largest = max(present, key=lambda row: row.count)
+    smallest = min(present, key=lambda row: row.count)
+    said = (
+        f"{largest.label} has {largest.count:,} texts ({largest.share:.1%}), {smallest.label} "
+        f"{smallest.count:,} ({smallest.share:.1%}): {found.imbalance:.1f} to 1."
+    )
+    if found.imbalance < _IMBALANCE:
+        yield _finding(
+            "classes", "fine", said, "Nothing: the class weights of training are enough."
+        )
+    elif found.supersample == "none":
+        yield _finding(
+            "classes",
+            "look",
+            said,
+            "Train with --supersample auto and read macro-F1, not accuracy.",
+        )
+    else:
+        yield _finding(
+            "classes",
+            "look",
+            said,
+            f"Train with --supersample {found.supersample}, which leaves "
+            f"{found.imbalance_after:.1f} to 1 for the class weights to level, and read macro-F1, "
+            "not accuracy.",
+        )
+    for row in rows:
+        if row.count == 0:
+            yield _finding(
+                "classes",
+                "mend",
+                f"No training text has the label {row.label}.",
+                "Add texts of it, or take its name out of the file of --labels.",
+            )
+        if row.evaluation_count is not None and row.count and row.evaluation_count < 30:
+            yield _finding(
+                "classes",
+                "look",
+                f"The evaluation data has {_n(row.evaluation_count, 'text')} of {row.label}.",
+                "Add some: below about 30 a class's recall cannot be told from luck.",
+            )
+
+
+def _lengths(profile: Profile) -> Iterator[Finding]:
+    tokens = profile.tokens
+    lengths = tokens.lengths if tokens else profile.words
+    if tokens is None:
+        yield _finding(
+            "lengths",
+            "look",
+            f"A text has {lengths.mean:.1f} words on average, 99% have at most "
+            f"{lengths.quantiles['p99']:,}; tokens were not counted.",
+            "Name a --model to see how many texts its tokenizer would cut.",
+        )
+    else:
+        said = (
+            f"Texts longer than {tokens.max_length} tokens: {tokens.truncated:,} of "
+            f"{profile.checks.rows:,} ({tokens.truncated_share:.2%}); 99% have at most "
+            f"{lengths.quantiles['p99']:,}."
+        )
+        yield _finding("lengths", *_about_length(tokens, said))
+        if tokens.unknown:
+            yield _finding(
+                "lengths",
+                "look",
+                f"Tokens that {tokens.model} does not know: {tokens.unknown:,}.",
+                "Look for another language or symbols it lacks; a byte-level tokenizer (RoBERTa's) "
+                "has no unknown tokens.",
+            )
+    padded = (
+        f"In batches of {lengths.batch_size} drawn at random {lengths.padding_random:.1%} of the "
+        f"{lengths.unit} are padding, sorted by length {lengths.padding_sorted:.1%}."
+    )
+    if lengths.padding_random > _PADDING:
+        do = "Sort by length wherever you batch; paretext train and predict do."
+        yield _finding("lengths", "look", padded, do)
+    else:
+        yield _finding("lengths", "fine", padded, "Nothing: sorting would gain little.")
+
+
+def _about_length(tokens: Tokens, said: str) -> tuple[Literal["fine", "look"], str, str]:
+    p99, limit = tokens.lengths.quantiles["p99"], tokens.max_length
+    if tokens.truncated_share > _TRUNCATED:
+        return "look", said, f"Train with --max-length {_round_up(p99)} if the model allows it."
+    if p99 < _SHORT * limit:
+        do = (
+            f"--max-length {_round_up(p99)} would cut next to nothing and bound memory and latency."
+        )
+        return "fine", said, do[0].upper() + do[1:]
+    return "fine", said, f"Keep --max-length {limit}."
+
+
+def _round_up(length: int) -> int:
+    return -(-length // 16) * 16
+
+
+def _stop_words(profile: Profile) -> Iterator[Finding]:
+    found = profile.stop_words
+    yield _finding(
+        "stop words",
+        "fine",
+        f"{found.per_text:.2f} stop words per text, {found.mean_share:.2%} of a text on average "
+        f"({found.share_of_words:.2%} of all words), by {found.list_name}.",
+        "Leave them in for encoders, which read them as context (not is one of them); bag-of-words "
+        "models weigh them down by themselves.",
+    )
+    if found.only:
+        yield _finding(
+            "stop words",
+            "look",
+            f"{_n(found.only, 'text')} would be empty without stop words.",
+            "Do not remove stop words from this data, or drop these texts first.",
+        )
+
+
+def _distinctive(profile: Profile) -> Iterator[Finding]:
+    for label, words in profile.distinctive.by_class.items():
+        if not words:
+            count = next(row.count for row in profile.classes.classes if row.label == label)
+            if count:
+                yield _finding(
+                    "distinctive words",
+                    "look",
+                    f"No word sets {label} apart.",
+                    "Read some of its texts: the label may be vague, or hang on more than words.",
+                )
+            continue
+    listed = "; ".join(
+        f"{label}: {', '.join(word.word for word in words[:3])}"
+        for label, words in list(profile.distinctive.by_class.items())[:12]
+        if words
+    )
+    if listed:
+        yield _finding(
+            "distinctive words",
+            "fine",
+            f"The words that set classes apart most: {listed}.",
+            "Look for words that give the label away (names, hashtags, markers of the source); a "
+            "model will lean on them, so take them out if new texts will not have them.",
+        )
+    if profile.distinctive.forgotten:
+        yield _finding(
+            "distinctive words",
+            "look",
+            f"{profile.distinctive.forgotten:,} words of rare kinds were dropped from the table.",
+            "Nothing for the frequent words; look whether texts hold identifiers or addresses.",
+        )
+
+
+def _word_forms(profile: Profile) -> Iterator[Finding]:
+    found = profile.word_forms
+    if found is None:
+        yield _finding(
+            "word forms",
+            "look",
+            f"No dictionary of lemmas has the language {profile.settings.language}.",
+            "Name another --language if the texts are in another one.",
+        )
+    elif not found.lemmas:
+        yield _finding(
+            "word forms",
+            "fine",
+            f"None of {found.tested} frequent lemmas has a form that a class prefers.",
+            "Nothing: lemmatising would cost no signal here.",
+        )
+    else:
+        top = found.lemmas[0]
+        best = f" (as {top.preferences[0].label} does {top.preferences[0].form})"
+        yield _finding(
+            "word forms",
+            "fine",
+            f"Classes prefer forms of {found.preferring} of {found.tested} frequent lemmas, most "
+            f"of all of {top.lemma}{best if top.preferences else ''}, Cramér's V {top.v:.2f}.",
+            "Do not lemmatise or stem the texts: the forms carry part of the label.",
+        )
+
+
+def _repeats(profile: Profile) -> Iterator[Finding]:
+    checks, near = profile.checks, profile.near_duplicates
+    if checks.duplicate_texts:
+        yield _finding(
+            "repeats",
+            "look",
+            f"Rows that repeat the text of an earlier one: {checks.duplicate_texts:,} of "
+            f"{checks.rows:,}.",
+            "Keep one row of each, unless a text shall count as often as it is said.",
+        )
+    if checks.conflicting_texts:
+        yield _finding(
+            "repeats",
+            "mend",
+            f"Training texts that stand with two or more labels: {checks.conflicting_texts:,}.",
+            "Decide on one label each, or drop them; nobody can answer both.",
+        )
+    if checks.leaked_texts and checks.evaluation:
+        share = checks.leaked_texts / checks.evaluation.rows
+        yield _finding(
+            "leaks",
+            "mend",
+            f"Evaluation texts that also stand in training: {checks.leaked_texts:,} ({share:.2%}).",
+            "Use --drop-leaks, which leaves them out of the measurement.",
+        )
+    sample = f" among a sample of {near.texts:,}" if near.sampled else ""
+    if near.leaks:
+        yield _finding(
+            "leaks",
+            "look",
+            f"Evaluation texts that nearly repeat a training text{sample}: {near.leaks:,}.",
+            "Read the pairs; drop those that are the same text from the evaluation file.",
+        )
+    if near.rows:
+        yield _finding(
+            "repeats",
+            "look",
+            f"Training texts that nearly repeat an earlier one{sample}: {near.rows:,}, of them "
+            f"{near.other_labels:,} with another label.",
+            "Read the pairs: keep one of each group, or hold whole groups out together with "
+            "--selection.",
+        )
+    if not (checks.duplicate_texts or near.rows or checks.leaked_texts or near.leaks):
+        yield _finding(
+            "repeats", "fine", f"Every text stands once{sample}.", "Nothing needs to be done."
+        )
+
+
+def _characters(profile: Profile) -> Iterator[Finding]:
+    remedies = {
+        "control": "Strip them before training and before predicting alike.",
+        "replacement": "Export the data again with the right encoding; what was lost stays lost.",
+        "mojibake": "Mend them with ftfy.fix_text, or export the data again as UTF-8.",
+        "mixed scripts": "Look for letters that imitate others (spam does); normalise them.",
+    }
+    for odd in profile.odd_characters:
+        yield _finding(
+            "odd characters",
+            "look",
+            f"{_n(odd.count, 'text')} with {odd.meaning}, first in row {odd.examples[0].row}.",
+            remedies[odd.kind],
+        )
+    if not profile.odd_characters:
+        yield _finding("odd characters", "fine", "No odd characters.", "Nothing needs to be done.")
+
+
+def _languages(profile: Profile) -> Iterator[Finding]:
+    language = profile.settings.language
+    if not profile.other_languages:
+        yield _finding(
+            "languages",
+            "fine",
+            f"No text looks like another language than {language}.",
+            "Nothing needs to be done.",
+        )
+        return
+    listed = ", ".join(f"{each.guess} {each.count:,}" for each in profile.other_languages[:6])
+    total = sum(each.count for each in profile.other_languages)
+    many = total > profile.checks.rows / 2
+    yield _finding(
+        "languages",
+        "look",
+        f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} "
+        f"({listed}).",
+        "Give the right --language."
+        if many
+        else "Read them; drop them, or take a multilingual --model if they are meant to be there.",
+    )
+
+
+def _label_errors(profile: Profile) -> Iterator[Finding]:
+    found = profile.label_errors
+    if found is None:
+        yield _finding(
+            "label errors",
+            "look",
+            "Fewer than two classes have 5 distinct texts, too few to look for label errors.",
+            "Add texts.",
+        )
+        return
+    sample = "a sample of " if found.sampled else ""
+    share = found.candidates / found.texts
+    yield _finding(
+        "label errors",
+        "look" if found.candidates else "fine",
+        f"{_n(found.candidates, 'text')} of {sample}{found.texts:,} ({share:.1%}) may carry a "
+        f"wrong label, by a linear baseline of {found.macro_f1:.3f} macro-F1 out of fold.",
+        "Read the most confident ones and mend those that you disagree with; the rest is "
+        "where that baseline errs."
+        if found.candidates
+        else "Nothing: the baseline agrees with the labels.",
+    )
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

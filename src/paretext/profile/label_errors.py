@@ -1,0 +1,141 @@
+"""Likely label errors: texts whose label a simple model, trained without them, confidently denies.
+
+Confident learning (Northcutt, Jiang & Chuang 2021, "Confident Learning: Estimating Uncertainty in
+Dataset Labels", JAIR 70, section 3.1): out-of-fold probabilities from TF-IDF and logistic
+regression; a class's threshold is its mean probability over the texts that carry its label; a text
+is a candidate if, of the classes whose thresholds it reaches, the most probable is not its own.
+Candidates are ranked by how far the other class's probability exceeds that of the label (their
+normalised margin). They are candidates: a linear model does not read irony or negation.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext.metrics import confusion_matrix, macro_f1
+from paretext.profile.counting import Gathered
+from paretext.profile.schema import LabelError, LabelErrors, ProfileSettings, shown
+from paretext.progress import task
+
+FOLDS = 5
+_MOST_STEPS = 60
+_SHOWN = 50
+Probabilities = NDArray[np.float64]
+
+
+def label_errors(
+    own: Gathered, names: tuple[str, ...], settings: ProfileSettings
+) -> LabelErrors | None:
+    """Doubtful labels among distinct texts with one label; those with two are known already.
+
+    None where fewer than two classes have 5 of them; smaller classes are left out.
+    """
+    texts = own.distinct()
+    twice = np.isin(own.identities.keys[texts.indices], own.identities.conflicting_keys())
+    texts = texts.keep(np.flatnonzero(~twice))
+    whole = len(own.sample.indices) == len(own.data)
+    whole &= len(texts.texts) <= settings.label_errors_sample
+    texts = texts.at_most(settings.label_errors_sample, settings.seed)
+    enough = np.bincount(texts.labels, minlength=len(names)) >= FOLDS
+    texts = texts.keep(np.flatnonzero(enough[texts.labels]))
+    if enough.sum() < 2:
+        return None
+    found = doubts(texts.texts, texts.labels, len(names), settings.seed)
+    numbers = own.data.rows_at(texts.indices)
+    carried = np.bincount(texts.labels[found.texts], minlength=len(names))
+    return LabelErrors(
+        texts=len(texts.texts),
+        sampled=not whole,
+        macro_f1=found.macro_f1,
+        candidates=len(found.texts),
+        by_class=dict(zip(names, carried.tolist(), strict=True)),
+        most_confident=tuple(
+            LabelError(
+                row=int(numbers[i]),
+                text=shown(texts.texts[i]),
+                label=names[texts.labels[i]],
+                likely=names[k],
+                probability=float(found.probabilities[i, texts.labels[i]]),
+                probability_likely=float(found.probabilities[i, k]),
+            )
+            for i, k in zip(
+                found.texts[:_SHOWN].tolist(), found.likely[:_SHOWN].tolist(), strict=True
+            )
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Candidates, most confident first: index of the text, and the likely class of each; the
+    out-of-fold probabilities, (n, K); the macro-F1 that they reach."""
+
+    texts: NDArray[np.int64]
+    likely: NDArray[np.int64]
+    probabilities: Probabilities
+    macro_f1: float
+
+
+def doubts(texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: int) -> Doubts:
+    """labels: (n,) of n distinct texts, at least 5 of every class that occurs."""
+    found = out_of_fold(texts, labels, n_classes, seed)
+    candidates, likely = confident(found, labels)
+    own = found[candidates, labels[candidates]]
+    order = np.argsort(own - found[candidates, likely], kind="stable")
+    present = np.unique(labels)
+    position = np.searchsorted(present, labels)
+    answers = found[:, present].argmax(axis=1)
+    counts = confusion_matrix(position, answers, len(present))
+    return Doubts(candidates[order], likely[order], found, float(macro_f1(counts)))
+
+
+def out_of_fold(
+    texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: int
+) -> Probabilities:
+    """(n, K) probabilities of each text from a model that was trained without it."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+
+    found = np.zeros((len(texts), n_classes))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
+    column = np.array(texts, dtype=object)
+    with task("looking for label errors", FOLDS) as advance, warnings.catch_warnings():
+        # Enough steps to rank texts; the last digits of the weights do not matter.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for rest, held in folds:
+            model = make_pipeline(
+                TfidfVectorizer(
+                    ngram_range=(1, 2),
+                    min_df=2 if len(texts) > 1000 else 1,
+                    sublinear_tf=True,
+                    token_pattern=r"(?u)\w+|[^\w\s]",
+                ),
+                LogisticRegression(C=20.0, max_iter=_MOST_STEPS),
+            )
+            model.fit(column[rest], labels[rest])
+            found[np.ix_(held, model.classes_)] = model.predict_proba(column[held])
+            advance()
+    return found
+
+
+def confident(
+    probabilities: Probabilities, labels: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Texts off the diagonal of the confident joint, and the class that each is counted in."""
+    thresholds = np.array(
+        [
+            probabilities[labels == k, k].mean() if (labels == k).any() else np.inf
+            for k in range(probabilities.shape[1])
+        ]
+    )
+    reached = np.where(probabilities >= thresholds, probabilities, -1.0)
+    likely = reached.argmax(axis=1)
+    candidates = np.flatnonzero((reached.max(axis=1) >= 0) & (likely != labels))
+    return candidates, likely[candidates]

@@ -1,0 +1,102 @@
+"""Stop words: how much of the texts they are.
+
+The lists are NLTK's classic ones (mostly those of the Snowball stemmers), as the package bm25s
+carries them. A word here is what stands between white space, lower-cased, without the punctuation
+around it. Two shares are given, for they differ: of all words, and the mean of every text's own
+share, which the reference study reports as "share of stop words" (49.22% there).
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext.errors import ParetextError
+from paretext.profile.schema import StopWords
+
+_LISTS = {
+    "da": "DANISH",
+    "de": "GERMAN",
+    "en": "EN_PLUS",
+    "es": "SPANISH",
+    "fr": "FRENCH",
+    "it": "ITALIAN",
+    "ko": "KOREAN",
+    "nl": "DUTCH",
+    "no": "NORWEGIAN",
+    "pt": "PORTUGUESE",
+    "ru": "RUSSIAN",
+    "sv": "SWEDISH",
+    "tr": "TURKISH",
+    "zh": "CHINESE",
+}
+LANGUAGES = tuple(_LISTS)
+_AROUND = string.punctuation + "“”„‘’«»…–—¿¡。，！？、；：（）「」"
+
+
+def stop_words(language: str) -> frozenset[str]:
+    """The list of a language, by its ISO 639-1 code.
+
+    Raises ParetextError for a language without a list.
+    """
+    if language not in _LISTS:
+        raise ParetextError(
+            f"the language '{language}' has no list of stop words here; the known ones are "
+            f"{', '.join(LANGUAGES)}."
+        )
+    import bm25s.stopwords
+
+    return frozenset(getattr(bm25s.stopwords, f"STOPWORDS_{_LISTS[language]}"))
+
+
+def list_name(language: str) -> str:
+    name = f"STOPWORDS_{_LISTS[language]}"
+    return f"NLTK's list as in bm25s {version('bm25s')} ({name})"
+
+
+def words_of(text: str) -> list[str]:
+    """Words between white space, lower-cased, without the punctuation around them."""
+    words = (word.strip(_AROUND) for word in text.lower().replace("’", "'").split())
+    return [word for word in words if word]
+
+
+class StopWordCounts:
+    def __init__(self, language: str, n_classes: int) -> None:
+        self.language = language
+        self.known = stop_words(language)
+        self.words = self.stops = self.only = 0
+        self.share_sums = np.zeros(n_classes)
+        self.texts = np.zeros(n_classes, np.int64)
+
+    def add(self, texts: Sequence[list[str]], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """texts: the `words_of` each. Returns each text's share of stop words, 0 without words."""
+        found = np.array([sum(map(self.known.__contains__, words)) for words in texts], np.int64)
+        totals = np.array([len(words) for words in texts], np.int64)
+        shares = found / np.maximum(totals, 1)
+        self.words += int(totals.sum())
+        self.stops += int(found.sum())
+        self.only += int((found == totals).sum())
+        self.share_sums += np.bincount(labels, shares, len(self.share_sums))
+        self.texts += np.bincount(labels, minlength=len(self.texts))
+        return shares
+
+    def result(self, label_names: tuple[str, ...]) -> StopWords:
+        texts = int(self.texts.sum())
+        return StopWords(
+            language=self.language,
+            list_name=list_name(self.language),
+            words_in_list=len(self.known),
+            per_text=self.stops / texts,
+            share_of_words=self.stops / max(self.words, 1),
+            mean_share=float(self.share_sums.sum() / texts),
+            only=self.only,
+            by_class={
+                name: float(self.share_sums[k] / self.texts[k])
+                for k, name in enumerate(label_names)
+                if self.texts[k]
+            },
+        )

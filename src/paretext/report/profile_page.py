@@ -1,0 +1,115 @@
+"""The profile as one self-contained HTML page.
+
+No script, no network (a content security policy says so to the browser), light or dark as the
+reader's system is. Pictures are SVG inside the page, so that they follow the colours; every
+picture's numbers also stand beside it as text. Everything that comes from data is escaped by
+Jinja2 and made visible (`escaping`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paretext import __version__
+from paretext.errors import ParetextError
+from paretext.files import write_text
+from paretext.profile.schema import Lengths, Profile
+from paretext.report.escaping import visible
+from paretext.report.word_cloud import HEIGHT, WIDTH, word_cloud
+
+MOST_CLASSES = 12
+"""Classes with words and clouds of their own on the page; profile.json has all."""
+_BARS, _CLOUD = 12, 36
+_LEVELS = ("mend", "look", "fine")
+_ANCHORS = {
+    "rows": "classes",
+    "classes": "classes",
+    "lengths": "lengths",
+    "stop words": "stop-words",
+    "distinctive words": "words",
+    "word forms": "forms",
+    "repeats": "repeats",
+    "leaks": "repeats",
+    "odd characters": "odd",
+    "languages": "odd",
+    "label errors": "errors",
+}
+"""Topic of a finding -> section of the page."""
+
+
+def write_page(profile: Profile, path: Path) -> None:
+    """Write the page to `path`. Raises ParetextError where Jinja2 is not installed."""
+    write_text(path, render(profile))
+
+
+def render(profile: Profile) -> str:
+    """The page as HTML."""
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        raise ParetextError(
+            'the page needs Jinja2, which is not installed: pip install "paretext[train]".'
+        ) from None
+    environment = Environment(
+        loader=PackageLoader("paretext.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = visible
+    environment.filters["share"] = lambda share: f"{share:.1%}"
+    environment.filters["count"] = lambda count: f"{count:,}"
+    return environment.get_template("profile.html").render(_values(profile))
+
+
+def _values(profile: Profile) -> dict[str, Any]:
+    rows = sorted(profile.classes.classes, key=lambda row: -row.count)
+    drawn = [row.label for row in rows[:MOST_CLASSES]]
+    words = profile.distinctive.by_class
+    return {
+        "profile": profile,
+        "anchors": _ANCHORS,
+        "version": __version__,
+        "levels": {
+            level: [each for each in profile.findings if each.level == level] for level in _LEVELS
+        },
+        "class_rows": rows,
+        "most": max(max(row.count, row.count_after) for row in rows),
+        "drawn": drawn,
+        "histograms": [
+            _histogram(lengths)
+            for lengths in (profile.words, profile.tokens and profile.tokens.lengths)
+            if lengths
+        ],
+        "words": {label: words[label][:_BARS] for label in drawn},
+        "clouds": {
+            label: word_cloud([(visible(each.word), each.z) for each in words[label][:_CLOUD]])
+            for label in drawn
+        },
+        "cloud_size": (WIDTH, HEIGHT),
+        "most_z": max((each.z for own in words.values() for each in own), default=1.0),
+    }
+
+
+def _histogram(lengths: Lengths) -> dict[str, Any]:
+    """Bars in a box of 100 x 100, with their titles."""
+    bars, width = lengths.histogram, 100 / len(lengths.histogram)
+    most = max(bar.count for bar in bars)
+    return {
+        "lengths": lengths,
+        "bars": [
+            {
+                "x": i * width,
+                "width": width * 0.9,
+                "height": 100 * bar.count / most,
+                "title": f"{_range(bar.low, bar.high)} {lengths.unit}: {bar.count:,} texts",
+            }
+            for i, bar in enumerate(bars)
+        ],
+    }
+
+
+def _range(low: int, high: int) -> str:
+    return str(low) if high == low + 1 else f"{low} to {high - 1}"

@@ -1,0 +1,24 @@
+"""What stands in an artifact's graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from paretext.artifact import Artifact
+
+
+def graph_of(artifact: Artifact) -> onnx.GraphProto:
+    return onnx.load(artifact.folder / "model.onnx").graph
+
+
+def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def operators(graph: onnx.GraphProto) -> Counter[str]:
+    return Counter(node.op_type for node in graph.node)

@@ -1,0 +1,252 @@
+"""Clauses: verdicts, thresholds against scikit-learn, calibration against plain loops, speed."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from paretext.certification.budget import Budget
+from paretext.certification.calibration import BINS, rises
+from paretext.certification.clauses import judge, overall, texts_needed, verdict
+from paretext.certification.operating import At, find_threshold, operating_points
+from paretext.errors import ParetextError
+from paretext.intervals import Interval
+
+COUNTS = (550, 704, 178, 275, 212, 81)
+LABELS = tuple("abcdef")
+
+
+def pair(noise: float, hurt: float = 0.0, sharpness: float = 1.0, seed: int = 0):
+    """Labels and both models' probabilities; the candidate sees the evidence with noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(6), COUNTS)
+    evidence = rng.standard_normal((2000, 6))
+    evidence[np.arange(2000), labels] += 3.5
+    seen = evidence + noise * rng.standard_normal(evidence.shape)
+    seen[:, -1] -= hurt
+
+    def softmax(logits):
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    return labels, softmax(3 * evidence), softmax(3 * seen * sharpness)
+
+
+# --- verdicts
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.01, 0.01, "holds"),
+        (-0.01, 0.02, "holds"),  # the end may touch the limit
+        (0.01, 0.03, "undecided"),
+        (0.02, 0.03, "undecided"),
+        (0.021, 0.03, "broken"),
+    ],
+)
+def test_the_three_verdicts(low: float, high: float, expected: str) -> None:
+    assert verdict(Interval((low + high) / 2, low, high), 0.02) == expected
+
+
+def test_one_broken_clause_breaks_all() -> None:
+    assert overall(["holds", "holds"]) == "holds"
+    assert overall(["holds", "undecided"]) == "undecided"
+    assert overall(["undecided", "broken", "holds"]) == "broken"
+    assert overall([]) == "holds"
+
+
+def test_texts_that_would_decide() -> None:
+    # half the width would do: four times the texts
+    assert texts_needed(1000, Interval(0.0, -0.04, 0.04), 0.02) == 4000
+    assert texts_needed(1000, Interval(0.04, 0.0, 0.08), 0.02) == 4000
+    assert texts_needed(1000, Interval(0.0, -0.05, 0.05), 0.02) == 6300  # 6250, two digits
+    assert texts_needed(1000, Interval(0.02, 0.0, 0.04), 0.02) is None  # on the limit: never
+    assert texts_needed(1000, Interval(0.0, -0.01, 0.01), 0.02) is None  # decided
+
+
+def test_as_many_texts_as_were_said_do_decide() -> None:
+    """Repeat the texts: estimates stay, intervals shrink as with more texts of the kind."""
+    labels, before, after = pair(0.3)
+    limit = Budget(macro_f1_drop=0.012, calibration_error_rise=None, brier_rise=None)
+    clause = judge(labels, before, after, LABELS, limit, resamples=2000).clauses[0]
+    assert clause.verdict == "undecided"
+    assert clause.texts_needed is not None
+    times = int(np.ceil(1.3 * clause.texts_needed / 2000))
+    more = [np.concatenate([each] * times) for each in (labels, before, after)]
+    again = judge(*more, LABELS, limit, resamples=2000).clauses[0]
+    assert again.verdict in ("holds", "broken")
+
+
+# --- judge
+
+
+def by_name(judgement):
+    return {clause.name: clause for clause in judgement.clauses}
+
+
+def test_the_same_answers_hold_every_clause() -> None:
+    labels, before, _ = pair(0.0)
+    points = [At.parse("precision=0.9"), At.parse("fpr=1%")]
+    for after in (before.copy(), before + 1e-7):
+        found = judge(labels, before, after, LABELS, Budget(), at=points, resamples=1000)
+        assert found.alike
+        assert {clause.verdict for clause in found.clauses} == {"holds"}
+        assert len(found.clauses) == 10
+        assert len(found.points) == 12
+        for clause in found.clauses:
+            assert clause.found.estimate == pytest.approx(0, abs=1e-6)
+            assert clause.found.high > 0  # what the texts cannot exclude
+
+
+def test_a_class_that_collapsed_is_named() -> None:
+    labels, before, after = pair(0.1, hurt=2.0)
+    found = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
+    recall = found["recall_drop"]
+    assert recall.verdict == "broken"
+    assert {part.label: part.verdict for part in recall.parts}["f"] == "broken"
+    assert recall.found == next(part.drop for part in recall.parts if part.label == "f")
+    assert found["macro_f1_drop"].verdict == "broken"
+
+
+def test_a_candidate_that_is_too_sure_breaks_calibration_and_no_answer() -> None:
+    labels, before, after = pair(0.0, sharpness=0.25)
+    found = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
+    assert found["flips"].verdict == found["macro_f1_drop"].verdict == "holds"
+    assert found["calibration_error_rise"].verdict == "broken"
+    assert found["brier_rise"].verdict == "broken"
+
+
+def test_only_what_the_budget_limits_is_judged() -> None:
+    labels, before, after = pair(0.1)
+    none = dict.fromkeys(Budget().limits())
+    assert judge(labels, before, after, LABELS, Budget(**none), resamples=200).clauses == ()  # type: ignore[arg-type]
+    only = Budget(**(none | {"flips": 0.1}))  # type: ignore[arg-type]
+    (clause,) = judge(labels, before, after, LABELS, only, resamples=200).clauses
+    assert clause.name == "flips"
+
+
+def test_estimates_are_scikit_learns() -> None:
+    labels, before, after = pair(0.3)
+    found = by_name(judge(labels, before, after, LABELS, Budget(), resamples=200))
+    old, new = before.argmax(1), after.argmax(1)
+    for name, score in {
+        "macro_f1_drop": lambda p: sk.f1_score(labels, p, average="macro"),
+        "balanced_accuracy_drop": lambda p: sk.balanced_accuracy_score(labels, p),
+        "kappa_drop": lambda p: sk.cohen_kappa_score(labels, p),
+        "accuracy_drop": lambda p: sk.accuracy_score(labels, p),
+    }.items():
+        clause = found[name]
+        assert clause.found.estimate == pytest.approx(score(old) - score(new), abs=1e-12)
+        assert (clause.reference, clause.candidate) == pytest.approx((score(old), score(new)))
+    recalls = sk.recall_score(labels, old, average=None) - sk.recall_score(
+        labels, new, average=None
+    )
+    assert [part.drop.estimate for part in found["recall_drop"].parts] == pytest.approx(
+        recalls.tolist()
+    )
+
+
+def test_ten_thousand_resamples_of_two_thousand_texts_take_seconds() -> None:
+    labels, before, after = pair(0.3)
+    begin = time.process_time()
+    judge(labels, before, after, LABELS, Budget(), at=[At.parse("fpr=0.01")], resamples=10_000)
+    assert time.process_time() - begin < 5
+
+
+# --- operating points
+
+
+@pytest.mark.parametrize("value", [0.5, 0.8, 0.95])
+def test_the_threshold_is_the_lowest_that_scikit_learn_finds(value: float) -> None:
+    labels, before, _ = pair(0.0)
+    for k in range(6):
+        positive, scores = labels == k, before[:, k]
+        precision, _, thresholds = sk.precision_recall_curve(positive, scores)
+        wanted = thresholds[precision[:-1] >= value].min()
+        found = find_threshold(positive, scores, At("precision", value))
+        assert found is not None
+        below = scores[scores < wanted]
+        assert (below.max() if below.size else 0) <= found <= wanted
+        assert ((scores >= found) == (scores >= wanted)).all()
+        rates, _, at = sk.roc_curve(positive, scores, drop_intermediate=False)
+        wanted = at[rates <= 1 - value].min()
+        found = find_threshold(positive, scores, At("fpr", 1 - value))
+        assert found is not None
+        assert ((scores >= found) == (scores >= wanted)).all()
+
+
+def test_rates_at_the_references_threshold() -> None:
+    labels, before, after = pair(0.3)
+    for point in operating_points(labels, before, after, LABELS, [At.parse("fpr=0.02")], 0.95):
+        record, k = point.record, LABELS.index(point.record.label)
+        assert record.threshold is not None
+        for rates, scores in ((record.reference, before), (record.candidate, after)):
+            taken = scores[:, k] >= record.threshold
+            tn, fp, fn, tp = sk.confusion_matrix(labels == k, taken).ravel()
+            assert rates is not None
+            assert rates.precision is not None
+            assert rates.recall.estimate == pytest.approx(tp / (tp + fn))
+            assert rates.precision.estimate == pytest.approx(tp / (tp + fp))
+            assert rates.false_positive_rate.estimate == pytest.approx(fp / (fp + tn))
+        assert record.reference is not None
+        assert record.reference.false_positive_rate.estimate <= 0.02
+
+
+def test_a_point_that_no_threshold_reaches() -> None:
+    positive = np.array([0, 1, 0, 1], bool)
+    assert find_threshold(positive, np.array([0.9, 0.5, 0.4, 0.3]), At("precision", 0.9)) is None
+    labels, flat = np.array([0, 1] * 20), np.full((40, 2), 0.5)
+    found = judge(labels, flat, flat, ("a", "b"), Budget(), at=[At.parse("precision=0.9")])
+    assert {point.threshold for point in found.points} == {None}
+    assert not [clause for clause in found.clauses if clause.name.startswith("operating")]
+
+
+@pytest.mark.parametrize("text", ["precision", "recall=0.9", "precision=2", "fpr=0", "fpr=x"])
+def test_points_that_are_not_understood(text: str) -> None:
+    with pytest.raises(ParetextError, match=r"not understood; give precision=0\.9 or fpr=0\.01"):
+        At.parse(text)
+
+
+# --- calibration
+
+
+def test_brier_and_calibration_error_by_plain_loops() -> None:
+    labels, before, after = pair(0.3)
+    found = rises(labels, before, after, resamples=200)
+    for model, brier in zip((before, after), found.briers, strict=True):
+        parts = [sk.brier_score_loss(labels == k, model[:, k]) for k in range(6)]
+        assert brier == pytest.approx(sum(parts))
+    order = np.argsort((before.max(1) + after.max(1)) / 2, kind="stable")
+    for model, error in zip((before, after), found.calibration_errors, strict=True):
+        total = 0.0
+        for rows in np.array_split(order, BINS):
+            right = (model[rows].argmax(1) == labels[rows]).mean()
+            total += len(rows) / 2000 * abs(model[rows].max(1).mean() - right)
+        assert error == pytest.approx(total)
+    assert found.brier.low < found.brier.estimate < found.brier.high
+
+
+def test_a_calibration_error_that_hides_in_the_references_noise_is_not_missed() -> None:
+    """A calibrated reference, a candidate 1.4 times as sure: the plug-in rise is far too small."""
+    missed = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        logits = 2.2 * rng.standard_normal((1000, 6))
+        before = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        labels = (rng.random((1000, 1)) > before.cumsum(axis=1)).sum(axis=1).clip(max=5)
+        sure = np.exp(1.4 * logits)
+        found = rises(labels, before, sure / sure.sum(axis=1, keepdims=True), resamples=200)
+        missed += found.calibration_error.high < 0.0856  # the truth, from ten million texts
+        assert found.calibration_error.estimate < 0.0856
+    assert missed <= 2
+
+
+def test_fewer_texts_than_bins() -> None:
+    labels, before, after = np.array([0, 1, 1]), np.eye(2)[[0, 1, 0]], np.eye(2)[[0, 1, 1]]
+    found = rises(labels, before, after, resamples=100)
+    assert found.calibration_error.estimate == pytest.approx(-1 / 3)
+    assert found.calibration_error.low <= -1 / 3 <= found.calibration_error.high

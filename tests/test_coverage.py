@@ -1,0 +1,84 @@
+"""Whether the intervals cover and the verdicts are right, on simulated pairs of models.
+
+The longer study, over more texts, classes and shares of flips, is `benchmarks/coverage.py`; this is
+a part of it that takes seconds. What is true of a pair comes from 300,000 texts.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
+SETS, RESAMPLES = 300, 300
+
+
+@pytest.fixture(scope="module")
+def module() -> ModuleType:
+    if not SCRIPT.is_file():
+        pytest.skip("benchmarks/ is not part of this distribution")
+    spec = importlib.util.spec_from_file_location("coverage_study", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded
+    spec.loader.exec_module(loaded)
+    loaded._MILLION = 300_000  # type: ignore[attr-defined]
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def found(module: ModuleType) -> dict[str, dict[str, Any]]:
+    settings = {
+        "usual": module.Setting("usual", (300, 150, 50), 0.5),
+        "hurt": module.Setting("hurt", (300, 150, 50), 0.4, hurt=0.5),
+        "few": module.Setting("few flips", (300, 150, 50), 0.05),
+        "sure": module.Setting("surer", (300, 150, 50), 0.3, sharpness=1.5),
+    }
+    return {name: module.study(each, SETS, RESAMPLES) for name, each in settings.items()}
+
+
+NOISE = 0.02
+"""Of a share near 0.95 among 300 sets: 1.6 standard errors."""
+
+
+@pytest.mark.parametrize("clause", ["macro_f1", "balanced_accuracy", "kappa", "accuracy", "brier"])
+@pytest.mark.parametrize("setting", ["usual", "hurt", "sure"])
+def test_intervals_cover_as_often_as_they_say(found: Any, clause: str, setting: str) -> None:
+    covers = found[setting][clause]["covers"]
+    assert covers >= 0.93 - NOISE
+    # The prior of what was not seen widens them where a class has few texts; never by much.
+    assert covers <= 0.995
+
+
+@pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
+def test_calibration_error_covers_at_least_as_often(found: Any, setting: str) -> None:
+    assert found[setting]["calibration"]["covers"] >= 0.93
+
+
+@pytest.mark.parametrize("clause", ["macro_f1", "balanced_accuracy", "kappa", "accuracy", "recall"])
+def test_where_flips_are_rare_intervals_still_cover(found: Any, clause: str) -> None:
+    """The plain bootstrap covers 7% to 60% here: most sets have no flip at all."""
+    assert found["few"]["flips"] < 0.005
+    assert found["few"][clause]["covers"] >= 0.95
+
+
+@pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
+def test_a_broken_candidate_passes_in_at_most_five_of_a_hundred(found: Any, setting: str) -> None:
+    for clause, rates in found[setting].items():
+        if not isinstance(rates, dict) or "holds_at" not in rates:
+            continue
+        assert rates["holds_at"] <= 0.05 + NOISE, clause  # exactly at the limit: 2.5% at best
+        assert rates["holds_outside"] <= 0.05, clause  # 0.01 beyond it
+
+
+def test_a_good_candidate_passes_more_often_the_further_inside(found: Any) -> None:
+    for clause in ("macro_f1", "accuracy"):
+        rates = found["usual"][clause]
+        assert rates["holds_inside"] > rates["holds_at"] >= rates["holds_outside"]
+    assert found["few"]["accuracy"]["holds_inside"] > 0.9
