@@ -147,7 +147,7 @@ def test_killed_and_resumed_no_finished_trial_is_repeated(tmp_path: Path) -> Non
     log = _log(tmp_path / "killed")
     begun = Counter(name for _, event, name in log if event == "begin")
     assert Counter(name for _, event, name in log if event == "end") == dict.fromkeys(begun, 1)
-    assert sorted(begun.values()) == [1, 1, 1, 1, 1, 3]  # only the one that was killed, twice
+    assert sum(begun.values()) == 6 + 2  # only what was killed was begun again
     # An interrupted search teaches what an uninterrupted one does.
     _drive(tmp_path / "whole", 6, "0:0")
     whole = [name for _, event, name in _log(tmp_path / "whole") if event == "end"]
