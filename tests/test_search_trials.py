@@ -110,10 +110,10 @@ def test_when_the_time_is_over_a_training_stays_to_be_taken_up_again(
     (begun,) = _log(tmp_path)
     over.clear()
     later = MadeUp(tmp_path)
-    again = searching.trials(later, trials=2)
+    again = searching.trials(later, trials=3)  # the two presets that were waiting come first
     again.run(later.space.presets())
     events = [(event, name) for _, event, name in _log(tmp_path)[1:]]
-    assert len(again.taught()) == 2
+    assert len(again.taught()) == 3
     assert sum(event == "end" and name == begun[2] for event, name in events) == 1
 
 
@@ -147,7 +147,7 @@ def test_killed_and_resumed_no_finished_trial_is_repeated(tmp_path: Path) -> Non
     log = _log(tmp_path / "killed")
     begun = Counter(name for _, event, name in log if event == "begin")
     assert Counter(name for _, event, name in log if event == "end") == dict.fromkeys(begun, 1)
-    assert sorted(begun.values()) == [1, 1, 1, 1, 1, 3]  # only the one that was killed, twice
+    assert sum(begun.values()) == 6 + 2  # only what was killed was begun again
     # An interrupted search teaches what an uninterrupted one does.
     _drive(tmp_path / "whole", 6, "0:0")
     whole = [name for _, event, name in _log(tmp_path / "whole") if event == "end"]
