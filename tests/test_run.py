@@ -287,6 +287,8 @@ def test_the_verbs_one_after_another_make_what_run_makes(
     for name, row in table.items():
         for column in COST:
             assert float(row.pop(column)) > 0
+        # A run's artifacts carry a certificate, and a card that shows it.
+        assert int(row.pop("bytes")) <= int(expected[name]["bytes"])
         assert row == {key: expected[name][key] for key in row}
     assert [row["version"] for row in json.loads(compared.out)["versions"]] == list(table)
 
