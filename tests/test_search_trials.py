@@ -11,13 +11,14 @@ import optuna
 import pytest
 import searching
 from optuna.trial import TrialState
-from searching import BUDGET, MadeUp
+from searching import MadeUp
 
 from paretext.errors import ParetextError
 from paretext.search.limits import Limits
 from paretext.search.study import Stop, open_study
 
 DRIVER = Path(searching.__file__)
+TIGHT = Limits({"size": 250_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
 
 
 def _log(out: Path) -> list[tuple[str, str, str]]:
@@ -29,8 +30,7 @@ def _log(out: Path) -> list[tuple[str, str, str]]:
 def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
     workshop = MadeUp(tmp_path)
     searching.measure_some(workshop, 30)
-    tight = Limits({"size": 250_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
-    work = searching.trials(workshop, tight, trials=6)
+    work = searching.trials(workshop, TIGHT, trials=6)
     work.run(workshop.space.presets())
     assert len(work.taught()) == 6
     ended = work.study.get_trials()
@@ -44,8 +44,8 @@ def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
     assert not names & {each.user_attrs["recipe"] for each in refused if "same" not in str(each)}
     for each in work.taught():
         shape = each.user_attrs["shape"]
-        assert shape["bytes"] <= tight.values["size"]
-        assert shape["p95_ms"] <= tight.values["p95_latency"]
+        assert shape["bytes"] <= TIGHT.values["size"]
+        assert shape["p95_ms"] <= TIGHT.values["p95_latency"]
 
 
 def test_what_interpolation_refuses_would_really_have_broken_a_limit(tmp_path: Path) -> None:
@@ -54,9 +54,9 @@ def test_what_interpolation_refuses_would_really_have_broken_a_limit(tmp_path: P
     refused = []
     for point in searching.random_points(workshop.space, 60, seed=2):
         found = workshop.table.estimate(point["family"], workshop.sizes(point))
-        if found and BUDGET.broken_costs(found.bytes, found.p95_ms):
+        if found and TIGHT.broken_costs(found.bytes, found.p95_ms):
             shape = workshop.true_shape(point)
-            refused.append(bool(BUDGET.broken_costs(shape.bytes, shape.p95_ms)))
+            refused.append(bool(TIGHT.broken_costs(shape.bytes, shape.p95_ms)))
     assert len(refused) >= 3
     assert sum(refused) >= 0.8 * len(refused)
 
@@ -80,7 +80,7 @@ def test_a_hopeless_training_is_given_up_early(tmp_path: Path) -> None:
         return 1 / (1 + order.setdefault(name, len(order)))
 
     workshop = MadeUp(tmp_path, curve=worse)
-    work = searching.trials(workshop, trials=14)
+    work = searching.trials(workshop, trials=10)
     work.run([])
     given_up = [each for each in work.taught() if each.state == TrialState.PRUNED]
     assert given_up
