@@ -27,6 +27,7 @@ def module() -> ModuleType:
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = loaded
+    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
     spec.loader.exec_module(loaded)
     loaded._MILLION = 300_000  # type: ignore[attr-defined]
     return loaded
