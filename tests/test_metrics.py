@@ -122,15 +122,15 @@ def test_each_draw_scores_as_weighted_rows_do():
         np.testing.assert_allclose(draws[which, resample, :4], expected, rtol=0, atol=1e-9)
 
 
-def test_what_was_not_seen_weighs_one_text_a_class():
+def test_what_was_not_seen_weighs_half_a_text_a_kind():
     truth, reference, candidate = three_models(n=80)
     outcomes, counts = intervals._outcomes((truth, reference, candidate), 4)
     unseen, prior = intervals._unseen(outcomes, counts, 4)
-    np.testing.assert_allclose(np.bincount(unseen[0], prior), np.ones(4))
+    np.testing.assert_allclose(np.bincount(unseen[0], prior), np.full(4, 2.0))
     right = unseen[1:] == unseen[0]
     for kind in itertools.product((True, False), repeat=2):
         matching = (right == np.array(kind)[:, None]).all(axis=0)
-        assert prior[matching].sum() == pytest.approx(4 / 4)
+        assert prior[matching].sum() == pytest.approx(4 / 2)
 
 
 def test_estimates_are_sklearns_and_quality_holds_the_confusion_matrix():
@@ -215,7 +215,7 @@ def test_identical_predictions_drop_nothing_within_what_the_texts_can_show():
     # The rarest class has 37 texts: three of a hundred may flip unseen, a rule of three.
     rarest = int(np.bincount(truth).argmin())
     assert 1 / 40 < drops.recall[rarest].high < 4 / 40
-    assert drops.accuracy.high < 4 / 400
+    assert drops.accuracy.high < 5 / 400
     assert drops.flips.estimate == drops.flips.low == 0.0
     assert 0 < drops.flips.high < 0.01
 
