@@ -85,4 +85,4 @@ def test_a_good_candidate_passes_more_often_the_further_inside(found: Any) -> No
     for clause in ("macro_f1", "accuracy"):
         rates = found["usual"][clause]
         assert rates["holds_inside"] > rates["holds_at"] >= rates["holds_outside"]
-    assert found["few"]["accuracy"]["holds_inside"] > 0.9
+    assert found["few"]["accuracy"]["holds_inside"] > 0.8
