@@ -53,8 +53,10 @@ NOISE = 0.02
 def test_intervals_cover_as_often_as_they_say(found: Any, clause: str, setting: str) -> None:
     covers = found[setting][clause]["covers"]
     assert covers >= 0.93 - NOISE
-    # The prior of what was not seen widens them where a class has few texts; never by much.
-    assert covers <= 0.995
+    # The prior of what was not seen widens them, the more the fewer texts a class and the fewer
+    # flips there are; where flips abound, not by much.
+    if found[setting]["flips"] > 0.015:
+        assert covers <= 0.99
 
 
 @pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
@@ -74,12 +76,14 @@ def test_a_broken_candidate_passes_in_at_most_five_of_a_hundred(found: Any, sett
     for clause, rates in found[setting].items():
         if not isinstance(rates, dict) or "holds_at" not in rates:
             continue
-        assert rates["holds_at"] <= 0.05 + NOISE, clause  # exactly at the limit: 2.5% at best
-        assert rates["holds_outside"] <= 0.05, clause  # 0.01 beyond it
+        # Exactly at the limit: 2.5% at best. Most where one class of 50 texts carries the drop, and
+        # a set may show none of its flips.
+        assert rates["holds_at"] <= 0.05 + NOISE, clause
+        assert rates["holds_outside"] <= 0.025, clause  # 0.01 beyond it
 
 
 def test_a_good_candidate_passes_more_often_the_further_inside(found: Any) -> None:
     for clause in ("macro_f1", "accuracy"):
         rates = found["usual"][clause]
         assert rates["holds_inside"] > rates["holds_at"] >= rates["holds_outside"]
-    assert found["few"]["accuracy"]["holds_inside"] > 0.9
+    assert found["few"]["accuracy"]["holds_inside"] > 0.8

@@ -14,10 +14,9 @@ the difference is computed within every resample (Koehn 2004, sec. 4).
 **What was never seen.** A bootstrap knows only the outcomes in front of it: where two models agree
 on all of 80 texts, its interval is [0, 0], and simulation finds it covers the truth in 7% to 90% of
 cases while flips are rare. So in every class each kind of outcome that matters (both right; only
-the reference; only the candidate; neither) has a prior weight of 1/(number of kinds), the
-multinomial's overall objective prior (Berger, Bernardo & Sun 2015, *Bayesian Anal.* 10:189, sec.
-3.1). It is a quarter of a text a kind: nothing where flips abound, a rule of three where there are
-none. `benchmarks/coverage.py` measures what that does to coverage.
+the reference; only the candidate; neither) has a prior weight of half a text, Jeffreys' prior of
+the multinomial (1946, *Proc. R. Soc. A* 186:453): nothing where flips abound, a rule of three where
+there are none. `benchmarks/coverage.py` measures what that does to coverage.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ from paretext.metrics import FloatArray, IntArray, Margins, class_ids, confusion
 
 _CHUNK_CELLS = 2**20
 """Outcomes times resamples drawn at once: 8 MiB an array, whatever the number of resamples."""
+PRIOR = 0.5
+"""Texts of each kind of outcome in each class, as if they had been seen before."""
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -221,9 +222,9 @@ def resampled_weights(
 
 
 def _unseen(outcomes: IntArray, counts: IntArray, n_classes: int) -> tuple[IntArray, FloatArray]:
-    """Outcomes (columns, U) with a prior weight, and the weights (U,): a text in all for a class.
+    """Outcomes (columns, U) with a prior weight, and the weights (U,): PRIOR for a kind.
 
-    Each model is right or wrong, which makes 2 or 4 kinds of outcome, of equal weight. A wrong
+    Each model is right or wrong, which makes 2 or 4 kinds of outcome. A wrong
     answer is one that the models give to texts of this class, as often as they give it; where they
     give none, the other class that they answer most often.
     """
@@ -241,7 +242,7 @@ def _unseen(outcomes: IntArray, counts: IntArray, n_classes: int) -> tuple[IntAr
         for kind in kinds:
             for j in np.flatnonzero(wrong):
                 rows.append((k, *(k if right else j for right in kind)))
-                weights.append(wrong[j] / wrong.sum() / len(kinds))
+                weights.append(PRIOR * wrong[j] / wrong.sum())
     return np.array(rows, dtype=np.int64).T, np.array(weights)
 
 
