@@ -18,17 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
-
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
-
-from table import write_section
+from page import write_section
 
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify

@@ -62,8 +62,9 @@ class Budget(BaseModel):
     yesterday's sees all of them. Most flips sit where the reference was unsure and cancel out; 5%
     lets those through and stops a model that has merely become another one of equal score."""
     calibration_error_rise: float | None = 0.02
-    """Expected calibration error (15 bins of equal width, top label). Thresholds and queues for
-    human review are set on confidences; 0.02 keeps "90% sure" between 88% and 92% on average."""
+    """Expected calibration error (top label; 10 bins of equal count, shared by both models).
+    Thresholds and queues for human review are set on confidences; 0.02 keeps "90% sure" between 88%
+    and 92% on average."""
     brier_rise: float | None = 0.01
     """Squared error of the probabilities, summed over classes (0 to 2), mean over texts; a proper
     score that sees what argmax hides. One answer in 200 that turns from sure and right to sure and
