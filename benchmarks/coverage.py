@@ -28,10 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
-
-from table import write_section
+from page import write_section
 
 from paretext.certification.calibration import rises
 from paretext.certification.proportions import Pairs, score_interval
