@@ -1,12 +1,14 @@
 """What each step of a preset buys and costs: alone, and left out of the whole.
 
     python benchmarks/ablation.py RUN --data train.csv --eval validation.csv --labels labels.txt \\
-        [--preset small] [--rounds 3] [--docs docs/benchmarks.md]
+        [--preset small] [--epochs N] [--rounds 3] [--docs docs/benchmarks.md]
 
 RUN is a trained run's folder. Makes a version for each step alone and for the preset without each
 step, in RUN/ablation-PRESET (what is there is kept), and measures them with the whole one in one
 interleaved comparison. Distillation alone is left out: a parent taught by itself is no smaller and
-no faster. --docs names a page whose section `ablation` is written anew. Ends with one JSON line.
+no faster. --epochs teaches every version for so many epochs in place of the preset's: the versions
+stay comparable among themselves, and take less time. --docs names a page whose section `ablation`
+is written anew. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -49,6 +51,17 @@ def ablation(whole: Steps) -> tuple[Steps, ...]:
     return tuple(versions)
 
 
+def taught(version: Steps, epochs: int | None) -> Steps:
+    """The version, its distillation of `epochs` epochs where that is given."""
+    steps = tuple(
+        step.model_copy(update={"epochs": epochs})
+        if epochs and isinstance(step, Distillation)
+        else step
+        for step in version.steps
+    )
+    return Steps(name=version.name, steps=steps)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
@@ -56,6 +69,7 @@ def main() -> None:
     parser.add_argument("--eval", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--docs", type=Path)
     options = parser.parse_args()
@@ -63,7 +77,7 @@ def main() -> None:
     labels = read_label_names(options.labels)
     data = Dataset.read(options.data, label_names=labels)
     held_out = Dataset.read(options.eval, label_names=labels, split="validation")
-    versions = ablation(preset(options.preset)[0])
+    versions = ablation(taught(preset(options.preset)[0], options.epochs))
     recipe = Recipe(training=trained.training, versions=versions)
     out = options.run / f"ablation-{options.preset}"
     train, selection = data.split(trained.selection_share, trained.training.seed)
@@ -75,20 +89,21 @@ def main() -> None:
         if each.name in wanted
     ]
     found = compare(rows, held_out, out / "comparison", rounds=options.rounds)
-    text = page(found, options.preset)
+    text = page(found, options.preset, options.epochs)
     print(text)
     if options.docs:
         write_section(options.docs, "ablation", text, f"Ablation of `{options.preset}`")
     print(json.dumps({"versions": found.flat()}))
 
 
-def page(found: Comparison, name: str) -> str:
+def page(found: Comparison, name: str, epochs: int | None) -> str:
     first = found.row("parent")
+    shorter = f" Every version was taught for {epochs} epochs only." if epochs else ""
     return (
         f"`{name}` of one run, each step alone and the whole without it, against the parent's "
         f"artifact; {found.data['texts']:,} validation texts, {found.machine['cpu']}, "
         f"{found.machine['threads']} cores. Learning again is the step distillation's alone: what "
-        "stands without it was not trained after it was cut.\n\n"
+        f"stands without it was not trained after it was cut.{shorter}\n\n"
         + table([HEAD, *(cells(row, first) for row in found.rows)])
     )
 
