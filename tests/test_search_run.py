@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import toy
 from conftest import Command
+from filelock import FileLock
 
 from paretext import progress
 from paretext.certification.certificate import Certificate
@@ -146,6 +149,33 @@ def test_a_search_that_died_goes_on_ends_with_a_certificate_and_repeats_nothing(
     mapped, _ = _search(versions["pytorch"], tmp_path, limits=None, trials=2)
     assert mapped.winner is None
     assert mapped.sentence.endswith("on the Pareto front; with --budget one is chosen.")
+
+
+def test_a_training_waits_while_another_process_measures(
+    versions: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    real, steps, when_released = Trainer.training_step, [], []
+    held = threading.Event()
+
+    def measure() -> None:
+        with FileLock(tmp_path / "locks" / "measuring.lock"):
+            held.set()
+            time.sleep(0.5)
+            when_released.append(len(steps))
+
+    def training_step(self: Trainer, *args: object, **kwargs: object) -> object:
+        steps.append(1)
+        if len(steps) == 2:
+            threading.Thread(target=measure).start()
+            assert held.wait(10)
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "training_step", training_step)
+    _search(versions["pytorch"], tmp_path, trials=1)
+    assert when_released == [2]
+    assert len(steps) > 2
 
 
 def test_an_impossible_budget_is_refused_before_any_training(

@@ -8,7 +8,7 @@ bought them, and a run that dies repeats no step that was finished.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class Builder:
     selection: Dataset
     unlabelled: tuple[str, ...]
     on_epoch: OnEpoch | None = None
+    pause: Callable[[], None] | None = None
 
     @property
     def data(self) -> dict[str, str]:
@@ -120,6 +121,7 @@ class Builder:
                 unlabelled=self.unlabelled,
                 work=partial / SCRATCH,
                 on_epoch=self.on_epoch,
+                pause=self.pause,
             )
             classifier, done = step.apply(Classifier.load(source), material)
             classifier.save(partial)

@@ -82,6 +82,7 @@ class Distillation(Step):
             labels=logits.argmax(axis=1).astype(np.int64),
             label_names=data.train.label_names,
         )
+        pause = data.pause
         fitted = fit(
             classifier,
             taught,
@@ -89,6 +90,7 @@ class Distillation(Step):
             settings,
             work=data.work,
             label="distillation",
+            after_step=None if pause is None else lambda _: pause(),
             on_epoch=data.on_epoch,
             targets=Targets(logits, self.temperature, states, self.states_weight),
         )

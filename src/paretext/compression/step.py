@@ -6,7 +6,7 @@ data: the same object is built from Python and YAML and stored unchanged in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ class Material:
     """What a step works with. train: fitted on; selection: chooses epochs; training: how the
     parent was trained; teacher: the parent's answers; unlabelled: more texts of the same kind;
     work: a folder for what only helps to go on after an interruption; on_epoch: as `fit` calls
-    it, in the steps that train."""
+    it, in the steps that train; pause: called there after each optimizer step, and may wait."""
 
     train: Dataset
     selection: Dataset
@@ -48,6 +48,7 @@ class Material:
     unlabelled: tuple[str, ...] = ()
     work: Path | None = None
     on_epoch: OnEpoch | None = None
+    pause: Callable[[], None] | None = None
 
     def sample(self, texts: int = SAMPLE_TEXTS) -> Dataset:
         """Some training texts to measure importance on, always the same ones."""

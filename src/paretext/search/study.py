@@ -9,8 +9,9 @@ Under limits a training is given up when its best macro-F1 is below the median o
 family had at the same quarter of theirs (Golovin et al. 2017, "Google Vizier", section 3.2.2).
 
 Several processes may work on one study if they see one folder: a lock lets one at a time choose a
-point and measure its shape, and each process holds the lock of its trial, so that a trial without
-a process is known at once (it was killed) and taken up again by whoever comes next.
+point and measure its shape (while it measures, the trainings of the others wait), and each process
+holds the lock of its trial, so that a trial without a process is known at once (it was killed) and
+taken up again by whoever comes next.
 """
 
 from __future__ import annotations

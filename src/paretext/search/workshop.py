@@ -10,12 +10,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from paretext import progress
@@ -106,11 +107,19 @@ class Workshop:
         return shape
 
     def timed(self, targets: Sequence[Target], rounds: int) -> dict[str, Cost]:
-        """What the targets cost on this machine, measured in turns on some selection texts."""
+        """What the targets cost on this machine, measured in turns on some selection texts, while
+        the trainings of all processes that search in this folder wait."""
         rows = np.random.default_rng(0).permutation(len(self.selection))[:TIMED_TEXTS]
         texts = self.selection.take(np.sort(rows)).texts
-        measured = benchmark(targets, texts, threads=self.threads, rounds=rounds)
+        with self._quiet():
+            measured = benchmark(targets, texts, threads=self.threads, rounds=rounds)
         return {name: each.cost for name, each in measured.items()}
+
+    def _quiet(self) -> FileLock:
+        """Held while times are measured: a training of another process on the same few cores can
+        make a call of two threads ten times as long."""
+        (self.out / "locks").mkdir(parents=True, exist_ok=True)
+        return FileLock(self.out / "locks" / "measuring.lock")
 
     def _untrained(self, steps: Sequence[Step]) -> tuple[Path, list[Ancestor]]:
         """The classifier that the steps make of the parent, and its lineage."""
@@ -146,7 +155,7 @@ class Workshop:
         version = self.space.version(point)
         folder, lineage = self._untrained(_steps_before_training(version))
         source = folder.name
-        builder = replace(self._builder, on_epoch=on_epoch)
+        builder = replace(self._builder, on_epoch=on_epoch, pause=partial(_wait, self._quiet()))
         step = next(step for step in version.classifier_steps if isinstance(step, Distillation))
         folder, lineage = builder.classifier(version.name, step, folder, lineage)
         made = builder.artifact(version.name, source, folder, lineage, version.quantization)
@@ -202,6 +211,12 @@ class Workshop:
         return Builder(
             Stages(self.out), self.parent, self.recipe, self.train, self.selection, self.unlabelled
         )
+
+
+def _wait(lock: FileLock) -> None:
+    """Until nobody holds the lock."""
+    with lock:
+        pass
 
 
 def _steps_before_training(version: Version) -> list[Step]:
