@@ -16,17 +16,17 @@ CHANGED = 0.15
 """Share of words that are replaced or left out."""
 
 
-def altered(texts: Sequence[str], copies: int, seed: int) -> list[str]:
-    """`copies` altered copies of every text, always the same ones for the same seed."""
+def altered(texts: Sequence[str], copies: int, seed: int) -> list[list[str]]:
+    """`copies` rounds of an altered copy of every text, always the same for the same seed: more
+    rounds begin with the ones of fewer."""
     chance = random.Random(seed)
     words = [word for text in texts for word in text.split()]
-    made = []
-    for _ in range(copies):
-        for text in texts:
-            change = chance.choice((_replace, _leave_out, _cut, _join))
-            parts = change(text.split(), words, texts, chance)
-            made.append(" ".join(parts) or text)
-    return made
+
+    def copy(text: str) -> str:
+        change = chance.choice((_replace, _leave_out, _cut, _join))
+        return " ".join(change(text.split(), words, texts, chance)) or text
+
+    return [[copy(text) for text in texts] for _ in range(copies)]
 
 
 def _replace(

@@ -59,15 +59,18 @@ class Distillation(Step):
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
         own = [*data.train.texts, *data.unlabelled]
-        texts = [*own, *altered(own, self.copies, data.training.seed)]
-        logits = data.teacher.logits(texts)
+        # Each round of copies is asked for alone: another recipe with fewer has its answers then.
+        rounds = [own, *altered(own, self.copies, data.training.seed)]
+        texts = [text for each in rounds for text in each]
+        logits = np.concatenate([data.teacher.logits(each) for each in rounds])
         states = None
         if self.dropout is not None:
             classifier = compact(classifier)
             classifier.model.config.dropout = self.dropout
         if self.states_weight:
             classifier = compact(classifier)
-            states = data.teacher.states(texts, len(classifier.model.layers))
+            layers = len(classifier.model.layers)
+            states = np.concatenate([data.teacher.states(each, layers) for each in rounds])
         settings = data.training.model_copy(
             update={
                 "epochs": self.epochs,
