@@ -98,7 +98,7 @@ def without_stop_words(classifier: Any, language: str) -> Any:
 @dataclass(frozen=True)
 class Removed:
     """What removal does to some texts. words: those before; gone: of these, removed; empty: texts
-    that have no word left; none: texts that had no word before."""
+    that have no word left."""
 
     texts: int
     words: int
