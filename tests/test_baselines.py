@@ -15,6 +15,7 @@ from paretext.artifact import Artifact
 from paretext.baselines import BASELINES, Recurrent
 from paretext.candidates import removed_language
 from paretext.classifier import Classifier
+from paretext.cli.inputs import read_recipe
 from paretext.comparison import Comparison
 from paretext.compression import Recipe
 from paretext.export import export
@@ -91,6 +92,19 @@ def test_who_removes_stop_words() -> None:
         *(("bigru", "auto"), ("bigru", "remove")),
         *(("tfidf", "remove"), ("roberta-base", "remove")),
     }
+
+
+def test_flags_for_stop_words_stand_over_the_recipe_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("{stop_words: remove, language: de}", encoding="utf-8")
+
+    def found(**given: Any) -> tuple[str, str]:
+        recipe = read_recipe(path, None, None, **given)
+        return recipe.stop_words, recipe.language
+
+    assert found() == ("remove", "de")
+    assert found(remove_stop_words=False) == ("keep", "de")
+    assert found(remove_stop_words=True, language="fr") == ("remove", "fr")
 
 
 @pytest.mark.slow
