@@ -59,9 +59,9 @@ def while_the_second_checkpoint_is_written() -> None:
 
 
 def when_training_is_over_and_not_saved() -> None:
-    import paretext.run
+    import paretext.candidates
 
-    before(paretext.run, "learning_curves")
+    before(paretext.candidates, "learning_curves")
 
 
 def in_the_middle_of_an_export() -> None:

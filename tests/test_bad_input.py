@@ -407,12 +407,12 @@ def test_a_full_disk_in_training(error: str, job: Job, monkeypatch: pytest.Monke
     from safetensors import SafetensorError
     from transformers import modeling_utils
 
-    import paretext.run
+    import paretext.candidates
 
     owner, name = {
         "safetensors": (modeling_utils, "safe_save_file"),
         "torch": (torch, "save"),
-        "os": (paretext.run, "learning_curves"),
+        "os": (paretext.candidates, "learning_curves"),
     }[error]
     raised = {
         "safetensors": SafetensorError(

@@ -23,9 +23,10 @@ from paretext.profile.distinctive import log_odds
 from paretext.profile.languages import LanguageGuesses
 from paretext.profile.lengths import LengthCounts, padding_random, padding_sorted
 from paretext.profile.near_duplicates import jaccard, near, plainly
-from paretext.profile.stop_words import LANGUAGES, StopWordCounts, stop_words, words_of
+from paretext.profile.stop_words import StopWordCounts, words_of
 from paretext.profile.word_forms import association, holm, word_forms
 from paretext.profile.words import WordCounts, tokens_of
+from paretext.stop_words import LANGUAGES, stop_words
 
 pytest.importorskip("sklearn")
 

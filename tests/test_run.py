@@ -17,6 +17,7 @@ import toy
 from onnx import numpy_helper
 from sklearn.metrics import cohen_kappa_score, f1_score
 
+import paretext.candidates
 import paretext.certification.versions
 import paretext.compression.build
 import paretext.run
@@ -219,7 +220,7 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
         raise AssertionError("done twice")
 
     for place, name in (
-        (paretext.run, "fit"),
+        (paretext.candidates, "fit"),
         (paretext.run, "compare"),
         (paretext.compression.build, "export"),
     ):

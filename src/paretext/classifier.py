@@ -19,10 +19,17 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 import paretext.compact
-import paretext.recurrent  # noqa: F401  (both make their classes known to AutoModel)
+import paretext.ngrams
+import paretext.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext.errors import ParetextError
 from paretext.files import folder_digest
 
@@ -167,6 +174,24 @@ def check_source(name: str, max_length: int | None = None) -> bool:
     if max_length is not None:
         _check_length(name, config, max_length)
     return local
+
+
+def with_backend(fast: Any, tokenizer: Tokenizer) -> Any:
+    """The transformers tokenizer `fast` with another tokenizers.Tokenizer inside of it.
+
+    It is of the general class, which reads tokenizer.json as it stands; the classes of single
+    architectures build their parts anew from the vocabulary when they are loaded.
+    """
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        **fast.special_tokens_map,
+        model_max_length=fast.model_max_length,
+        padding_side=fast.padding_side,
+        truncation_side=fast.truncation_side,
+        model_input_names=fast.model_input_names,
+        clean_up_tokenization_spaces=fast.clean_up_tokenization_spaces,
+        split_special_tokens=fast.split_special_tokens,
+    )
 
 
 def _check_length(name: str, config: Any, max_length: int) -> None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -172,20 +172,63 @@ def paired_drops(
     )
 
 
+def pooled_drop(
+    labels: npt.ArrayLike,
+    references: Sequence[npt.ArrayLike],
+    candidates: Sequence[npt.ArrayLike],
+    n_classes: int,
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """The mean over pairs of models of reference minus candidate in macro-F1.
+
+    The pairs are one training repeated with other seeds. All are scored on the same resampled
+    texts, so the interval is about other texts, with these trained models. One pair gives the
+    interval of `paired_drops`.
+
+    Args:
+        labels: (n,) class ids 0 .. n_classes-1, the truth.
+        references, candidates: each pair's (n,) predictions.
+    """
+    if not references or len(references) != len(candidates):
+        raise ParetextError(
+            f"there are {len(references)} references and {len(candidates)} candidates; give one "
+            "of each for every pair, and at least one pair."
+        )
+    named = {f"reference {i}": each for i, each in enumerate(references)}
+    named |= {f"candidate {i}": each for i, each in enumerate(candidates)}
+    truth, *models = class_ids(n_classes, labels=labels, **named)
+    arms = (tuple(models[: len(references)]), tuple(models[len(references) :]))
+    pairs = tuple(each for pair in zip(*arms, strict=True) for each in pair)
+    estimates, draws = _bootstrap(truth, pairs, n_classes, resamples, seed, arms=2)
+    drop = (estimates[::2] - estimates[1::2]).mean(axis=0)
+    drawn = (draws[::2] - draws[1::2]).mean(axis=0)
+    return percentile_intervals(drop[:1], drawn[:, :1], confidence)[0]
+
+
 def _bootstrap(
-    truth: IntArray, models: tuple[IntArray, ...], n_classes: int, resamples: int, seed: int
+    truth: IntArray,
+    models: tuple[IntArray, ...],
+    n_classes: int,
+    resamples: int,
+    seed: int,
+    arms: int | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Score every model on the texts and on the same resamples of them.
 
     Args:
         truth: (n,) class ids.
         models: each model's (n,) predictions.
+        arms: how many kinds of model there are, where each is there more than once, in turn; of
+            outcomes not seen, those matter on which all models of an arm do the same.
 
     Returns:
         Estimates (models, 4 + 2K) and draws (models, resamples, 4 + 2K), laid out as `scores`.
     """
     outcomes, counts = _outcomes((truth, *models), n_classes)
-    unseen, prior = _unseen(outcomes, counts, n_classes)
+    unseen, prior = _unseen(outcomes, counts, n_classes, arms)
 
     def score(drawn: FloatArray, cells: IntArray) -> FloatArray:
         # Matrices (T, K) that turn weights of outcomes (..., T) into margins (..., K).
@@ -221,10 +264,12 @@ def resampled_weights(
         yield weights
 
 
-def _unseen(outcomes: IntArray, counts: IntArray, n_classes: int) -> tuple[IntArray, FloatArray]:
+def _unseen(
+    outcomes: IntArray, counts: IntArray, n_classes: int, arms: int | None = None
+) -> tuple[IntArray, FloatArray]:
     """Outcomes (columns, U) with a prior weight, and the weights (U,): PRIOR for a kind.
 
-    Each model is right or wrong, which makes 2 or 4 kinds of outcome. A wrong
+    Each arm's model is right or wrong, which makes 2 or 4 kinds of outcome. A wrong
     answer is one that the models give to texts of this class, as often as they give it; where they
     give none, the other class that they answer most often.
     """
@@ -233,7 +278,9 @@ def _unseen(outcomes: IntArray, counts: IntArray, n_classes: int) -> tuple[IntAr
     for column in answers:
         np.add.at(given, (truths, column), counts)
     rows, weights = [], []
-    kinds = list(itertools.product((True, False), repeat=len(answers)))
+    arms = arms or len(answers)
+    each = len(answers) // arms
+    kinds = [kind * each for kind in itertools.product((True, False), repeat=arms)]
     for k in np.unique(truths):
         wrong = np.where(np.arange(n_classes) == k, 0, given[k])
         if not wrong.any():
@@ -249,9 +296,12 @@ def _unseen(outcomes: IntArray, counts: IntArray, n_classes: int) -> tuple[IntAr
 def _outcomes(columns: tuple[IntArray, ...], n_classes: int) -> tuple[IntArray, IntArray]:
     """The distinct rows of the columns, (columns, T) class ids, and their counts, (T,)."""
     shape = (n_classes,) * len(columns)
-    codes, counts = np.unique(np.ravel_multi_index(columns, shape), return_counts=True)
-    outcomes = np.stack(np.unravel_index(codes, shape)).astype(np.int64)
-    return outcomes, counts.astype(np.int64)
+    if math.prod(shape) > np.iinfo(np.int64).max:  # too many columns for one number a row
+        outcomes, counts = np.unique(np.stack(columns), axis=1, return_counts=True)
+    else:
+        codes, counts = np.unique(np.ravel_multi_index(columns, shape), return_counts=True)
+        outcomes = np.stack(np.unravel_index(codes, shape))
+    return outcomes.astype(np.int64), counts.astype(np.int64)
 
 
 def percentile_intervals(

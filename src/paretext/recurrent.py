@@ -21,7 +21,8 @@ Cell = Literal["gru", "lstm"]
 
 
 class RecurrentConfig(PretrainedConfig):
-    """embedding_size: width of the word table; hidden_size: width of each direction's state."""
+    """embedding_size: width of the word table; hidden_size: width of each direction's state;
+    word_dropout: share of the words that are unknown while it trains, by unknown_token_id."""
 
     model_type = RECURRENT
 
@@ -33,6 +34,8 @@ class RecurrentConfig(PretrainedConfig):
         hidden_size: int = 1,
         num_hidden_layers: int = 1,
         dropout: float = 0.2,
+        word_dropout: float = 0.0,
+        unknown_token_id: int | None = None,
         pad_token_id: int = 0,
         **other: Any,
     ) -> None:
@@ -42,6 +45,8 @@ class RecurrentConfig(PretrainedConfig):
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.dropout = dropout
+        self.word_dropout = word_dropout
+        self.unknown_token_id = unknown_token_id
         super().__init__(**other)
         self.pad_token_id = pad_token_id
 
@@ -77,7 +82,7 @@ class RecurrentClassifier(PreTrainedModel):
     ) -> SequenceClassifierOutput:
         """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right."""
         packed = nn.utils.rnn.pack_padded_sequence(
-            self.dropout(self.words(input_ids)),
+            self.dropout(self.words(self._some_unknown(input_ids))),
             attention_mask.sum(1).cpu(),
             batch_first=True,
             enforce_sorted=False,
@@ -90,6 +95,13 @@ class RecurrentClassifier(PreTrainedModel):
         )
         logits: Any = self.output(self.dropout(outputs.amax(1)))
         return SequenceClassifierOutput(logits=logits)
+
+    def _some_unknown(self, ids: torch.Tensor) -> torch.Tensor:
+        """The ids; while it trains, some at random are the unknown word's."""
+        if not self.training or not self.config.word_dropout:
+            return ids
+        drawn = torch.rand(ids.shape, device=ids.device) < self.config.word_dropout
+        return ids.masked_fill(drawn, self.config.unknown_token_id)
 
 
 AutoConfig.register(RECURRENT, RecurrentConfig)

@@ -20,30 +20,27 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from paretext import progress
 from paretext.artifact import available_cores
 from paretext.balance import check_factors
+from paretext.baselines import BASELINES
 from paretext.benchmark import Target
+from paretext.candidates import best_epoch, check_models, train_candidate
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
-from paretext.classifier import Classifier, check_source, source_digest
 from paretext.comparison import BASELINE, Comparison, Version, compare
 from paretext.compression import compress
 from paretext.compression.build import Compressed, export_candidate
 from paretext.compression.recipe import PARENT, Recipe, validated
 from paretext.data import Dataset, require_trainable
-from paretext.data_checks import DataReport, check, drop_leaks, say_cut
+from paretext.data_checks import DataReport, check, drop_leaks
 from paretext.errors import ParetextError
-from paretext.files import SCRATCH, Stages, folder_digest, write_json
+from paretext.files import Stages, folder_digest, write_json
 from paretext.manifest import Manifest
-from paretext.report.figures import learning_curves
 from paretext.report.steps import is_stage
-from paretext.training import fit, resolve_device
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Trained:
-    """The candidates' names and folders, and the name of the one that won."""
+    """The candidates' names and folders, the name of the one that won, and whether that is an
+    encoder: a baseline wins only where there are no others."""
 
     folders: dict[str, Path]
     parent: str
+    encoder: bool = True
 
 
 def prepare(
@@ -95,13 +94,16 @@ def prepare(
 
 
 def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
-    """Fine-tune every candidate and choose the parent by macro-F1 on the selection split."""
+    """Train every candidate; the best encoder by macro-F1 on the selection split is the parent.
+
+    Baselines (`BASELINES` has their names) are models to beat: one of them becomes the parent only
+    where no encoder is given.
+    """
     if not models:
         raise ParetextError("no model was given; name one or more with --model.")
     out = Path(out)
-    resolve_device(recipe.training.device)
-    for model in models:
-        check_source(model, recipe.max_length)
+    encoders = [model for model in models if model not in BASELINES]
+    check_models(models, data, recipe)
     out.mkdir(parents=True, exist_ok=True)
     write_json(
         out / "run.json",
@@ -114,26 +116,23 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
     stages = Stages(out)
-    for name, model in names.items():
-        made = stages.finished(
-            f"candidates/{name}",
-            {
-                "model": source_digest(model),
-                "training": recipe.training.model_dump(mode="json"),
-                "max_length": recipe.max_length,
-                "train": data.train.fingerprint,
-                "selection": data.selection.fingerprint,
-            },
-            partial(_train_one, name, model, data, recipe),
-        )
-        progress.say(f"{name}: {'trained' if made else 'kept, its inputs have not changed'}")
-    folders = {name: out / "candidates" / name for name in names}
+    folders = {
+        name: train_candidate(stages, name, model, data, recipe) for name, model in names.items()
+    }
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
-    parent = max(scores, key=lambda name: scores[name])
+    eligible = [name for name, model in names.items() if model in encoders] or list(names)
+    parent = max(eligible, key=lambda name: scores[name])
     write_json(out / "parent.json", {"parent": parent, "selection_macro_f1": scores})
     listed = ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
     progress.say(f"macro-F1 on the selection split: {listed}; the parent is {parent}")
-    return Trained({name: folder / "model" for name, folder in folders.items()}, parent)
+    for name in (name for name in names if name not in eligible and scores[name] > scores[parent]):
+        progress.say(
+            f"the baseline {name} is better on the selection split than the best encoder, "
+            f"{parent}: {scores[name]:.4f} against {scores[parent]:.4f}"
+        )
+    return Trained(
+        {name: folder / "model" for name, folder in folders.items()}, parent, bool(encoders)
+    )
 
 
 def run(
@@ -157,6 +156,12 @@ def run(
     out = Path(out)
     trained = train(recipe.models, data, recipe, out)
     parent = trained.folders[trained.parent]
+    if not trained.encoder:
+        progress.say(
+            "only baselines were given, so there is nothing to compress; they are exported and "
+            "compared as they are"
+        )
+        recipe = recipe.model_copy(update={"versions": ()})
     made = compress(
         parent,
         recipe,
@@ -285,13 +290,6 @@ def _versions(baseline: Path | None, artifacts: Sequence[Path]) -> list[Version]
     return versions
 
 
-def best_epoch(folder: Path) -> dict[str, Any]:
-    """The row of a candidate's history whose weights were kept."""
-    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    best: dict[str, Any] = max(history, key=lambda row: row["selection_macro_f1"])
-    return best
-
-
 def candidate_names(models: Sequence[str], reserved: Sequence[str] = ()) -> list[str]:
     """A short name for each hub id or folder: its last part, numbered where it is taken."""
     names: list[str] = []
@@ -305,27 +303,3 @@ def candidate_names(models: Sequence[str], reserved: Sequence[str] = ()) -> list
 
 def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
-
-
-def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:
-    classifier = Classifier.from_pretrained(
-        model, data.train.label_names, recipe.max_length, seed=recipe.training.seed
-    )
-    _say_truncated(classifier, data)
-    fitted = fit(
-        classifier,
-        data.train,
-        data.selection,
-        recipe.training,
-        work=folder / SCRATCH,
-        label=f"training {name}",
-    )
-    fitted.classifier.save(folder / "model")
-    write_json(folder / "history.json", list(fitted.history))
-    learning_curves(fitted.history, folder / "learning-curves.png", name)
-
-
-def _say_truncated(classifier: Classifier, data: Data) -> None:
-    """How many texts are too long for the model; `compare` says it of the evaluation texts."""
-    for name, split in (("training", data.train), ("selection", data.selection)):
-        say_cut(name, classifier.longer(split.texts), len(split), classifier.max_length)

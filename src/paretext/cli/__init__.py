@@ -15,6 +15,7 @@ import typer
 
 from paretext import __version__, progress
 from paretext.cli import (
+    ablate,
     certify,
     compare,
     compress,
@@ -72,6 +73,7 @@ for verb in (
     certify.certify,
     verify.verify,
     search.search,
+    ablate.ablate,
     predict.predict,
     inspect.inspect,
 ):

@@ -56,7 +56,7 @@ def explore(
     from paretext.data_stream import open_labelled
     from paretext.files import write_text
     from paretext.profile import ProfileSettings, profile
-    from paretext.profile.stop_words import stop_words
+    from paretext.stop_words import stop_words
 
     try:
         settings = ProfileSettings(

@@ -15,6 +15,9 @@ def read_recipe(
     models: list[str] | None,
     max_length: int | None,
     presets: list[str] | None = None,
+    *,
+    remove_stop_words: bool | None = None,
+    language: str | None = None,
     **training: Any,
 ) -> Recipe:
     """The recipe of the file, or the default one, with the flags that were given in it."""
@@ -27,6 +30,10 @@ def read_recipe(
     values["models"] = models or values["models"]
     if max_length is not None:
         values["max_length"] = max_length
+    if remove_stop_words is not None:
+        values["stop_words"] = "remove" if remove_stop_words else "keep"
+    if language is not None:
+        values["language"] = language
     return with_presets(validated(Recipe, values, "the settings"), presets, path)
 
 

@@ -32,7 +32,11 @@ DropLeaks = Annotated[
     bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")
 ]
 Models = Annotated[
-    list[str] | None, typer.Option("--model", help="Hub id or folder; give several to compare.")
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="Hub id, folder, or a baseline: tfidf, bilstm, bigru; give several to compare.",
+    ),
 ]
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="YAML with models, training and versions.")
@@ -51,6 +55,16 @@ BudgetFile = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
 MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
+RemoveStopWords = Annotated[
+    bool | None,
+    typer.Option(
+        "--remove-stop-words/--keep-stop-words",
+        help="In every model's tokenizer (default: bilstm and bigru remove them).",
+    ),
+]
+Language = Annotated[
+    str | None, typer.Option(help="Language of the stop words, as an ISO 639-1 code (en).")
+]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]
 BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]
 Epochs = Annotated[int | None, typer.Option(help="Most epochs to train (5).")]

@@ -12,6 +12,7 @@ from paretext.cli.options import (
     Json,
     LabelColumn,
     Labels,
+    Language,
     LearningRate,
     MaxLength,
     Models,
@@ -20,6 +21,7 @@ from paretext.cli.options import (
     Patience,
     Precision,
     RecipeFile,
+    RemoveStopWords,
     Seed,
     SelectionFile,
     Supersample,
@@ -38,6 +40,8 @@ def train(
     labels: Labels = None,
     on_bad_row: OnBadRow = "fail",
     max_length: MaxLength = None,
+    remove_stop_words: RemoveStopWords = None,
+    language: Language = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
     epochs: Epochs = None,
@@ -49,18 +53,20 @@ def train(
     seed: Seed = None,
     json: Json = False,
 ) -> None:
-    """Fine-tune one or more encoders; the best on the selection split becomes the parent.
+    """Train one or more models; the best encoder on the selection split becomes the parent.
 
-    Example: paretext train --data train.csv --model roberta-base --out runs/emotion
+    Example: paretext train --data train.csv --model roberta-base --model tfidf --out runs/emotion
     """
+    from paretext.candidates import best_epoch
     from paretext.cli.console import dump, line, table
-    from paretext.run import best_epoch
     from paretext.run import train as train_all
 
     settings = read_recipe(
         recipe,
         model,
         max_length,
+        remove_stop_words=remove_stop_words,
+        language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
         epochs=epochs,

@@ -19,7 +19,7 @@ from paretext import __version__, progress
 from paretext.artifact import Artifact
 from paretext.classifier import Classifier
 from paretext.compression.recipe import PARENT, Recipe
-from paretext.compression.step import Material, Outline, Step
+from paretext.compression.step import Material, Outline, Step, require_encoder
 from paretext.compression.teacher import ParentTeacher
 from paretext.data import Dataset
 from paretext.export import export
@@ -56,10 +56,13 @@ def compress(
     out/classifiers/NAME where a step changes the PyTorch model. What is there and was made from the
     same inputs is kept; a training that was interrupted goes on. `unlabelled` are more texts for
     the steps that need no labels. ParetextError, before anything is made, for a step that cannot be
-    applied where it stands.
+    applied where it stands, and for a version of a baseline.
     """
     stages, parent = Stages(Path(out)), Path(parent)
-    recipe.plan(Outline.of(AutoConfig.from_pretrained(parent, local_files_only=True)))
+    config = AutoConfig.from_pretrained(parent, local_files_only=True)
+    if recipe.versions:
+        require_encoder(config)
+    recipe.plan(Outline.of(config))
     origin = Ancestor(name=parent_name or parent.name, digest=folder_digest(parent))
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from paretext.compression.distillation import Distillation
 from paretext.compression.layers import Layers
@@ -26,6 +26,7 @@ from paretext.compression.width import Width
 from paretext.errors import ParetextError
 from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
 from paretext.settings import nearest, parse_yaml, read_yaml
+from paretext.stop_words import LANGUAGES, unknown_language
 from paretext.training import TrainingSettings
 
 PARENT = "parent"
@@ -117,15 +118,26 @@ def _study_versions() -> tuple[Version, ...]:
 
 
 class Recipe(BaseModel):
-    """models: hub ids or folders; the best on the selection split becomes the parent."""
+    """models: hub ids, folders or baselines; the best encoder on the selection split becomes the
+    parent. stop_words: remove those of `language`, keep them, or (auto) what each model does by
+    itself: the recurrent baselines remove them, all others keep them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: tuple[str, ...] = ()
     max_length: int = Field(default=128, ge=4)
     selection_share: float = Field(default=0.15, gt=0, lt=1)
+    stop_words: Literal["auto", "keep", "remove"] = "auto"
+    language: str = "en"
     training: TrainingSettings = TrainingSettings()
     versions: tuple[Version, ...] = Field(default_factory=_study_versions)
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str) -> str:
+        if value not in LANGUAGES:
+            raise ValueError(unknown_language(value))
+        return value
 
     @model_validator(mode="after")
     def _known_sources(self) -> Recipe:

@@ -20,6 +20,7 @@ from paretext.compact import from_encoder
 from paretext.data import Dataset
 from paretext.encoder import COMPACT, FAMILIES, is_known, read_encoder
 from paretext.errors import ParetextError
+from paretext.ngrams import NGRAMS
 from paretext.recurrent import RECURRENT
 from paretext.training import OnEpoch, TrainingSettings
 
@@ -95,6 +96,15 @@ class Step(BaseModel):
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         """The changed copy of `classifier`, and sentences that count what was done."""
         raise NotImplementedError
+
+
+def require_encoder(config: Any) -> None:
+    """ParetextError where a parent's configuration is that of a baseline."""
+    if config.model_type in (NGRAMS, RECURRENT):
+        raise ParetextError(
+            f"the parent is a {config.model_type} model, and baselines are not compressed; train "
+            "an encoder beside it, such as --model roberta-base."
+        )
 
 
 def require_shapes(step: str, outline: Outline) -> None:

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from paretext.classifier import with_backend
 from paretext.errors import ParetextError
 
 KINDS = ("BPE", "Unigram", "WordPiece")
@@ -117,23 +118,8 @@ def trim(
 
 
 def with_tokenizer(fast: Any, trimmed: Trimmed) -> Any:
-    """The transformers tokenizer `fast` with the trimmed vocabulary in place of its own.
-
-    It is of the general class, which reads tokenizer.json as it stands; the classes of single
-    architectures build their parts anew from the vocabulary when they are loaded.
-    """
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=trimmed.tokenizer,
-        **fast.special_tokens_map,
-        model_max_length=fast.model_max_length,
-        padding_side=fast.padding_side,
-        truncation_side=fast.truncation_side,
-        model_input_names=fast.model_input_names,
-        clean_up_tokenization_spaces=fast.clean_up_tokenization_spaces,
-        split_special_tokens=fast.split_special_tokens,
-    )
+    """The transformers tokenizer `fast` with the trimmed vocabulary in place of its own."""
+    return with_backend(fast, trimmed.tokenizer)
 
 
 # --- which tokens

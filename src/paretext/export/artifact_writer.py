@@ -25,16 +25,19 @@ from paretext.encoder import is_known, read_encoder
 from paretext.errors import ParetextError
 from paretext.export.calibration import Calibration
 from paretext.export.graph import write_graph
+from paretext.export.ngram_graph import write_ngram_graph
 from paretext.export.quantisation import Quantization
 from paretext.export.recurrent_graph import write_recurrent_graph
 from paretext.export.traced import trace_graph
 from paretext.files import new_folder
 from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
+from paretext.ngrams import NGRAMS
 from paretext.recurrent import RECURRENT
 from paretext.report.card import model_card
 
 TOLERANCE = 1e-4
 _LARGEST_FILE = 2**31 - 1
+_WRITERS = {RECURRENT: write_recurrent_graph, NGRAMS: write_ngram_graph}
 _PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 
 
@@ -103,8 +106,8 @@ def export(
 def float_graph(classifier: Classifier) -> tuple[onnx.ModelProto, str]:
     """The classifier's float32 graph, and how it came about."""
     model = classifier.model
-    if model.config.model_type == RECURRENT:
-        return write_recurrent_graph(model), "written for ONNX Runtime"
+    if model.config.model_type in _WRITERS:
+        return _WRITERS[model.config.model_type](model), "written for ONNX Runtime"
     if is_known(model):
         graph = cut_positions(write_graph(read_encoder(model)), classifier.max_length)
         return graph, "written for ONNX Runtime"

@@ -157,7 +157,8 @@ def _stop_words(profile: Profile) -> Iterator[Finding]:
         f"{found.per_text:.2f} stop words per text, {found.mean_share:.2%} of a text on average "
         f"({found.share_of_words:.2%} of all words), by {found.list_name}.",
         "Leave them in for encoders, which read them as context (not is one of them); bag-of-words "
-        "models weigh them down by themselves.",
+        "models weigh them down by themselves; what removing them does to a model is measured by: "
+        "paretext ablate --remove-stop-words.",
     )
     if found.only:
         yield _finding(

@@ -1,7 +1,6 @@
 """Stop words: how much of the texts they are.
 
-The lists are NLTK's classic ones (mostly those of the Snowball stemmers), as the package bm25s
-carries them. A word here is what stands between white space, lower-cased, without the punctuation
+A word here is what stands between white space, lower-cased, without the punctuation
 around it. Two shares are given, for they differ: of all words, and the mean of every text's own
 share, which the reference study reports as "share of stop words" (49.22% there).
 """
@@ -10,52 +9,14 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.errors import ParetextError
 from paretext.profile.schema import StopWords
+from paretext.stop_words import list_name, stop_words
 
-_LISTS = {
-    "da": "DANISH",
-    "de": "GERMAN",
-    "en": "EN_PLUS",
-    "es": "SPANISH",
-    "fr": "FRENCH",
-    "it": "ITALIAN",
-    "ko": "KOREAN",
-    "nl": "DUTCH",
-    "no": "NORWEGIAN",
-    "pt": "PORTUGUESE",
-    "ru": "RUSSIAN",
-    "sv": "SWEDISH",
-    "tr": "TURKISH",
-    "zh": "CHINESE",
-}
-LANGUAGES = tuple(_LISTS)
 _AROUND = string.punctuation + "“”„‘’«»…–—¿¡。，！？、；：（）「」"
-
-
-def stop_words(language: str) -> frozenset[str]:
-    """The list of a language, by its ISO 639-1 code.
-
-    Raises ParetextError for a language without a list.
-    """
-    if language not in _LISTS:
-        raise ParetextError(
-            f"the language '{language}' has no list of stop words here; the known ones are "
-            f"{', '.join(LANGUAGES)}."
-        )
-    import bm25s.stopwords
-
-    return frozenset(getattr(bm25s.stopwords, f"STOPWORDS_{_LISTS[language]}"))
-
-
-def list_name(language: str) -> str:
-    name = f"STOPWORDS_{_LISTS[language]}"
-    return f"NLTK's list as in bm25s {version('bm25s')} ({name})"
 
 
 def words_of(text: str) -> list[str]:

@@ -22,7 +22,7 @@ from paretext.artifact import available_cores
 from paretext.benchmark import machine
 from paretext.certification.certify import require_enough
 from paretext.compression.recipe import Recipe
-from paretext.compression.step import Outline
+from paretext.compression.step import Outline, require_encoder
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
@@ -92,7 +92,9 @@ def search(
         "training": recipe.training.model_dump(mode="json"),
         "machine": machine(threads),
     }
-    outline = Outline.of(AutoConfig.from_pretrained(parent, local_files_only=True))
+    config = AutoConfig.from_pretrained(parent, local_files_only=True)
+    require_encoder(config)
+    outline = Outline.of(config)
     workshop = Workshop(
         parent=parent,
         parent_name=parent_name or parent.name,

@@ -1,0 +1,107 @@
+"""A candidate: one encoder that is fine-tuned, or one baseline, as a stage of a run.
+
+Its folder holds model/ (a classifier), history.json and, of more than one epoch, the learning
+curves. What a candidate was made from is compared before it is made again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretext import progress
+from paretext.baselines import BASELINES
+from paretext.classifier import Classifier, check_source, source_digest
+from paretext.data_checks import say_cut
+from paretext.files import SCRATCH, Stages, write_json
+from paretext.report.figures import learning_curves
+from paretext.stop_words import check_removal, without_stop_words
+from paretext.training import fit, resolve_device
+
+if TYPE_CHECKING:
+    from paretext.compression.recipe import Recipe
+    from paretext.run import Data
+
+
+def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
+    """ParetextError, before anything is trained, where one of the models cannot be."""
+    resolve_device(recipe.training.device)
+    for model in models:
+        if model not in BASELINES:
+            check_source(model, recipe.max_length)
+    if any(removed_language(model, recipe) for model in models):
+        check_removal(data.train.texts, recipe.language)
+
+
+def train_candidate(stages: Stages, name: str, model: str, data: Data, recipe: Recipe) -> Path:
+    """The folder of one candidate, an encoder's or a baseline's, trained unless it is there."""
+    baseline = BASELINES.get(model)
+    inputs = {
+        "model": baseline.model_dump(mode="json") if baseline else source_digest(model),
+        "training": recipe.training.model_dump(mode="json"),
+        "max_length": recipe.max_length,
+        "train": data.train.fingerprint,
+        "selection": data.selection.fingerprint,
+    }
+    if language := removed_language(model, recipe):  # runs without it keep their older records
+        inputs["stop_words"] = language
+    made = stages.finished(
+        f"candidates/{name}", inputs, partial(_train_one, name, model, data, recipe)
+    )
+    progress.say(f"{name}: {'trained' if made else 'kept, its inputs have not changed'}")
+    return stages.root / "candidates" / name
+
+
+def removed_language(model: str, recipe: Recipe) -> str | None:
+    """The language whose stop words this candidate is trained without, if any."""
+    baseline = BASELINES.get(model)
+    by_itself = baseline is not None and baseline.removes_stop_words
+    removes = {"auto": by_itself, "keep": False, "remove": True}[recipe.stop_words]
+    return recipe.language if removes else None
+
+
+def best_epoch(folder: Path) -> dict[str, Any]:
+    """The row of a candidate's history whose weights were kept."""
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    best: dict[str, Any] = max(history, key=lambda row: row["selection_macro_f1"])
+    return best
+
+
+def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:
+    language = removed_language(model, recipe)
+    work, label = folder / SCRATCH, f"training {name}"
+    baseline = BASELINES.get(model)
+    if baseline is not None:
+        fitted = baseline.fit(
+            data.train,
+            data.selection,
+            recipe.training,
+            max_length=recipe.max_length,
+            language=language,
+            work=work,
+            label=label,
+        )
+        _say_truncated(fitted.classifier, data)
+    else:
+        classifier = Classifier.from_pretrained(
+            model, data.train.label_names, recipe.max_length, seed=recipe.training.seed
+        )
+        if language is not None:
+            classifier = without_stop_words(classifier, language)
+        _say_truncated(classifier, data)
+        fitted = fit(
+            classifier, data.train, data.selection, recipe.training, work=work, label=label
+        )
+    fitted.classifier.save(folder / "model")
+    write_json(folder / "history.json", list(fitted.history))
+    if len(fitted.history) > 1 or baseline is None:  # there is no curve of a single fit
+        learning_curves(fitted.history, folder / "learning-curves.png", name)
+
+
+def _say_truncated(classifier: Classifier, data: Data) -> None:
+    """How many texts are too long for the model; `compare` says it of the evaluation texts."""
+    for name, split in (("training", data.train), ("selection", data.selection)):
+        say_cut(name, classifier.longer(split.texts), len(split), classifier.max_length)

@@ -1,0 +1,106 @@
+"""The verb ablate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.options import (
+    BatchSize,
+    ClassWeights,
+    DataFile,
+    Device,
+    DropLeaks,
+    Epochs,
+    EvalFile,
+    Json,
+    LabelColumn,
+    Labels,
+    Language,
+    LearningRate,
+    MaxLength,
+    Models,
+    OnBadRow,
+    Out,
+    Patience,
+    Precision,
+    RecipeFile,
+    SelectionFile,
+    Supersample,
+    TextColumn,
+)
+
+
+def ablate(
+    data: DataFile,
+    eval_: EvalFile,
+    out: Out,
+    model: Models = None,
+    remove_stop_words: Annotated[
+        bool, typer.Option("--remove-stop-words", help="The change: one model with and without.")
+    ] = False,
+    language: Language = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="Seed of the training; give several (0). The split is the first one's."),
+    ] = None,
+    recipe: RecipeFile = None,
+    selection: SelectionFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    labels: Labels = None,
+    on_bad_row: OnBadRow = "fail",
+    drop_leaks: DropLeaks = False,
+    max_length: MaxLength = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    supersample: Supersample = None,
+    class_weights: ClassWeights = None,
+    precision: Precision = None,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Train twice with one thing changed, stop words or the encoder, and measure the difference.
+
+    Example: paretext ablate --data train.csv --eval test.csv --model roberta-base
+    --remove-stop-words --seed 1 --seed 2 --seed 3 --out runs/ablation
+
+    Started again with the same arguments it goes on where it was.
+    """
+    from paretext.ablation import ablate as ablate_all
+    from paretext.ablation import arms_of
+    from paretext.cli.console import dump, line, table
+
+    seeds = seed or [0]
+    settings = read_recipe(
+        recipe,
+        model,
+        max_length,
+        language=language,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        supersample=supersample,
+        class_weights=class_weights,
+        precision=precision,
+        device=device,
+        seed=seeds[0],
+    )
+    arms_of(settings.models, remove_stop_words)  # before the data are read
+    prepared = read_data(
+        data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
+    )
+    found = ablate_all(
+        settings.models, prepared, settings, out, remove_stop_words=remove_stop_words, seeds=seeds
+    )
+    if json:
+        dump(found.record())
+        return
+    table(found.columns, found.rows())
+    line(found.sentence)
+    line(f"Wrote {out}: ablation.md, ablation.json, candidates/.")
