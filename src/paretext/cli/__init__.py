@@ -22,6 +22,7 @@ from paretext.cli import (
     explore,
     inspect,
     predict,
+    report,
     run,
     search,
     train,
@@ -73,6 +74,7 @@ for verb in (
     verify.verify,
     search.search,
     predict.predict,
+    report.report,
     inspect.inspect,
 ):
     app.command()(verb)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from paretext.cli.options import Json, LabelColumn, Labels, TextColumn
+from paretext.cli.options import Json, LabelColumn, Labels, Language, TextColumn
 from paretext.errors import ParetextError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def explore(
         Literal["fail", "skip"],
         typer.Option(help="Rows without text or label: skip and report them, or fail."),
     ] = "skip",
-    language: Annotated[str, typer.Option(help="Of stop words and lemmas: en, de, fr ...")] = "en",
+    language: Language = "en",
     model: Annotated[
         str | None, typer.Option(help="Hub id or folder whose tokens are counted.")
     ] = None,

@@ -65,6 +65,7 @@ ClassWeights = Annotated[
 Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (auto).")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (auto).")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the split, the head and training (0).")]
+Language = Annotated[str, typer.Option(help="Of stop words and lemmas: en, de, fr ...")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use (all).")]
 Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds of timing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

@@ -15,6 +15,7 @@ from paretext.cli.options import (
     Json,
     LabelColumn,
     Labels,
+    Language,
     LearningRate,
     MaxLength,
     Models,
@@ -61,9 +62,11 @@ def run(
     budget: BudgetFile = None,
     threads: Threads = None,
     rounds: Rounds = 5,
+    language: Language = "en",
     json: Json = False,
 ) -> None:
-    """Everything: train the candidates, compress the best, certify and compare all on --eval.
+    """Everything: profile the data, train the candidates, compress the best, certify and compare
+    all on --eval, and write it up on one page.
 
     Example: paretext run --data train.csv --eval validation.csv --model roberta-base
     --model distilroberta-base --out runs/emotion
@@ -71,9 +74,11 @@ def run(
     Started again with the same arguments it goes on where it was.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import show_comparison
+    from paretext.cli.console import show_comparison, show_page
+    from paretext.profile.stop_words import stop_words
     from paretext.run import run as run_all
 
+    stop_words(language)  # an unknown language is refused before anything is read
     limits = Budget.read(budget) if budget else None
     settings = read_recipe(
         recipe,
@@ -94,5 +99,16 @@ def run(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )
     more = read_unlabelled(unlabelled, text_column)
-    run_all(prepared, settings, out, unlabelled=more, budget=limits, threads=threads, rounds=rounds)
+    run_all(
+        prepared,
+        settings,
+        out,
+        unlabelled=more,
+        budget=limits,
+        threads=threads,
+        rounds=rounds,
+        language=language,
+    )
     show_comparison(out / "comparison", json)
+    if not json:
+        show_page(out)

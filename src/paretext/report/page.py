@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from paretext.errors import ParetextError
 from paretext.report.escaping import visible
@@ -40,9 +41,13 @@ def render(template: str, values: Mapping[str, Any], script: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
-    environment.filters["share"] = lambda share: f"{share:.1%}"
-    environment.filters["count"] = lambda count: f"{count:,}"
+    environment.filters |= {
+        "visible": visible,
+        "share": lambda share: f"{share:.1%}",
+        "count": lambda count: f"{count:,}",
+        "fixed": lambda value, digits: f"{value:,.{digits}f}",
+        "quote": quote,
+    }
     style = _read("page.css") + _read(template.replace(".html", ".css"))
     code = _read(script) if script else ""
     policy = f"default-src 'none'; style-src {_allowed(style)}; img-src data:; base-uri 'none'"
