@@ -17,8 +17,8 @@ from paretext.report.trade_off import pareto_front, side_by_side
 WIDTH, HEIGHT = 360, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 34, 44
 """Room for the axes' numbers and, above, for the line that names the mark under the pointer."""
-STRIP_WIDTH, STRIP_HEIGHT = 200, 20
-_STRIP_MARGIN = 8
+_STRIP = 46
+"""Percent of a strip's width between its middle, 0, and the farthest end of an interval."""
 
 
 def scatter(rows: Sequence[Measured], numbers: Sequence[int], cost: str) -> dict[str, Any]:
@@ -77,17 +77,18 @@ def _cost(row: Measured, name: str) -> float:
 
 
 def strips(spans: Sequence[Span | None]) -> dict[str, Any]:
-    """Estimates with intervals on one scale around 0, a strip each: (x, x_low, x_high) or None."""
-    known = [span for span in spans if span]
-    most = max((abs(end) for span in known for end in (span.low, span.high)), default=0.0) or 0.01
+    """Estimates with intervals on one scale around 0, a strip each: (x, x_low, x_high) or None.
+
+    Places are percent of the strip's width, so that marks keep their size however wide it is.
+    """
+    ends = [abs(end) for span in spans if span for end in (span.low, span.high)]
+    most = max(ends, default=0.0) or 0.01
 
     def x(value: float) -> float:
-        half = STRIP_WIDTH / 2
-        return half + value / most * (half - _STRIP_MARGIN)
+        return 50 + _STRIP * value / most
 
     return {
         "most": most,
-        "zero": x(0),
         "strips": [span and (x(span.estimate), x(span.low), x(span.high)) for span in spans],
     }
 

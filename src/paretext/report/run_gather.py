@@ -71,6 +71,7 @@ class _Gatherer:
             manifests |= {name: manifests.pop(name) for name in order if name in manifests}
         certificates = self._certificates(manifests)
         versions = self._versions(comparison, manifests, certificates)
+        flipped = self._flipped(certificates)
         self._unfinished()
         return parts.RunReport(
             made_by=__version__,
@@ -89,7 +90,7 @@ class _Gatherer:
                 parts.Certified(version=name, certificate=each)
                 for name, each in certificates.items()
             ),
-            flipped=self._flipped(certificates),
+            flipped=flipped,
             candidates=candidates,
             origins=tuple(origin(name, each) for name, each in manifests.items()),
             checks=checks,
