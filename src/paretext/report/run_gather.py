@@ -191,6 +191,9 @@ class _Gatherer:
             if manifest is not None:
                 found[folder.name] = manifest
         planned = [PARENT, *(each["name"] for each in (settings or {}).get("versions", ()))]
+        others = [name for name in found if name not in planned]
+        if others and not set(planned[1:]) & set(found):
+            planned = planned[:1]  # compress was given other versions than run.json has
         if absent := [name for name in planned if name not in found]:
             self._lacks(
                 "artifacts",
@@ -213,7 +216,7 @@ class _Gatherer:
                     found[name] = certificate
             elif (
                 name != PARENT
-                and not steps.is_stage(name, list(manifests))
+                and not steps.STAGE.match(name)
                 and is_derived(manifest, manifests)
             ):
                 absent.append(name)
