@@ -214,11 +214,7 @@ class _Gatherer:
                 )
                 if certificate is not None:
                     found[name] = certificate
-            elif (
-                name != PARENT
-                and not steps.STAGE.match(name)
-                and is_derived(manifest, manifests)
-            ):
+            elif name != PARENT and not steps.STAGE.match(name) and is_derived(manifest, manifests):
                 absent.append(name)
         if absent:
             artifacts = self.run / "artifacts"
@@ -291,10 +287,12 @@ class _Gatherer:
                     f"certify {artifacts / name} --against {artifacts / PARENT} --data EVAL.",
                 )
                 continue
-            rows = self._read(
-                *("flipped texts", path, "certify again"),
-                lambda path=path: flipped_texts(path),  # type: ignore[misc]
-            )
+            rows: tuple[parts.FlippedText, ...] | None = ()
+            if flips.flipped:  # a table without rows is refused
+                rows = self._read(
+                    *("flipped texts", path, "certify again"),
+                    lambda path=path: flipped_texts(path),  # type: ignore[misc]
+                )
             found.append(
                 parts.Flipped(
                     version=name,
