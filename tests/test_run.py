@@ -224,6 +224,8 @@ def test_the_profile_is_of_the_data_as_they_were_given(done: Run) -> None:
     assert found.checks.fingerprint == given.fingerprint
     assert found.checks.evaluation is not None
     assert found.checks.evaluation.rows == 60
+    assert found.tokens is not None
+    assert (found.tokens.model, found.tokens.max_length) == (done.recipe.models[0], 32)
 
 
 def test_the_report_is_of_this_run_and_lacks_nothing(done: Run) -> None:

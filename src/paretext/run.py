@@ -100,14 +100,19 @@ def prepare(
     return Data(train, selection, evaluation, report, given)
 
 
-def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
-    """Fine-tune every candidate and choose the parent by macro-F1 on the selection split."""
+def check_models(models: Sequence[str], recipe: Recipe) -> None:
+    """ParetextError for no model, one that cannot be trained, or a device that is not here."""
     if not models:
         raise ParetextError("no model was given; name one or more with --model.")
-    out = Path(out)
     resolve_device(recipe.training.device)
     for model in models:
         check_source(model, recipe.max_length)
+
+
+def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
+    """Fine-tune every candidate and choose the parent by macro-F1 on the selection split."""
+    out = Path(out)
+    check_models(models, recipe)
     out.mkdir(parents=True, exist_ok=True)
     write_json(
         out / "run.json",
@@ -162,6 +167,7 @@ def run(
     if data.evaluation is None:
         raise ParetextError("run needs evaluation data that training never sees: give --eval.")
     out = Path(out)
+    check_models(recipe.models, recipe)  # before the profile, which takes a while
     profiled(*(data.given or (data.train, data.evaluation)), recipe, out, language)
     trained = train(recipe.models, data, recipe, out)
     parent = trained.folders[trained.parent]

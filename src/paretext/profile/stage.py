@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from paretext import __version__, progress
@@ -12,6 +13,7 @@ from paretext.files import Stages
 from paretext.profile.build import profile
 from paretext.profile.schema import ProfileSettings
 from paretext.profile.stop_words import stop_words
+from paretext.profile.tokens import load_tokenizer
 from paretext.report.profile_page import write_profile
 
 FOLDER = "profile"
@@ -25,6 +27,8 @@ def profiled(
     train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Path, language: str = "en"
 ) -> None:
     """Write out/profile/ for the data of a run, unless it is there already.
+
+    Tokens are those of the first of the recipe's models that has a tokenizer.
 
     A profile explains a run and decides nothing in it: texts that none can be made of (without a
     single word, say) do not stop the run; that is said. Raises ParetextError for an unknown
@@ -42,7 +46,8 @@ def profiled(
     def work(folder: Path) -> None:
         progress.say(f"profiling {len(train):,} texts, which takes seconds, or a minute")
         try:
-            found = profile(train, evaluation, settings)
+            model = _first_with_tokenizer(recipe.models)
+            found = profile(train, evaluation, settings.model_copy(update={"model": model}))
         except ParetextError as error:
             raise _NoProfile(str(error)) from None
         write_profile(found, folder)
@@ -52,6 +57,7 @@ def profiled(
         "train": train.fingerprint,
         "evaluation": evaluation and evaluation.fingerprint,
         "settings": settings.model_dump(mode="json"),
+        "models": recipe.models,
     }
     try:
         made = Stages(out).finished(FOLDER, inputs, work)
@@ -59,3 +65,14 @@ def profiled(
         progress.say(f"no profile: {error}")
     else:
         progress.say(f"{FOLDER}: {'made' if made else 'kept, its inputs have not changed'}")
+
+
+def _first_with_tokenizer(models: Sequence[str]) -> str | None:
+    """A model without one is no fault here: training says what is wrong with it, if anything."""
+    for model in models:
+        try:
+            load_tokenizer(model)
+        except ParetextError:
+            continue
+        return model
+    return None

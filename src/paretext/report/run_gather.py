@@ -29,6 +29,7 @@ from paretext.report.run_rows import (
     history,
     is_derived,
     measured,
+    named,
     origin,
     profile_shown,
 )
@@ -124,7 +125,7 @@ class _Gatherer:
 
         def read() -> tuple[dict[str, Any], DataReport]:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return dict(values["recipe"]), DataReport.model_validate(values["data"])
+            return dict(values["recipe"]), named(DataReport.model_validate(values["data"]))
 
         return self._read("settings", path, "start the run again", read) or (None, None)
 
@@ -315,7 +316,11 @@ class _Gatherer:
         )
         for partial in sorted(path for place in places for path in place.glob("*.partial")):
             name = partial.with_suffix("")
-            old = " (what is shown of it is from before)" if name.exists() else ""
+            old = ""
+            if name.exists():
+                if name.stat().st_mtime > partial.stat().st_mtime:
+                    continue  # made by other means since: `paretext compare`
+                old = " (what is shown of it is from before)"
             self._lacks(
                 "unfinished",
                 f"{name.relative_to(self.run).as_posix()} was begun and is not finished{old}; "

@@ -10,6 +10,7 @@ from typing import Any
 
 from paretext.certification.records import Span
 from paretext.comparison import BASELINE, Comparison, Row
+from paretext.data_checks import DataReport
 from paretext.intervals import Interval
 from paretext.manifest import Manifest
 from paretext.profile.schema import Profile, shown
@@ -94,6 +95,14 @@ def history(path: Path) -> tuple[dict[str, float | None], ...]:
     """A training's epochs."""
     rows = json.loads(path.read_text(encoding="utf-8"))
     return tuple({name: _finite(value) for name, value in row.items()} for row in rows)
+
+
+def named(checks: DataReport) -> DataReport:
+    """With the names of files, and not the folders they lay in: a page may be sent to others."""
+    held = checks.evaluation
+    if held is not None:
+        held = held.model_copy(update={"name": Path(held.name).name})
+    return checks.model_copy(update={"name": Path(checks.name).name, "evaluation": held})
 
 
 def profile_shown(path: Path) -> parts.ProfileShown:
