@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -319,6 +320,21 @@ def test_an_artifact_without_certificate_and_stages_that_were_begun_are_named(ru
         "comparison was begun and is not finished (what is shown of it is from before); start the "
         "same command again, it goes on where it was.",
     ]
+
+
+def test_a_stage_that_was_made_by_other_means_since_is_not_unfinished(run: Path) -> None:
+    partial, whole = run / "comparison.partial", run / "comparison"
+    partial.mkdir()
+    then = whole.stat().st_mtime
+    os.utime(partial, (then - 10, then - 10))
+    assert write_report(run)[1].missing == ()
+
+
+def test_versions_that_compress_made_without_the_runs_plan(run: Path) -> None:
+    """run.json names versions for `paretext run`; `compress --preset` may have made others."""
+    for name in ("pruned", "int8"):
+        shutil.rmtree(run / "artifacts" / name)
+    assert not [each for each in write_report(run)[1].missing if each.part == "artifacts"]
 
 
 @pytest.mark.parametrize(

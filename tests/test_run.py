@@ -19,8 +19,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 import paretext.certification.versions
 import paretext.compression.build
-import paretext.profile.stage
 import paretext.run
+import paretext.run_profile
 from paretext.artifact import Artifact
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
@@ -32,10 +32,10 @@ from paretext.errors import ParetextError
 from paretext.files import files_below, folder_bytes, sha256
 from paretext.manifest import Manifest
 from paretext.profile import Profile
-from paretext.profile.stage import profiled
 from paretext.report.certificate import BADGES
 from paretext.report.run_data import RunReport
 from paretext.run import Data, candidate_names, prepare, run, train
+from paretext.run_profile import profiled
 from paretext.training import TrainingSettings
 
 FLAGS = (
@@ -265,7 +265,7 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
         raise AssertionError("done twice")
 
     for place, name in (
-        (paretext.profile.stage, "profile"),
+        (paretext.run_profile, "profile"),
         (paretext.run, "fit"),
         (paretext.run, "compare"),
         (paretext.compression.build, "export"),

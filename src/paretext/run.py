@@ -43,10 +43,10 @@ from paretext.data_checks import DataReport, check, drop_leaks, say_cut
 from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, folder_digest, write_json
 from paretext.manifest import Manifest
-from paretext.profile.stage import profiled
 from paretext.report.figures import learning_curves
 from paretext.report.run_page import write_report
 from paretext.report.steps import is_stage
+from paretext.run_profile import profiled
 from paretext.training import fit, resolve_device
 
 
