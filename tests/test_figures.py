@@ -210,7 +210,7 @@ coordinate = st.sampled_from([0.0, 0.02, 0.05, 0.3, 1.0])
 def test_discs_never_cover_each_other_and_keep_the_order_of_cost(discs):
     discs = discs[:12]
     costs, heights = zip(*discs, strict=True)
-    placed, left, right = trade_off._side_by_side(costs, heights)
+    placed, left, right = trade_off.side_by_side(costs, heights)
     width = math.log10(right / left)
     share = [math.log10(x / left) / width for x in placed]
     assert all(0 < s < 1 for s in share)
@@ -223,16 +223,16 @@ def test_discs_never_cover_each_other_and_keep_the_order_of_cost(discs):
 
 
 def test_discs_with_room_stay_where_they_are():
-    placed, _, _ = trade_off._side_by_side([1.0, 10.0, 100.0], [0.5, 0.5, 0.5])
+    placed, _, _ = trade_off.side_by_side([1.0, 10.0, 100.0], [0.5, 0.5, 0.5])
     assert placed == pytest.approx([1.0, 10.0, 100.0])
     # Two at one cost move equally far, one to each side.
-    placed, _, _ = trade_off._side_by_side([10.0, 10.0, 100.0], [0.5, 0.5, 0.5])
+    placed, _, _ = trade_off.side_by_side([10.0, 10.0, 100.0], [0.5, 0.5, 0.5])
     assert placed[0] * placed[1] == pytest.approx(100.0)
     assert placed[0] < 10.0 < placed[1]
 
 
 def test_drawn_discs_do_not_overlap_on_the_page():
-    """The shares that `_side_by_side` works with, against what the renderer makes of them."""
+    """The shares that `side_by_side` works with, against what the renderer makes of them."""
     figure = trade_off.draw_trade_off([*POINTS, *POINTS[1:]], "Eleven, in pairs")
     figure.canvas.draw()
     for axes in figure.axes[:2]:

@@ -21,6 +21,7 @@ import paretext.candidates
 import paretext.certification.versions
 import paretext.compression.build
 import paretext.run
+import paretext.run_profile
 from paretext.artifact import Artifact
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
@@ -31,8 +32,11 @@ from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import files_below, folder_bytes, sha256
 from paretext.manifest import Manifest
+from paretext.profile import Profile
 from paretext.report.certificate import BADGES
+from paretext.report.run_data import RunReport
 from paretext.run import Data, candidate_names, prepare, run, train
+from paretext.run_profile import profiled
 from paretext.training import TrainingSettings
 
 FLAGS = (
@@ -99,8 +103,10 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     out = done.out
     assert {path.name for path in out.iterdir()} == {
         *("run.json", "parent.json", "candidates", "classifiers", "artifacts", "comparison"),
-        *("certificates", ".stages"),
+        *("certificates", "profile", "report", ".stages"),
     }
+    assert {path.name for path in (out / "profile").iterdir()} == {"profile.html", "profile.json"}
+    assert {path.name for path in (out / "report").iterdir()} == {"report.html", "report.json"}
     assert {path.name for path in (out / "artifacts").iterdir()} == {
         *("parent", "pruned", "int8", "pruned-int8"),
     }
@@ -212,6 +218,44 @@ def test_the_selection_split_is_held_out_of_training_and_evaluation_touches_neit
     ]
 
 
+def test_the_profile_is_of_the_data_as_they_were_given(done: Run) -> None:
+    found = Profile.model_validate_json((done.out / "profile" / "profile.json").read_text("utf-8"))
+    given = Dataset.read(done.files / "train.csv")
+    assert found.checks.rows == 120  # the selection split is not left out
+    assert found.checks.fingerprint == given.fingerprint
+    assert found.checks.evaluation is not None
+    assert found.checks.evaluation.rows == 60
+    assert found.tokens is not None
+    assert (found.tokens.model, found.tokens.max_length) == (done.recipe.models[0], 32)
+
+
+def test_the_report_is_of_this_run_and_lacks_nothing(done: Run) -> None:
+    page = (done.out / "report" / "report.html").read_text(encoding="utf-8")
+    found = RunReport.model_validate_json((done.out / "report" / "report.json").read_text("utf-8"))
+    assert found.missing == ()
+    table = rows(done.out / "comparison")
+    assert [row.version for row in found.versions] == list(table)
+    for row in found.versions:
+        assert row.macro_f1 is not None
+        assert row.macro_f1.estimate == float(table[row.version]["macro_f1"])
+        assert f"{row.macro_f1.estimate:.4f}" in page
+    assert [each.version for each in found.origins] == ["parent", "pruned", "int8", "pruned-int8"]
+    for each in found.origins:
+        assert each.identity == Manifest.read(done.out / "artifacts" / each.version).identity
+    history = json.loads((done.out / "candidates" / "roberta" / "history.json").read_text("utf-8"))
+    assert list(found.candidates[0].history) == history
+
+
+def test_texts_without_a_profile_do_not_stop_a_run(
+    done: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    signs = Dataset(("!!", "...", "??"), np.array([0, 1, 0]), ("a", "b"))
+    with caplog.at_level("INFO", logger="paretext"):
+        profiled(signs, None, done.recipe, tmp_path)
+    assert "no profile: " in caplog.text
+    assert not (tmp_path / "profile").exists()
+
+
 # --- again
 
 
@@ -220,15 +264,17 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
         raise AssertionError("done twice")
 
     for place, name in (
+        (paretext.run_profile, "profile"),
         (paretext.candidates, "fit"),
         (paretext.run, "compare"),
         (paretext.compression.build, "export"),
     ):
         monkeypatch.setattr(place, name, never)
     monkeypatch.setattr(paretext.certification.versions, "certify", never)
-    before = state(done.out, "candidates", "classifiers", "artifacts", "comparison")
+    parts = ("profile", "candidates", "classifiers", "artifacts", "comparison")
+    before = state(done.out, *parts)
     table = run(done.data, done.recipe, done.out, threads=1, rounds=1)
-    assert state(done.out, "candidates", "classifiers", "artifacts", "comparison") == before
+    assert state(done.out, *parts) == before
     assert [row.version for row in table.rows] == list(rows(done.out / "comparison"))
 
 

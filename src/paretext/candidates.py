@@ -16,6 +16,7 @@ from paretext import progress
 from paretext.baselines import BASELINES
 from paretext.classifier import Classifier, check_source, source_digest
 from paretext.data_checks import say_cut
+from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, write_json
 from paretext.report.figures import learning_curves
 from paretext.stop_words import check_removal, without_stop_words
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 
 def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
-    """ParetextError, before anything is trained, where one of the models cannot be."""
+    """ParetextError, before anything is trained, for no model, or one that cannot be trained."""
+    if not models:
+        raise ParetextError("no model was given; name one or more with --model.")
     resolve_device(recipe.training.device)
     for model in models:
         if model not in BASELINES:

@@ -2,6 +2,7 @@
 
 A run is a folder:
 
+    profile/                  what is in the data: profile.html, profile.json
     run.json                  the settings, and what was found in the data
     candidates/NAME/          model/ (a classifier), history.json, learning-curves.png
     parent.json               the candidates' macro-F1 on the selection split, and who won
@@ -9,6 +10,7 @@ A run is a folder:
     artifacts/NAME/           what gets deployed
     certificates/             each version's flipped texts; the certificate is in its artifact
     comparison/               comparison.csv, .json, .md and pictures
+    report/                   everything above on one page: report.html, report.json
 
 Each stage is skipped if it was finished with the same inputs, so a run that was killed at any
 moment goes on where it was when it is started again.
@@ -40,7 +42,9 @@ from paretext.data_checks import DataReport, check, drop_leaks
 from paretext.errors import ParetextError
 from paretext.files import Stages, folder_digest, write_json
 from paretext.manifest import Manifest
+from paretext.report.run_page import write_report
 from paretext.report.steps import is_stage
+from paretext.run_profile import profiled
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Data:
     selection: Dataset
     evaluation: Dataset | None
     report: DataReport
+    given: tuple[Dataset, Dataset | None] | None = None
+    """Training and evaluation data as they were read, nothing held out or left out yet."""
 
     def fingerprints(self) -> dict[str, str]:
         """Those of the two splits that a classifier is made from."""
@@ -82,7 +88,7 @@ def prepare(
     """
     require_trainable(train)
     check_factors(recipe.training.supersample, train.label_names)
-    report = check(train, evaluation)
+    report, given = check(train, evaluation), (train, evaluation)
     for sentence in report.sentences():
         progress.say(sentence)
     if evaluation is not None and leaks_dropped:
@@ -90,7 +96,7 @@ def prepare(
     if selection is None:
         train, selection = train.split(recipe.selection_share, recipe.training.seed)
         progress.say(f"held out {len(selection):,} of the texts to choose on, stratified")
-    return Data(train, selection, evaluation, report)
+    return Data(train, selection, evaluation, report, given)
 
 
 def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
@@ -99,8 +105,6 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     Baselines (`BASELINES` has their names) are models to beat: one of them becomes the parent only
     where no encoder is given.
     """
-    if not models:
-        raise ParetextError("no model was given; name one or more with --model.")
     out = Path(out)
     encoders = [model for model in models if model not in BASELINES]
     check_models(models, data, recipe)
@@ -145,7 +149,7 @@ def run(
     threads: int | None = None,
     rounds: int = 5,
 ) -> Comparison:
-    """The whole job on data from `prepare`: train, compress, certify, compare.
+    """The whole job on data from `prepare`: profile, train, compress, certify, compare, report.
 
     Every compressed version is certified against the parent's artifact, under `budget` (default:
     the documented limits). The evaluation split must be there: certificates and the comparison are
@@ -154,6 +158,8 @@ def run(
     if data.evaluation is None:
         raise ParetextError("run needs evaluation data that training never sees: give --eval.")
     out = Path(out)
+    check_models(recipe.models, data, recipe)  # before the profile, which takes a while
+    profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
     trained = train(recipe.models, data, recipe, out)
     parent = trained.folders[trained.parent]
     if not trained.encoder:
@@ -188,7 +194,10 @@ def run(
         budget=budget,
         threads=threads,
     )
-    return compared(parent, made, others, data.evaluation, out, threads=threads, rounds=rounds)
+    found = compared(parent, made, others, data.evaluation, out, threads=threads, rounds=rounds)
+    page, _ = write_report(out)
+    progress.say(f"report: {page}")
+    return found
 
 
 def compared(

@@ -23,6 +23,7 @@ from paretext.cli import (
     explore,
     inspect,
     predict,
+    report,
     run,
     search,
     train,
@@ -75,6 +76,7 @@ for verb in (
     search.search,
     ablate.ablate,
     predict.predict,
+    report.report,
     inspect.inspect,
 ):
     app.command()(verb)

@@ -149,6 +149,13 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
 
 
+def show_page(run: Path) -> None:
+    """Where a run's page is."""
+    from paretext.report.run_page import FOLDER, PAGE
+
+    line(f"Everything on one page, to open in a browser: {run / FOLDER / PAGE}")
+
+
 def show_certificate(
     certificate: Certificate, artifact: Path | None = None, folder: Path | None = None
 ) -> None:

@@ -21,12 +21,13 @@ def demo(
 
     Example: paretext demo
     """
-    from paretext.cli.console import line, show_comparison
+    from paretext.cli.console import line, show_comparison, show_page
     from paretext.demo.job import run_demo
 
     run_demo(out, seed=seed, threads=threads)
     show_comparison(out / "comparison", json)
     if not json:
-        line(f"Look at {out / 'comparison' / 'trade-off.png'}, then classify a text of your own:")
+        show_page(out)
+        line("Then classify a text of your own:")
         int8 = out / "artifacts" / "int8"
         line(f'  {sys.argv[0]} predict {int8} --text "i feel wonderful today"')

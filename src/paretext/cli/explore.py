@@ -54,7 +54,6 @@ def explore(
     from paretext.cli.console import dump, line
     from paretext.data import read_label_names, require_trainable
     from paretext.data_stream import open_labelled
-    from paretext.files import write_text
     from paretext.profile import ProfileSettings, profile
     from paretext.stop_words import stop_words
 
@@ -91,11 +90,9 @@ def explore(
         )
     found = profile(train, held, settings)
     if out:
-        from paretext.report.profile_page import write_page
+        from paretext.report.profile_page import write_profile
 
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "profile.json", found.model_dump_json(indent=2) + "\n")
-        write_page(found, out / "profile.html")
+        write_profile(found, out)
     if json:
         dump(found.model_dump(mode="json"))
         return

@@ -63,7 +63,7 @@ RemoveStopWords = Annotated[
     ),
 ]
 Language = Annotated[
-    str | None, typer.Option(help="Language of the stop words, as an ISO 639-1 code (en).")
+    str | None, typer.Option(help="Of stop words and lemmas: en, de, fr ... (en).")
 ]
 LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]
 BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]

@@ -67,7 +67,8 @@ def run(
     rounds: Rounds = 5,
     json: Json = False,
 ) -> None:
-    """Everything: train the candidates, compress the best, certify and compare all on --eval.
+    """Everything: profile the data, train the candidates, compress the best, certify and compare
+    all on --eval, and write it up on one page.
 
     Example: paretext run --data train.csv --eval validation.csv --model roberta-base
     --model distilroberta-base --out runs/emotion
@@ -75,7 +76,7 @@ def run(
     Started again with the same arguments it goes on where it was.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import show_comparison
+    from paretext.cli.console import show_comparison, show_page
     from paretext.run import run as run_all
 
     limits = Budget.read(budget) if budget else None
@@ -102,3 +103,5 @@ def run(
     more = read_unlabelled(unlabelled, text_column)
     run_all(prepared, settings, out, unlabelled=more, budget=limits, threads=threads, rounds=rounds)
     show_comparison(out / "comparison", json)
+    if not json:
+        show_page(out)

@@ -48,6 +48,25 @@ PART_COLUMNS = (
 )
 
 
+POINT_COLUMNS = ("label", "at", "threshold", "recall", "precision", "false positives")
+
+
+def point_rows(certificate: Certificate) -> list[tuple[str, ...]]:
+    """One tuple for each class at each operating point, under POINT_COLUMNS."""
+    return [_point(point) for point in certificate.operating_points]
+
+
+SLICE_COLUMNS = ("texts", "kind", "number", "flipped", "interval")
+
+
+def slice_rows(certificate: Certificate) -> list[tuple[str, ...]]:
+    """One tuple for each kind of text, and how many of its answers flipped, under SLICE_COLUMNS."""
+    return [
+        (each.kind, each.name, f"{each.texts:,}", *_percent(each.flips))
+        for each in certificate.flips.slices
+    ]
+
+
 def section(certificate: Certificate) -> str:
     """Markdown: everything that a reader of the model card needs to judge the claim."""
     budget, machine = certificate.budget, certificate.machine
@@ -72,10 +91,7 @@ def section(certificate: Certificate) -> str:
     if certificate.operating_points:
         parts += [
             "### At the reference's thresholds",
-            table(
-                ("label", "at", "threshold", "recall", "precision", "false positives"),
-                [_point(point) for point in certificate.operating_points],
-            ),
+            table(POINT_COLUMNS, point_rows(certificate)),
         ]
     flips = certificate.flips
     parts += [
@@ -83,13 +99,7 @@ def section(certificate: Certificate) -> str:
         f"{flips.flipped:,} of {flips.texts:,} answers differ: {flips.lost:,} were right and are "
         f"wrong, {flips.won:,} the other way"
         + (f"; listed in `{flips.file}`, most confident first." if flips.file else "."),
-        table(
-            ("texts", "kind", "number", "flipped", "interval"),
-            [
-                (each.kind, each.name, f"{each.texts:,}", *_percent(each.flips))
-                for each in flips.slices
-            ],
-        ),
+        table(SLICE_COLUMNS, slice_rows(certificate)),
         "### What it depends on",
         f"Candidate {certificate.candidate.digest[:12]}, reference "
         f"{certificate.reference.digest[:12]}, data {certificate.data.fingerprint[:12]}. "

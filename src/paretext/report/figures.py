@@ -144,7 +144,7 @@ def draw_confusion(counts: npt.ArrayLike, label_names: Sequence[str], title: str
             axes.text(
                 column,
                 row,
-                f"{count:,}\n{_percent(count, int(support[row, 0]))}",
+                f"{count:,}\n{percent(count, int(support[row, 0]))}",
                 ha="center",
                 va="center",
                 fontsize=font,
@@ -179,15 +179,14 @@ def draw_confusion(counts: npt.ArrayLike, label_names: Sequence[str], title: str
     return figure
 
 
-def _percent(count: int, total: int) -> str:
+def percent(count: int, total: int) -> str:
     """Whole percent, without rounding something to nothing or nearly all to all."""
     if total == 0:
         return "n/a"
-    if 0 < count < 0.005 * total:
+    whole = f"{100 * count / total:.0f}%"
+    if count and whole == "0%":
         return "<1%"
-    if 0.995 * total < count < total:
-        return ">99%"
-    return f"{100 * count / total:.0f}%"
+    return ">99%" if count < total and whole == "100%" else whole
 
 
 def _ink_on(rgba: tuple[float, float, float, float]) -> str:

@@ -1,9 +1,7 @@
 """The profile as one self-contained HTML page.
 
-No script, no network (a content security policy says so to the browser), light or dark as the
-reader's system is. Pictures are SVG inside the page, so that they follow the colours; every
-picture's numbers also stand beside it as text. Everything that comes from data is escaped by
-Jinja2 and made visible (`escaping`).
+No script. Pictures are SVG inside the page, so that they follow the colours; every picture's
+numbers also stand beside it as text. What keeps it self-contained and safe: `page`.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from paretext import __version__
-from paretext.errors import ParetextError
 from paretext.files import write_text
 from paretext.profile.schema import Lengths, Profile
+from paretext.report import page
 from paretext.report.escaping import visible
 from paretext.report.word_cloud import HEIGHT, WIDTH, word_cloud
 
@@ -38,30 +36,20 @@ _ANCHORS = {
 """Topic of a finding -> section of the page."""
 
 
-def write_page(profile: Profile, path: Path) -> None:
-    """Write the page to `path`. Raises ParetextError where Jinja2 is not installed."""
-    write_text(path, render(profile))
+def write_profile(profile: Profile, folder: Path) -> None:
+    """Write profile.json and profile.html to `folder`.
+
+    Raises ParetextError where Jinja2 is not installed.
+    """
+    html = render(profile)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "profile.json", profile.model_dump_json(indent=2) + "\n")
+    write_text(folder / "profile.html", html)
 
 
 def render(profile: Profile) -> str:
     """The page as HTML."""
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise ParetextError(
-            'the page needs Jinja2, which is not installed: pip install "paretext[train]".'
-        ) from None
-    environment = Environment(
-        loader=PackageLoader("paretext.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
-    environment.filters["share"] = lambda share: f"{share:.1%}"
-    environment.filters["count"] = lambda count: f"{count:,}"
-    return environment.get_template("profile.html").render(_values(profile))
+    return page.render("profile.html", _values(profile))
 
 
 def _values(profile: Profile) -> dict[str, Any]:

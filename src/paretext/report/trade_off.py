@@ -108,7 +108,7 @@ def _panel(axes: Axes, points: Sequence[TradeOffPoint], costs: list[float], labe
     top = max([*quality, *(p.macro_f1_high for p in points)])
     height = max(top - bottom, 0.005)
     axes.set_ylim(bottom - 0.08 * height, top + 0.08 * height)
-    placed, left, right = _side_by_side(costs, [q / (1.16 * height) for q in quality])
+    placed, left, right = side_by_side(costs, [q / (1.16 * height) for q in quality])
     axes.set_xscale("log")
     axes.set_xlim(left, right)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -189,7 +189,7 @@ _BAR = 0.02  # and between error bars, so that each can be told from its neighbo
 _ASPECT = 0.85  # the panel's height over its width, roughly
 
 
-def _side_by_side(
+def side_by_side(
     costs: Sequence[float], heights: Sequence[float]
 ) -> tuple[list[float], float, float]:
     """Where to draw the discs on a log axis so that none covers another.

@@ -1,0 +1,71 @@
+"""Self-contained HTML pages: one file, no network, light or dark as the reader's system is.
+
+A content security policy in the page itself forbids the browser every load, and every style and
+script but the page's own, which it names by their SHA-256 (W3C, *Content Security Policy Level 3*,
+section 6.7.2): text from data that slipped through the escaping would still not run. So there are
+no `style` attributes either; what a picture's geometry needs stands in SVG attributes.
+
+Jinja2 escapes everything that comes from data, and the filter `visible` shows what would otherwise
+act on the reader (`escaping`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+from paretext.errors import ParetextError
+from paretext.report.escaping import visible
+
+
+def render(template: str, values: Mapping[str, Any], script: str = "") -> str:
+    """The page NAME.html of `templates/`, with page.css, NAME.css and the script's file in it.
+
+    Raises ParetextError where Jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        raise ParetextError(
+            'the page needs Jinja2, which is not installed: pip install "paretext[train]".'
+        ) from None
+    environment = Environment(
+        loader=PackageLoader("paretext.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "visible": visible,
+        "share": lambda share: f"{share:.1%}",
+        "count": lambda count: f"{count:,}",
+        "fixed": lambda value, digits: f"{value:,.{digits}f}",
+        "quote": quote,
+    }
+    style = _read("page.css") + _read(template.replace(".html", ".css"))
+    code = _read(script) if script else ""
+    policy = f"default-src 'none'; style-src {_allowed(style)}; img-src data:; base-uri 'none'"
+    if code:
+        policy += f"; script-src {_allowed(code)}"
+    return environment.get_template(template).render(
+        # Our own files, not data: escaped, they would no longer be style and script.
+        policy=Markup(policy),
+        style=Markup(style),
+        script=Markup(code),
+        **values,
+    )
+
+
+def _read(name: str) -> str:
+    return (resources.files("paretext.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _allowed(code: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

@@ -1,0 +1,190 @@
+"""What a run's page shows, as it is stored beside it: `report.json`, format version 1.
+
+Shares are between 0 and 1, sizes in bytes, times in milliseconds. What could not be read stands in
+`missing`, a sentence each, and is empty or None where it belongs. An interval that the texts leave
+undefined (the recall of a class without texts) is None too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from paretext.certification.certificate import Certificate
+from paretext.certification.records import Span
+from paretext.certification.records import Verdict as CertificateVerdict
+from paretext.data_checks import DataReport
+from paretext.manifest import Agreement, Ancestor
+from paretext.profile.schema import Finding
+
+ENCODER = "ForSequenceClassification"
+"""How Hugging Face's classes of fine-tuned encoders end."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Missing(_Part):
+    """A part of the run that is not there, or not as it should be."""
+
+    part: str
+    said: str
+    """One sentence: what is missing, and the command that makes it."""
+
+
+class ClassMeasured(_Part):
+    """One class, as one version answers it; drops are from the version's parent."""
+
+    label: str
+    texts: int
+    f1: Span | None
+    recall: Span | None
+    f1_drop: Span | None
+    recall_drop: Span | None
+
+
+class Measured(_Part):
+    """A row of the comparison."""
+
+    version: str
+    parent: str | None
+    """The version that its drops are taken from."""
+    architecture: str | None
+    derived: bool
+    """Whether it is the parent or was made from it; False for other candidates."""
+    verdict: CertificateVerdict | None
+    """Of the certificate that lies in the artifact now."""
+    macro_f1: Span | None
+    balanced_accuracy: Span | None
+    kappa: Span | None
+    accuracy: Span | None
+    macro_f1_drop: Span | None
+    flips: Span | None
+    bytes: int
+    peak_memory_bytes: int
+    batch1_ms_p50: float
+    batch1_ms_p95: float
+    batch32_ms_per_text: float
+    bulk_texts_per_second: float
+    faster_batch1: float
+    """Times faster than the first version; the next two likewise."""
+    faster_batch32: float
+    smaller: float
+    classes: tuple[ClassMeasured, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """(K, K) counts, rows = truth, columns = prediction."""
+    steps: tuple[tuple[str, ...], ...]
+    """What each step to it bought, under `report.steps.COLUMNS`."""
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether it is a fine-tuned transformer; a model to beat and a small student are not."""
+        return self.architecture is None or self.architecture.endswith(ENCODER)
+
+
+class Measurement(_Part):
+    """What all rows of the comparison share."""
+
+    data: dict[str, Any]
+    machine: dict[str, Any]
+    labels: tuple[str, ...]
+    said: tuple[str, ...]
+    """What each version bought and cost, in sentences."""
+
+
+class Candidate(_Part):
+    """A trained model, and its score after each epoch where it was trained in epochs."""
+
+    name: str
+    is_parent: bool
+    selection_macro_f1: float | None
+    history: tuple[dict[str, float | None], ...]
+
+
+class Certified(_Part):
+    version: str
+    certificate: Certificate
+
+
+class FlippedText(_Part):
+    row: int
+    text: str | None
+    """None where the list holds row numbers only."""
+    label: str
+    reference_answer: str
+    candidate_answer: str
+    effect: str
+    reference_probability: float
+    candidate_probability: float
+
+
+class Flipped(_Part):
+    """The texts that a version answers otherwise than its reference, most confident first."""
+
+    version: str
+    reference: str
+    texts: int
+    flipped: int
+    lost: int
+    won: int
+    file: str
+    """Of all of them, below the run's folder."""
+    shown: tuple[FlippedText, ...]
+
+
+class Origin(_Part):
+    """Where an artifact comes from, and what was done to it."""
+
+    version: str
+    architecture: str
+    max_length: int
+    ancestors: tuple[Ancestor, ...]
+    recipe: tuple[dict[str, Any], ...]
+    done: tuple[str, ...]
+    weights: int
+    zeros: int
+    agreement: Agreement
+    identity: str
+    versions: dict[str, str]
+
+
+class ProfileShown(_Part):
+    """The profile's findings; the whole lies in the run's folder `profile/`."""
+
+    counts: dict[str, int]
+    """Findings at each level."""
+    findings: tuple[Finding, ...]
+    """Those to mend or to look at."""
+
+
+class Conclusion(_Part):
+    """What to make of it: a sentence, and what to know beside it."""
+
+    headline: str
+    sentences: tuple[str, ...] = ()
+    version: str | None = None
+    """The version to deploy, None where nothing was measured."""
+    verdict: CertificateVerdict | Literal["parent", "uncertified"] | None = None
+
+
+class RunReport(_Part):
+    """Everything that a run's page shows."""
+
+    format_version: Literal[1] = 1
+    made_by: str
+    """The version of paretext."""
+    name: str
+    conclusion: Conclusion
+    missing: tuple[Missing, ...]
+    measurement: Measurement | None
+    versions: tuple[Measured, ...]
+    certificates: tuple[Certified, ...]
+    flipped: tuple[Flipped, ...]
+    candidates: tuple[Candidate, ...]
+    origins: tuple[Origin, ...]
+    checks: DataReport | None
+    profile: ProfileShown | None
+    settings: dict[str, Any] | None
+    """The recipe, as run.json has it."""

@@ -1,0 +1,347 @@
+"""gather(): a run's folder, finished or not -> what its page shows.
+
+Nothing here measures or decides: every number was written by the stage that found it. A part that
+is not there, or cannot be read, becomes a sentence in `RunReport.missing`, so that a run that was
+interrupted can be looked at as well as one that ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from paretext import __version__
+from paretext.certification.certificate import Certificate
+from paretext.comparison import BASELINE, Comparison
+from paretext.data_checks import DataReport
+from paretext.errors import ParetextError
+from paretext.files import sha256
+from paretext.manifest import CERTIFICATE, NAME, Manifest
+from paretext.report import run_data as parts
+from paretext.report import steps
+from paretext.report.conclusion import conclude
+from paretext.report.run_rows import (
+    flipped_texts,
+    history,
+    is_derived,
+    measured,
+    named,
+    origin,
+    profile_shown,
+)
+from paretext.report.table import sentences
+
+PARENT = "parent"
+_SIGNS = ("run.json", "parent.json", "candidates", "artifacts", "comparison", "profile")
+
+Found = TypeVar("Found")
+
+
+def gather(run: Path) -> parts.RunReport:
+    """Everything that `run`, a folder of `paretext run` or of its single verbs, has to show.
+
+    Raises ParetextError for a folder that no run was ever started in.
+    """
+    if not run.is_dir():
+        raise ParetextError(f"{run} is not a folder; give the folder of a run.")
+    if not any((run / sign).exists() or (run / f"{sign}.partial").exists() for sign in _SIGNS):
+        raise ParetextError(
+            f"{run} holds no run, none of {', '.join(_SIGNS)}; give the folder that was given to "
+            "paretext run --out."
+        )
+    return _Gatherer(run).report()
+
+
+class _Gatherer:
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.missing: list[parts.Missing] = []
+
+    def report(self) -> parts.RunReport:
+        settings, checks = self._settings()
+        profile = self._profile()
+        candidates = self._candidates()
+        manifests = self._manifests(settings)
+        comparison = self._comparison(manifests)
+        if comparison is not None:  # everything in the order of the table
+            order = [row.version for row in comparison.rows]
+            manifests |= {name: manifests.pop(name) for name in order if name in manifests}
+        certificates = self._certificates(manifests)
+        versions = self._versions(comparison, manifests, certificates)
+        flipped = self._flipped(certificates)
+        self._unfinished()
+        return parts.RunReport(
+            made_by=__version__,
+            name=self.run.resolve().name,
+            conclusion=conclude(versions, certificates),
+            missing=tuple(self.missing),
+            measurement=comparison
+            and parts.Measurement(
+                data=comparison.data,
+                machine=comparison.machine,
+                labels=comparison.labels,
+                said=tuple(sentences(comparison)),
+            ),
+            versions=versions,
+            certificates=tuple(
+                parts.Certified(version=name, certificate=each)
+                for name, each in certificates.items()
+            ),
+            flipped=flipped,
+            candidates=candidates,
+            origins=tuple(origin(name, each) for name, each in manifests.items()),
+            checks=checks,
+            profile=profile,
+            settings=settings,
+        )
+
+    def _lacks(self, part: str, said: str) -> None:
+        self.missing.append(parts.Missing(part=part, said=said))
+
+    def _read(self, part: str, path: Path, remedy: str, read: Callable[[], Found]) -> Found | None:
+        """What `read` finds; None, and a sentence, where the file is damaged."""
+        try:
+            return read()
+        except ParetextError as error:
+            self._lacks(part, str(error))
+        except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+            reason = " ".join(str(error).split())[:200]
+            self._lacks(part, f"{path} cannot be read ({reason}); {remedy}.")
+        return None
+
+    def _settings(self) -> tuple[dict[str, Any] | None, DataReport | None]:
+        path = self.run / "run.json"
+        if not path.is_file():
+            self._lacks(
+                "settings",
+                f"there is no {path}, so the settings and what was found in the data are not "
+                "known; paretext run and paretext train write it.",
+            )
+            return None, None
+
+        def read() -> tuple[dict[str, Any], DataReport]:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return dict(values["recipe"]), named(DataReport.model_validate(values["data"]))
+
+        return self._read("settings", path, "start the run again", read) or (None, None)
+
+    def _profile(self) -> parts.ProfileShown | None:
+        path = self.run / "profile" / "profile.json"
+        remedy = f"paretext explore TRAIN --eval EVAL --out {self.run / 'profile'}"
+        if not path.is_file():
+            self._lacks("profile", f"the data have no profile; make it with: {remedy}.")
+            return None
+        return self._read(
+            "profile", path, f"make it again with: {remedy}", lambda: profile_shown(path)
+        )
+
+    def _candidates(self) -> tuple[parts.Candidate, ...]:
+        record = self.run / "parent.json"
+        chosen: dict[str, Any] = {}
+        if record.is_file():
+            chosen = (
+                self._read(
+                    *("candidates", record, "start the run again"),
+                    lambda: dict(json.loads(record.read_text(encoding="utf-8"))),
+                )
+                or {}
+            )
+        folders = _folders(self.run / "candidates")
+        if not folders:
+            self._lacks(
+                "candidates",
+                "no candidate is trained yet; start the same paretext run (or paretext train) "
+                "again, it goes on where it was.",
+            )
+        elif not record.is_file():
+            self._lacks(
+                "candidates",
+                f"the parent is not chosen yet: there is no {record}; start the same paretext run "
+                "again.",
+            )
+        scores = chosen.get("selection_macro_f1", {})
+        return tuple(
+            parts.Candidate(
+                name=folder.name,
+                is_parent=folder.name == chosen.get("parent"),
+                selection_macro_f1=scores.get(folder.name),
+                history=self._history(folder / "history.json"),
+            )
+            for folder in folders
+        )
+
+    def _history(self, path: Path) -> tuple[dict[str, float | None], ...]:
+        """Rows of epochs; none for a model that is not trained in epochs."""
+        if not path.is_file():
+            return ()
+        return self._read("learning curves", path, "train again", lambda: history(path)) or ()
+
+    def _manifests(self, settings: dict[str, Any] | None) -> dict[str, Manifest]:
+        """Of every artifact, the parent's first."""
+        found: dict[str, Manifest] = {}
+        folders = [each for each in _folders(self.run / "artifacts") if (each / NAME).is_file()]
+        for folder in sorted(folders, key=lambda each: each.name != PARENT):
+            manifest = self._read(
+                *("artifacts", folder / NAME, "export it again"),
+                lambda folder=folder: Manifest.read(folder),  # type: ignore[misc]
+            )
+            if manifest is not None:
+                found[folder.name] = manifest
+        planned = [PARENT, *(each["name"] for each in (settings or {}).get("versions", ()))]
+        others = [name for name in found if name not in planned]
+        if others and not set(planned[1:]) & set(found):
+            planned = planned[:1]  # compress was given other versions than run.json has
+        if absent := [name for name in planned if name not in found]:
+            self._lacks(
+                "artifacts",
+                f"{_listed(absent)} not made yet; make {_them(absent)} with: paretext compress "
+                f"{self.run} --data TRAIN.",
+            )
+        return found
+
+    def _certificates(self, manifests: dict[str, Manifest]) -> dict[str, Certificate]:
+        found: dict[str, Certificate] = {}
+        absent = []
+        for name, manifest in manifests.items():
+            folder = self.run / "artifacts" / name
+            if (folder / CERTIFICATE).is_file():
+                certificate = self._read(
+                    *("certificates", folder / CERTIFICATE, "certify again"),
+                    lambda folder=folder: Certificate.of(folder),  # type: ignore[misc]
+                )
+                if certificate is not None:
+                    found[name] = certificate
+            elif name != PARENT and not steps.STAGE.match(name) and is_derived(manifest, manifests):
+                absent.append(name)
+        if absent:
+            artifacts = self.run / "artifacts"
+            self._lacks(
+                "certificates",
+                f"{_listed(absent)} not certified; certify {_them(absent)} with: paretext certify "
+                f"{artifacts / absent[0]} --against {artifacts / PARENT} --data EVAL.",
+            )
+        return found
+
+    def _comparison(self, manifests: dict[str, Manifest]) -> Comparison | None:
+        folder = self.run / "comparison"
+        remedy = f"paretext compare {self.run} --eval EVAL"
+        if not (folder / "comparison.json").is_file():
+            self._lacks("comparison", f"nothing is measured yet; measure with: {remedy}.")
+            return None
+        found = self._read(
+            *("comparison", folder / "comparison.json", f"measure again with: {remedy}"),
+            lambda: Comparison.read(folder),
+        )
+        if found is not None:
+            measured = [row.version for row in found.rows]
+            if absent := [name for name in manifests if name not in measured]:
+                self._lacks(
+                    "comparison",
+                    f"{_listed(absent)} not measured; measure all with: {remedy}.",
+                )
+        return found
+
+    def _versions(
+        self,
+        comparison: Comparison | None,
+        manifests: dict[str, Manifest],
+        certificates: dict[str, Certificate],
+    ) -> tuple[parts.Measured, ...]:
+        if comparison is None:
+            return ()
+        found = []
+        for row in steps.versions(comparison.rows):
+            manifest = manifests.get(PARENT if row.version == BASELINE else row.version)
+            certificate = certificates.get(row.version)
+            verdict = certificate.verdict if certificate else None
+            if manifest is None and row.certificate:  # the artifact has gone, its row has not
+                verdict = row.certificate.verdict
+            found.append(
+                measured(
+                    row,
+                    comparison,
+                    architecture=manifest and manifest.architecture,
+                    derived=manifest is None or is_derived(manifest, manifests),
+                    verdict=verdict,
+                )
+            )
+        return tuple(found)
+
+    def _flipped(self, certificates: dict[str, Certificate]) -> tuple[parts.Flipped, ...]:
+        found = []
+        for name, certificate in certificates.items():
+            flips = certificate.flips
+            if flips.file is None:
+                continue
+            places = [self.run / each / flips.file for each in ("certificates", "artifacts")]
+            path = next((each for each in places if each.is_file()), None)
+            if path is None or sha256(path) != flips.sha256:
+                said = f"{places[0]} is missing" if path is None else f"{path} was changed"
+                artifacts = self.run / "artifacts"
+                self._lacks(
+                    "flipped texts",
+                    f"{said}, which the certificate of {name} names; certify again with: paretext "
+                    f"certify {artifacts / name} --against {artifacts / PARENT} --data EVAL.",
+                )
+                continue
+            rows: tuple[parts.FlippedText, ...] | None = ()
+            if flips.flipped:  # a table without rows is refused
+                rows = self._read(
+                    *("flipped texts", path, "certify again"),
+                    lambda path=path: flipped_texts(path),  # type: ignore[misc]
+                )
+            found.append(
+                parts.Flipped(
+                    version=name,
+                    reference=certificate.reference.name,
+                    texts=flips.texts,
+                    flipped=flips.flipped,
+                    lost=flips.lost,
+                    won=flips.won,
+                    file=path.relative_to(self.run).as_posix(),
+                    shown=rows or (),
+                )
+            )
+        return tuple(found)
+
+    def _unfinished(self) -> None:
+        """Stages that were begun: what stands in their place, if anything, is from before."""
+        places = (
+            self.run,
+            *(self.run / each for each in ("candidates", "classifiers", "artifacts")),
+        )
+        for partial in sorted(path for place in places for path in place.glob("*.partial")):
+            name = partial.with_suffix("")
+            old = ""
+            if name.exists():
+                if name.stat().st_mtime > partial.stat().st_mtime:
+                    continue  # made by other means since: `paretext compare`
+                old = " (what is shown of it is from before)"
+            self._lacks(
+                "unfinished",
+                f"{name.relative_to(self.run).as_posix()} was begun and is not finished{old}; "
+                "start the same command again, it goes on where it was.",
+            )
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The finished ones: half-made ones end in .partial or begin with a dot."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        each
+        for each in folder.iterdir()
+        if each.is_dir() and each.suffix != ".partial" and not each.name.startswith(".")
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"

@@ -1,0 +1,269 @@
+"""The run as one self-contained page: `report.html`, and the same data beside it, `report.json`.
+
+`run_gather` reads the run's folder, `conclusion` says what to make of it, `pictures` works out
+where marks stand, and `templates/run.html` lays it out. What keeps the page self-contained and
+safe: `page`. Its one script sorts the table of versions; without it the page reads the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from paretext.certification.records import Span
+from paretext.files import new_folder, write_text
+from paretext.report import certificate as certificates
+from paretext.report import page, pictures, steps
+from paretext.report.certificate import BADGES
+from paretext.report.drawing import shorten
+from paretext.report.figures import percent
+from paretext.report.run_data import ClassMeasured, Measured, RunReport
+from paretext.report.run_gather import gather
+
+FOLDER, PAGE, DATA = "report", "report.html", "report.json"
+MOST_CLASSES = 30
+"""Classes of a version that are drawn, those that changed most; report.json has all."""
+MOST_MATRIX = 20
+"""Classes of a confusion matrix that still fits a page; beyond, its largest cells are listed."""
+MOST_PARTS = 120
+"""Rows of a certificate's table of classes; certificate.json has all."""
+_CONFUSIONS = 20
+_LEVELS = 10  # shades of a confusion matrix
+_COSTS = (
+    ("batch1_ms_p50", "Latency, one text at a time", "milliseconds, log scale", "ms"),
+    ("batch32_ms_per_text", "Latency in batches of 32", "milliseconds a text, log scale", "ms"),
+    ("bytes", "Size of what is deployed", "megabytes, log scale", "MB"),
+)
+
+
+def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, RunReport]:
+    """Write report.html and report.json for a run's folder, finished or not.
+
+    run: what `paretext run --out` was given.
+    out: folder to write (default: report/ in the run). Only the two files in it are replaced.
+
+    Returns the page's path and its data. Raises ParetextError for a folder that holds no run, and
+    where Jinja2 is not installed.
+    """
+    run = Path(run)
+    folder = Path(out) if out else run / FOLDER
+    report = gather(run)
+    html = render(report, links_from(folder, run))
+    data = report.model_dump_json(indent=2) + "\n"
+    if not folder.exists():
+        with new_folder(folder) as partial:
+            write_text(partial / PAGE, html)
+            write_text(partial / DATA, data)
+    else:
+        write_text(folder / DATA, data)
+        write_text(folder / PAGE, html)
+    return folder / PAGE, report
+
+
+def links_from(folder: Path, run: Path) -> str:
+    """The way from a page in `folder` to the run's folder, as a link begins."""
+    return quote(Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix()) + "/"
+
+
+def render(report: RunReport, base: str = "../") -> str:
+    """The page as HTML; `base` leads from it to the run's folder."""
+    return page.render("run.html", _values(report, base), script="sort.js")
+
+
+def _values(report: RunReport, base: str) -> dict[str, Any]:
+    rows = report.versions
+    numbers = {row.version: number for number, row in enumerate(rows, 1)}
+    drawn = [row for row in rows if row.macro_f1 and min(row.batch1_ms_p50, row.bytes) > 0]
+    places = [numbers[row.version] for row in drawn]
+    return {
+        "report": report,
+        "base": base,
+        "badges": BADGES,
+        "numbers": numbers,
+        "shorten": shorten,
+        "chosen": next((row for row in rows if row.version == report.conclusion.version), None),
+        "lacking": [each.part for each in report.missing],
+        "columns": COLUMNS,
+        "table_rows": [_cells(row, numbers[row.version]) for row in rows],
+        "panels": [
+            {**pictures.scatter(drawn, places, cost), "title": title, "axis": axis, "unit": unit}
+            for cost, title, axis, unit in (_COSTS if drawn else ())
+        ],
+        "size": pictures,
+        "differences": _differences(rows),
+        "matrices": [_matrix(row) for row in rows],
+        "certified": [
+            {
+                "version": each.version,
+                "certificate": each.certificate,
+                "headline": _sentence(certificates.headline(each.certificate)),
+                "clauses": list(map(_verdict_first, certificates.clause_rows(each.certificate))),
+                "parts": certificates.part_rows(each.certificate),
+                "points": certificates.point_rows(each.certificate),
+                "slices": certificates.slice_rows(each.certificate),
+            }
+            for each in report.certificates
+        ],
+        "clause_columns": _numbers(_verdict_first(certificates.CLAUSE_COLUMNS), 2, 5),
+        "part_columns": _numbers(certificates.PART_COLUMNS, 3, 8),
+        "point_columns": _numbers(certificates.POINT_COLUMNS, 2, 6),
+        "slice_columns": _numbers(certificates.SLICE_COLUMNS, 2, 5),
+        "most_parts": MOST_PARTS,
+        "step_columns": _numbers(steps.COLUMNS, 1, len(steps.COLUMNS)),
+        "curves": [(each, pictures.curves(each)) for each in report.candidates if each.history],
+        "settings": list(_flat(report.settings or {})),
+    }
+
+
+COLUMNS = (
+    ("#", "ascending"),
+    ("version", "ascending"),
+    ("macro-F1", "descending"),
+    ("drop from parent", "ascending"),
+    ("certificate", "ascending"),
+    ("MB", "ascending"),
+    ("ms at 1", "ascending"),
+    ("ms at 32", "ascending"),
+    ("texts/s", "descending"),
+    ("faster at 1", "descending"),
+    ("faster at 32", "descending"),
+    ("smaller", "descending"),
+)
+"""Of the table of versions: a name, and which way the first click sorts."""
+
+
+def _cells(row: Measured, number: int) -> list[dict[str, Any]]:
+    """Text, a second line, and the value to sort by, under COLUMNS."""
+    return [
+        _cell(str(number), number),
+        _cell(row.version, row.version, f"against {row.parent}" if row.parent else ""),
+        _scored(row.macro_f1, ""),
+        _scored(row.macro_f1_drop, "+"),
+        _cell("", row.verdict or ""),
+        _cell(f"{row.bytes / 1e6:.1f}", row.bytes),
+        _cell(f"{row.batch1_ms_p50:.2f}", row.batch1_ms_p50),
+        _cell(f"{row.batch32_ms_per_text:.2f}", row.batch32_ms_per_text),
+        _cell(f"{row.bulk_texts_per_second:,.0f}", row.bulk_texts_per_second),
+        _cell(f"{row.faster_batch1:.1f}x", row.faster_batch1),
+        _cell(f"{row.faster_batch32:.1f}x", row.faster_batch32),
+        _cell(f"{row.smaller:.1f}x", row.smaller),
+    ]
+
+
+def _verdict_first(row: Sequence[str]) -> tuple[str, ...]:
+    """A row of clauses with its verdict beside the name, where a narrow screen shows it."""
+    name, *found, verdict, needed = row
+    return name, verdict, *found, needed
+
+
+def _numbers(columns: Sequence[str], first: int, end: int) -> list[str]:
+    """The names of columns, with the sign of numbers before those from `first` up to `end`."""
+    return [f"#{name}" if first <= i < end else name for i, name in enumerate(columns)]
+
+
+def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
+    return {"text": text, "value": value, "note": note}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _scored(span: Span | None, sign: str) -> dict[str, Any]:
+    if span is None:
+        return _cell("", "")
+    interval = f"[{span.low:{sign}.4f}, {span.high:{sign}.4f}]"
+    return _cell(f"{span.estimate:{sign}.4f}", span.estimate, interval)
+
+
+def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Each version's classes with their drops in F1. Versions made from the parent share a scale;
+    other candidates, which may differ far more, have their own."""
+    shown = [(row, _most_changed(row.classes)) for row in rows if row.macro_f1_drop]
+    own = [each for each in shown if each[0].derived]
+    others = [[each] for each in shown if not each[0].derived]
+    found = []
+    for group in (own, *others):
+        flat = [each.f1_drop for _, classes in group for each in classes]
+        scale = pictures.strips(flat)
+        strips = iter(scale["strips"])
+        for row, classes in group:
+            found.append(
+                {
+                    "row": row,
+                    "most": scale["most"],
+                    "classes": [
+                        {"of": each, "strip": next(strips), "said": _said(each.f1_drop)}
+                        for each in classes
+                    ],
+                }
+            )
+    return found
+
+
+def _most_changed(classes: Sequence[ClassMeasured]) -> list[ClassMeasured]:
+    if len(classes) <= MOST_CLASSES:
+        return list(classes)
+    changed = sorted(classes, key=lambda c: -abs(c.f1_drop.estimate) if c.f1_drop else 0)
+    return changed[:MOST_CLASSES]
+
+
+def _said(drop: Span | None) -> str:
+    """Colour and shape of the mark, in a word."""
+    if drop is None:
+        return ""
+    return "worse" if drop.low > 0 else "better" if drop.high < 0 else ""
+
+
+def _matrix(row: Measured) -> dict[str, Any]:
+    """The confusion matrix, a shade for each cell by its share of the row; or its largest cells."""
+    labels = [each.label for each in row.classes]
+    off = sorted(
+        (
+            (count, labels[i], labels[j], count / max(sum(counts), 1))
+            for i, counts in enumerate(row.confusion)
+            for j, count in enumerate(counts)
+            if i != j and count
+        ),
+        key=lambda cell: -cell[0],
+    )
+    fits = len(labels) <= MOST_MATRIX
+    return {
+        "version": row.version,
+        "labels": labels,
+        "errors": sum(cell[0] for cell in off),
+        "texts": sum(map(sum, row.confusion)),
+        "largest": off[:_CONFUSIONS],
+        "rows": [
+            (
+                label,
+                [
+                    (count, percent(count, sum(counts)), _shade(count, sum(counts)))
+                    for count in counts
+                ],
+            )
+            for label, counts in zip(labels, row.confusion, strict=True)
+        ]
+        if fits
+        else [],
+    }
+
+
+def _shade(count: int, total: int) -> int:
+    """0 for nothing, else 1 to 10: something is never shown as nothing."""
+    return max(1, round(_LEVELS * count / total)) if count else 0
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Settings one a line; the versions have a section of their own."""
+    found = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{name}.")
+        elif name != "versions":
+            listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            found.append((f"{prefix}{name}", "none" if value is None else listed))
+    return found
