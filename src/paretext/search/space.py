@@ -129,6 +129,7 @@ def _families() -> dict[str, Family]:
                 "vocabulary.minimum_count": Whole(low=1, high=8),
                 "low_rank_embeddings.rank": Whole(low=32, high=192, step=16),
                 "distillation.epochs": Whole(low=2, high=6),
+                "distillation.copies": Whole(low=1, high=3),
                 "distillation.learning_rate": Real(low=5e-5, high=5e-4),
             },
         ),
