@@ -98,13 +98,14 @@ def settle(
             shutil.copytree(workshop.artifact(best.name), folder / "winner")
             if evaluation is not None:
                 progress.say(f"certifying {best.name} on {len(evaluation):,} texts")
-                certify(
-                    folder / "winner",
-                    workshop.parent,
-                    evaluation,
-                    budget_of(limits),
-                    threads=workshop.threads,
-                )
+                with workshop.quiet():  # it measures latency too
+                    certify(
+                        folder / "winner",
+                        workshop.parent,
+                        evaluation,
+                        budget_of(limits),
+                        threads=workshop.threads,
+                    )
 
     Stages(workshop.out).finished("result", inputs, work)
     return Found.read(workshop.out / "result")

@@ -111,11 +111,11 @@ class Workshop:
         the trainings of all processes that search in this folder wait."""
         rows = np.random.default_rng(0).permutation(len(self.selection))[:TIMED_TEXTS]
         texts = self.selection.take(np.sort(rows)).texts
-        with self._quiet():
+        with self.quiet():
             measured = benchmark(targets, texts, threads=self.threads, rounds=rounds)
         return {name: each.cost for name, each in measured.items()}
 
-    def _quiet(self) -> FileLock:
+    def quiet(self) -> FileLock:
         """Held while times are measured: a training of another process on the same few cores can
         make a call of two threads ten times as long."""
         (self.out / "locks").mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ class Workshop:
         version = self.space.version(point)
         folder, lineage = self._untrained(_steps_before_training(version))
         source = folder.name
-        builder = replace(self._builder, on_epoch=on_epoch, pause=partial(_wait, self._quiet()))
+        builder = replace(self._builder, on_epoch=on_epoch, pause=partial(_wait, self.quiet()))
         step = next(step for step in version.classifier_steps if isinstance(step, Distillation))
         folder, lineage = builder.classifier(version.name, step, folder, lineage)
         made = builder.artifact(version.name, source, folder, lineage, version.quantization)
