@@ -52,6 +52,9 @@ class Oracle:
         counts = [[text.count(letter) for letter in "eas"] for text in texts]
         return np.array(counts, np.float32) - 2
 
+    def logits_of_copies(self, rounds: Sequence[Sequence[str]]) -> list[np.ndarray]:  # type: ignore[type-arg]
+        return [self.logits(each) for each in rounds]
+
     def states(self, texts: Sequence[str], layers: int) -> np.ndarray:  # type: ignore[type-arg]
         raise AssertionError("nobody asked for states")
 
@@ -190,8 +193,8 @@ def test_a_student_learns_its_teachers_answers_not_the_labels(
         return float((torch.from_numpy(answers).softmax(1) - wanted).abs().sum(1).mean())
 
     assert distance(made.logits(texts)) < 0.5 * distance(origin.logits(texts))
-    assert teacher.asked == 2 * (len(texts) + 2)
-    assert f"{len(texts) + 2:,} texts and {len(texts) + 2:,} altered copies" in said[0]
+    assert teacher.asked == 13 * (len(texts) + 2)  # each epoch has a round of copies of its own
+    assert f"{len(texts) + 2:,} texts and {12 * (len(texts) + 2):,} altered copies" in said[0]
 
 
 def test_altered_copies_are_made_of_the_same_words_and_always_the_same() -> None:
@@ -224,6 +227,34 @@ def test_the_teachers_answers_are_computed_once(
     np.testing.assert_array_equal(teacher.logits(TEXTS), first)
     with pytest.raises(AssertionError):
         teacher.logits(TEXTS[1:])
+
+
+@pytest.mark.parametrize("flips", [0, 1])
+def test_copies_are_answered_in_int8_unless_that_changes_too_many_answers(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flips: int
+) -> None:
+    origin = classifier(encoder)
+    origin.save(tmp_path / "parent")
+    artifact = export(origin, tmp_path / "artifact", TEXTS)
+    teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
+    exact = artifact.logits(TEXTS)
+    int8 = export(origin, tmp_path / "int8", TEXTS, quantization=DynamicQuantization()).logits(
+        TEXTS
+    )
+    assert not np.array_equal(int8, exact)
+    allowed = (int8.argmax(1) != exact.argmax(1)).mean() - 0.01 * flips
+    monkeypatch.setattr("paretext.compression.teacher._LARGEST_FLIP_SHARE", allowed)
+    rounds = [TEXTS, TEXTS[::-1]]
+    first, second = teacher.logits_of_copies(rounds)
+    expected = exact if flips else int8
+    np.testing.assert_allclose(first, expected, atol=1e-5)
+    np.testing.assert_allclose(second, expected[::-1], atol=1e-5)
+
+    def refuse(self: Artifact, texts: Sequence[str]) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(Artifact, "logits", refuse)
+    np.testing.assert_array_equal(teacher.logits_of_copies(rounds[:1])[0], first)
 
 
 def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) -> None:

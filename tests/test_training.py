@@ -21,7 +21,7 @@ from paretext.balance import class_weights, supersampled
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.training import Fitted, TrainingSettings, fit
+from paretext.training import Fitted, TrainingSettings, _OwnRows, fit
 
 TRAIN, SELECTION = toy.dataset(96), toy.dataset(48, seed=1)
 SETTINGS = TrainingSettings(
@@ -351,3 +351,22 @@ def test_cuda_without_a_gpu_is_one_sentence(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ParetextError, match=r"^device is cuda, and .* no GPU; use --device auto"):
         fit(untrained, TRAIN, SELECTION, SETTINGS.model_copy(update={"device": "cuda"}))
+
+
+def test_each_epoch_has_its_own_rows_in_batches_of_like_lengths() -> None:
+    lengths = np.random.default_rng(0).integers(3, 60, 900)
+    epochs = [np.arange(300) + 300 * epoch for epoch in range(3)]
+    settings = TrainingSettings(batch_size=8, seed=1)
+    rows = _OwnRows(epochs, lengths, settings)
+    again = _OwnRows(epochs, lengths, settings)
+    for epoch in (2, 0, 1):
+        rows.set_epoch(epoch)
+        again.set_epoch(epoch)
+        found = list(rows)
+        assert found == list(again)
+        assert sorted(found) == epochs[epoch].tolist()
+        assert len(rows) == 300
+        batches = [lengths[found[start : start + 8]] for start in range(0, 296, 8)]
+        assert max(np.ptp(batch) for batch in batches) < 20  # of 57
+        means = [batch.mean() for batch in batches]
+        assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.5  # no longer short to long

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,8 @@ from paretext.metrics import confusion_matrix, macro_f1
 Device = Literal["auto", "cpu", "cuda"]
 OnEpoch = Callable[[int, float], None]
 """Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
+_POOL_BATCHES = 50
+"""Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
 _STATE = "trainer_state.json"
 _CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -67,11 +69,13 @@ class TrainingSettings(BaseModel):
 class Targets:
     """A teacher's answers to the training texts, row by row, in place of their labels.
 
-    logits: (texts, classes). states: (texts, layers, width), what the first token of the student
+    logits: (texts, classes). epochs: the rows that each epoch learns, as many of them in each.
+    states: (texts, layers, width), what the first token of the student
     shall be after each of its layers, compared after scaling to length 1, with `states_weight`.
     """
 
     logits: NDArray[np.float32]
+    epochs: Sequence[NDArray[np.int64]]
     temperature: float = 2.0
     states: NDArray[np.float16] | None = None
     states_weight: float = 0.0
@@ -109,7 +113,7 @@ def fit(
     after_step: called with the network after each optimizer step (a pruning mask, say).
     on_epoch: called after each epoch, once its checkpoint is written; what it raises ends the
         training, which can go on from there.
-    targets: learn these answers, not the labels; each text then counts once.
+    targets: learn these answers, not the labels; the texts of each epoch then count once.
     Raises ParetextError for factors of the wrong length, or a device that is not there.
     """
     from transformers import EarlyStoppingCallback, set_seed
@@ -141,7 +145,8 @@ def fit(
         epochs = _prepare_to_resume(checkpoint, epochs)
     set_seed(settings.seed)
     classifier = classifier.copy()
-    steps = -(-len(rows) // settings.batch_size) * settings.epochs
+    texts = len(rows if targets is None else targets.epochs[0])
+    steps = -(-texts // settings.batch_size) * settings.epochs
     with progress.task(label, steps) as advance:
         trainer = _trainer_class()(
             model=classifier.model,
@@ -150,7 +155,8 @@ def fit(
             eval_dataset=_Examples(classifier, _by_length(selection)),
             data_collator=_Padding(classifier),
             compute_loss_func=_weighted_loss(weights),
-            distillation_loss=targets and _distillation_loss(targets),
+            targets=targets,
+            settings=settings,
             compute_metrics=_selection_score,
             callbacks=[
                 EarlyStoppingCallback(settings.patience),
@@ -265,43 +271,86 @@ def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
     return loss
 
 
+class _OwnRows(torch.utils.data.Sampler[int]):
+    """The rows of one epoch after the other, batches of like lengths in random order.
+
+    Trainer says which epoch it is; the order depends on nothing else, so a training that goes on
+    from a checkpoint meets the same batches.
+    """
+
+    def __init__(
+        self,
+        epochs: Sequence[NDArray[np.int64]],
+        lengths: NDArray[np.int64],
+        settings: TrainingSettings,
+    ) -> None:
+        self.epochs, self.lengths = epochs, lengths
+        self.batch_size, self.seed = settings.batch_size, settings.seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.epochs[0])
+
+    def __iter__(self) -> Iterator[int]:
+        rows = self.epochs[self.epoch]
+        chance = np.random.default_rng((self.seed, self.epoch))
+        order = chance.permutation(len(rows))
+        pool = _POOL_BATCHES * self.batch_size
+        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+        order = np.concatenate(
+            [each[np.argsort(self.lengths[rows[each]], kind="stable")] for each in pools]
+        )
+        whole = len(order) - len(order) % self.batch_size
+        batches = chance.permutation(order[:whole].reshape(-1, self.batch_size))
+        yield from rows[np.concatenate([batches.ravel(), order[whole:]])].tolist()
+
+
 def _trainer_class() -> Any:
-    """Trainer, with another loss where a batch carries a teacher's answers."""
+    """Trainer, with another loss and other rows in each epoch where there are targets."""
     from transformers import Trainer
 
     class Distiller(Trainer):
-        def __init__(self, *, distillation_loss: Any, **arguments: Any) -> None:
+        def __init__(
+            self, *, targets: Targets | None, settings: TrainingSettings, **arguments: Any
+        ) -> None:
             super().__init__(**arguments)
-            self.distillation_loss = distillation_loss
+            self.targets, self.settings = targets, settings
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            if self.targets is None:
+                return super()._get_train_sampler(train_dataset)
+            examples: Any = self.train_dataset
+            lengths = np.array([len(ids) for ids in examples.encoded["input_ids"]])
+            return _OwnRows(self.targets.epochs, lengths, self.settings)
 
         def compute_loss(  # type: ignore[override]
             self, model: nn.Module, inputs: dict[str, Any], **given: Any
         ) -> Any:
-            if "teacher_logits" not in inputs:
+            if self.targets is None or "teacher_logits" not in inputs:
                 return super().compute_loss(model, inputs, **given)
             taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
             inputs.pop("labels")
-            return self.distillation_loss(model(**inputs), taught)
+            return _distance(model(**inputs), taught, self.targets)
 
     return Distiller
 
 
-def _distillation_loss(targets: Targets) -> Callable[[Any, dict[str, torch.Tensor]], torch.Tensor]:
+def _distance(outputs: Any, taught: dict[str, torch.Tensor], targets: Targets) -> torch.Tensor:
+    """Of a student's answers to a batch from its teacher's, and of its states, if asked for."""
     heat = targets.temperature
-
-    def loss(outputs: Any, taught: dict[str, torch.Tensor]) -> torch.Tensor:
-        student = (outputs["logits"].float() / heat).log_softmax(1)
-        teacher = (taught["teacher_logits"] / heat).softmax(1)
-        # Times heat squared, so that the gradients keep their size (Hinton et al., section 2).
-        distance = heat**2 * nn.functional.kl_div(student, teacher, reduction="batchmean")
-        if targets.states is not None:
-            own = torch.stack([state[:, 0] for state in outputs["hidden_states"]], 1).float()
-            own = nn.functional.normalize(own, dim=2)
-            wanted = nn.functional.normalize(taught["teacher_states"].float(), dim=2)
-            distance = distance + targets.states_weight * (own - wanted).square().sum(2).mean()
-        return distance
-
-    return loss
+    student = (outputs["logits"].float() / heat).log_softmax(1)
+    teacher = (taught["teacher_logits"] / heat).softmax(1)
+    # Times heat squared, so that the gradients keep their size (Hinton et al., section 2).
+    distance = heat**2 * nn.functional.kl_div(student, teacher, reduction="batchmean")
+    if targets.states is not None:
+        own = torch.stack([state[:, 0] for state in outputs["hidden_states"]], 1).float()
+        own = nn.functional.normalize(own, dim=2)
+        wanted = nn.functional.normalize(taught["teacher_states"].float(), dim=2)
+        distance = distance + targets.states_weight * (own - wanted).square().sum(2).mean()
+    return distance
 
 
 def _selection_score(predicted: Any) -> dict[str, float]:

@@ -3,7 +3,8 @@
 Labels say which class; the parent's probabilities say how sure it is and what else it could be,
 for every text, also for texts that nobody labelled. The texts are the training texts, `unlabelled`
 ones and altered copies of both (words replaced, left out, cut or mixed with another text), so that
-the student sees the parent's answers around the texts it will meet. With `states_weight` an encoder
+the student sees the parent's answers around the texts it will meet. Every epoch has copies of its
+own: from as many passes over the same copies a student learns less. With `states_weight` an encoder
 also learns what the parent's first token becomes on its way through the layers. Sources: Hinton et
 al. 2015, "Distilling the Knowledge in a Neural Network"; for the copies Tang et al. 2019,
 "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3; for the
@@ -15,6 +16,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from paretext.classifier import Classifier
@@ -26,7 +28,7 @@ from paretext.training import Targets, fit
 
 
 class Distillation(Step):
-    """epochs: over the texts and their altered copies. copies: altered copies of each text.
+    """epochs: over the texts and altered copies of them. copies: of each text, new in each epoch.
     precision: None trains as the parent was trained. states_weight: of the distance between the
     states, 0 to 4, beside the answers' divergence; for students as wide as the parent. dropout:
     None keeps the classifier's own; with 0 a training step takes about a seventh less time."""
@@ -59,10 +61,12 @@ class Distillation(Step):
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
         own = [*data.train.texts, *data.unlabelled]
-        # Each round of copies is asked for alone: another recipe with fewer has its answers then.
-        rounds = [own, *altered(own, self.copies, data.training.seed)]
-        texts = [text for each in rounds for text in each]
-        logits = np.concatenate([data.teacher.logits(each) for each in rounds])
+        rounds = altered(own, self.epochs * self.copies, data.training.seed)
+        answers = [data.teacher.logits(own)]
+        if rounds:
+            answers += data.teacher.logits_of_copies(rounds)
+        texts = [text for each in (own, *rounds) for text in each]
+        logits = np.concatenate(answers)
         states = None
         if self.dropout is not None:
             classifier = compact(classifier)
@@ -70,7 +74,7 @@ class Distillation(Step):
         if self.states_weight:
             classifier = compact(classifier)
             layers = len(classifier.model.layers)
-            states = np.concatenate([data.teacher.states(each, layers) for each in rounds])
+            states = np.concatenate([data.teacher.states(each, layers) for each in (own, *rounds)])
         settings = data.training.model_copy(
             update={
                 "epochs": self.epochs,
@@ -95,7 +99,9 @@ class Distillation(Step):
             label="distillation",
             after_step=None if pause is None else lambda _: pause(),
             on_epoch=data.on_epoch,
-            targets=Targets(logits, self.temperature, states, self.states_weight),
+            targets=Targets(
+                logits, self._rows(len(own)), self.temperature, states, self.states_weight
+            ),
         )
         best = fitted.best
         return fitted.classifier, [
@@ -104,3 +110,8 @@ class Distillation(Step):
             f"epoch {best['epoch']:.0f} was best: macro-F1 {best['selection_macro_f1']:.4f} on "
             "selection"
         ]
+
+    def _rows(self, texts: int) -> list[NDArray[np.int64]]:
+        """Which rows each epoch learns: the texts themselves, and the next of their copies."""
+        epochs = np.arange(self.epochs * self.copies * texts).reshape(self.epochs, -1) + texts
+        return [np.concatenate([np.arange(texts), copies]) for copies in epochs]
