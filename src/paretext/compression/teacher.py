@@ -9,6 +9,7 @@ All answers are kept in a folder under the digest of the parent and the texts.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ class ParentTeacher:
         path = self.cache / f"{digest_of([files, *question])}.npy"
         if not path.exists():
             self.cache.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".partial")
+            unfinished = path.with_suffix(f".{os.getpid()}.partial")  # others may ask the same
             with unfinished.open("wb") as file:
                 np.save(file, compute())
             unfinished.replace(path)
