@@ -23,6 +23,7 @@ from paretext.compression import (
     Material,
     Recipe,
     RecurrentStudent,
+    StructuredPruning,
     Version,
     Vocabulary,
     Width,
@@ -32,6 +33,7 @@ from paretext.compression import (
 from paretext.compression.augmentation import altered
 from paretext.compression.batches import batches
 from paretext.compression.low_rank import token_counts, weighted_svd
+from paretext.compression.relations import Relations
 from paretext.compression.step import Outline, compact
 from paretext.compression.teacher import ParentTeacher
 from paretext.errors import ParetextError
@@ -57,6 +59,9 @@ class Oracle:
 
     def states(self, texts: Sequence[str], layers: int) -> np.ndarray:  # type: ignore[type-arg]
         raise AssertionError("nobody asked for states")
+
+    def whole(self) -> Classifier:
+        raise AssertionError("nobody asked for the parent")
 
 
 # --- shapes
@@ -293,6 +298,49 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
         return float(1 - torch.cat(cosines).mean())
 
     assert distance(1.0) < 0.7 * distance(0.0)
+
+
+def test_a_student_learns_how_like_each_other_tokens_are(encoder: Encoder, tmp_path: Path) -> None:
+    """Of a parent with more tokens and wider keys, whose own relations are at distance 0."""
+    origin, data = classifier(encoder), material()
+    origin.save(tmp_path / "parent")
+    artifact = export(origin, tmp_path / "artifact", TEXTS)
+    teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
+    student, _ = Vocabulary(minimum_count=1).apply(compact(origin), data)
+    student, _ = StructuredPruning(heads=0.5, refit=False).apply(student, data)
+    assert len(student.tokenizer) < len(origin.tokenizer)
+
+    def distance(made: Classifier) -> float:
+        relations, total = Relations(made, origin), 0.0
+        with torch.no_grad():
+            for each in batches(made, data.train.texts):
+                states = made.model(each.ids, each.mask).hidden_states
+                total += float(relations.distance(made.model, states, each.ids, each.mask))
+        return total
+
+    assert distance(compact(origin)) == pytest.approx(0, abs=1e-6)
+    taught = Material(data.train, data.selection, TRAINING, teacher)
+    alone, beside = (
+        Distillation(
+            epochs=6, learning_rate=5e-3, batch_size=8, copies=0, relations_weight=weight
+        ).apply(student, taught)[0]
+        for weight in (0.0, 4.0)
+    )
+    assert distance(beside) < 0.7 * distance(alone)
+
+
+def test_relations_are_compared_where_there_is_attention_and_a_token_is_known(
+    encoder: Encoder,
+) -> None:
+    origin = classifier(encoder)
+    bare = compact(origin)
+    for layer in bare.model.layers:
+        layer.heads = 0
+    with pytest.raises(ParetextError, match="none left; leave relations_weight out"):
+        Relations(bare, origin)
+    smaller, _ = Vocabulary(minimum_count=1).apply(compact(origin), material())
+    with pytest.raises(ParetextError, match="is none of its parent's"):
+        Relations(compact(origin), smaller)
 
 
 def test_distillation_without_a_teacher_is_refused(encoder: Encoder) -> None:

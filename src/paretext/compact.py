@@ -168,13 +168,14 @@ class CompactClassifier(PreTrainedModel):
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any
     ) -> SequenceClassifierOutput:
         """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right, and the
-        states after each layer; after the last one only those that the head reads."""
+        states: the embeddings, then those after each layer; after the last one only those that the
+        head reads."""
         *states, pooled = self.encode(input_ids, attention_mask)
         hidden = nn.functional.dropout(pooled, self.config.dropout, self.training)
         hidden = self.head_activation(self.head_dense(hidden))
         hidden = nn.functional.dropout(hidden, self.config.dropout, self.training)
         logits = self.head_output(hidden)
-        return SequenceClassifierOutput(logits=logits, hidden_states=tuple(states[1:]))
+        return SequenceClassifierOutput(logits=logits, hidden_states=tuple(states))
 
     def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
         """What the first layer reads, (batch, sequence, width)."""

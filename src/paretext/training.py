@@ -41,6 +41,7 @@ from paretext.metrics import confusion_matrix, macro_f1
 Device = Literal["auto", "cpu", "cuda"]
 OnEpoch = Callable[[int, float], None]
 """Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
+Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
 _POOL_BATCHES = 50
 """Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
 _STATE = "trainer_state.json"
@@ -72,6 +73,7 @@ class Targets:
     logits: (texts, classes). epochs: the rows that each epoch learns, as many of them in each.
     states: (texts, layers, width), what the first token of the student
     shall be after each of its layers, compared after scaling to length 1, with `states_weight`.
+    beside: a further distance, of a network and its states for ids and mask (batch, sequence).
     """
 
     logits: NDArray[np.float32]
@@ -79,6 +81,7 @@ class Targets:
     temperature: float = 2.0
     states: NDArray[np.float16] | None = None
     states_weight: float = 0.0
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True)
@@ -333,7 +336,12 @@ def _trainer_class() -> Any:
                 return super().compute_loss(model, inputs, **given)
             taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
             inputs.pop("labels")
-            return _distance(model(**inputs), taught, self.targets)
+            outputs = model(**inputs)
+            distance = _distance(outputs, taught, self.targets)
+            if self.targets.beside is not None:
+                read = inputs["input_ids"], inputs["attention_mask"]
+                distance = distance + self.targets.beside(model, outputs["hidden_states"], *read)
+            return distance
 
     return Distiller
 
@@ -346,7 +354,8 @@ def _distance(outputs: Any, taught: dict[str, torch.Tensor], targets: Targets) -
     # Times heat squared, so that the gradients keep their size (Hinton et al., section 2).
     distance = heat**2 * nn.functional.kl_div(student, teacher, reduction="batchmean")
     if targets.states is not None:
-        own = torch.stack([state[:, 0] for state in outputs["hidden_states"]], 1).float()
+        after = outputs["hidden_states"][1:]
+        own = torch.stack([state[:, 0] for state in after], 1).float()
         own = nn.functional.normalize(own, dim=2)
         wanted = nn.functional.normalize(taught["teacher_states"].float(), dim=2)
         distance = distance + targets.states_weight * (own - wanted).square().sum(2).mean()

@@ -4,15 +4,19 @@ Labels say which class; the parent's probabilities say how sure it is and what e
 for every text, also for texts that nobody labelled. The texts are the training texts, `unlabelled`
 ones and altered copies of both (words replaced, left out, cut or mixed with another text), so that
 the student sees the parent's answers around the texts it will meet. Every epoch has copies of its
-own: from as many passes over the same copies a student learns less. With `states_weight` an encoder
-also learns what the parent's first token becomes on its way through the layers. Sources: Hinton et
-al. 2015, "Distilling the Knowledge in a Neural Network"; for the copies Tang et al. 2019,
-"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3; for the
-states Sun et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section 3.2.
+own: from as many passes over the same copies a student learns less. An encoder can also learn what
+stands between the layers: with `states_weight` what the parent's first token becomes on its way,
+with `relations_weight` how like each other the tokens are (`relations`).
+
+Sources: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; for the copies Tang et
+al. 2019, "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3;
+for the states Sun et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section
+3.2.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,6 +25,7 @@ from pydantic import Field
 
 from paretext.classifier import Classifier
 from paretext.compression.augmentation import altered
+from paretext.compression.relations import Relations
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
@@ -31,7 +36,9 @@ class Distillation(Step):
     """epochs: over the texts and altered copies of them. copies: of each text, new in each epoch.
     precision: None trains as the parent was trained. states_weight: of the distance between the
     states, 0 to 4, beside the answers' divergence; for students as wide as the parent. dropout:
-    None keeps the classifier's own; with 0 a training step takes about a seventh less time."""
+    None keeps the classifier's own; with 0 a training step takes about a seventh less time.
+    relations_weight: of the relations' divergence, about 1, for encoders of any width; the parent
+    reads every batch beside the student, so a step of a small one takes nearly twice the time."""
 
     step: Literal["distillation"] = "distillation"
     epochs: int = Field(default=6, ge=1)
@@ -41,11 +48,14 @@ class Distillation(Step):
     copies: int = Field(default=2, ge=0)
     precision: Literal["auto", "fp32", "bf16"] | None = None
     states_weight: float = Field(default=0.0, ge=0)
+    relations_weight: float = Field(default=0.0, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
 
     def plan(self, outline: Outline) -> Outline:
         if self.dropout is not None:
             require_shapes("distillation with dropout", outline)
+        if self.relations_weight:
+            require_shapes("distillation with relations_weight", outline)
         if not self.states_weight:
             return outline
         require_shapes("distillation with states_weight", outline)
@@ -67,12 +77,15 @@ class Distillation(Step):
             answers += data.teacher.logits_of_copies(rounds)
         texts = [text for each in (own, *rounds) for text in each]
         logits = np.concatenate(answers)
-        states = None
+        states = beside = None
+        if self.dropout is not None or self.states_weight or self.relations_weight:
+            classifier = compact(classifier)
         if self.dropout is not None:
-            classifier = compact(classifier)
             classifier.model.config.dropout = self.dropout
+        if self.relations_weight:
+            relations = Relations(classifier, data.teacher.whole())
+            beside = partial(relations.distance, weight=self.relations_weight)
         if self.states_weight:
-            classifier = compact(classifier)
             layers = len(classifier.model.layers)
             states = np.concatenate([data.teacher.states(each, layers) for each in (own, *rounds)])
         settings = data.training.model_copy(
@@ -100,7 +113,12 @@ class Distillation(Step):
             after_step=None if pause is None else lambda _: pause(),
             on_epoch=data.on_epoch,
             targets=Targets(
-                logits, self._rows(len(own)), self.temperature, states, self.states_weight
+                logits,
+                self._rows(len(own)),
+                self.temperature,
+                states,
+                self.states_weight,
+                beside,
             ),
         )
         best = fitted.best

@@ -36,6 +36,8 @@ class Teacher(Protocol):
 
     def states(self, texts: Sequence[str], layers: int) -> NDArray[np.float16]: ...
 
+    def whole(self) -> Classifier: ...
+
 
 @dataclass(frozen=True)
 class Material:

@@ -60,8 +60,7 @@ class ParentTeacher:
             @cache
             def quick() -> Artifact:
                 sample = rounds[0][:_CHECK_TEXTS]
-                parent = Classifier.load(self.classifier)
-                int8 = export(parent, folder, sample, quantization=DynamicQuantization())
+                int8 = export(self.whole(), folder, sample, quantization=DynamicQuantization())
                 flips = int8.manifest.agreement.flipped_predictions
                 return int8 if flips <= _LARGEST_FLIP_SHARE * len(sample) else self.artifact
 
@@ -78,7 +77,7 @@ class ParentTeacher:
 
         @torch.inference_mode()
         def compute() -> NDArray[np.float16]:
-            whole = compact(Classifier.load(self.classifier))
+            whole = compact(self.whole())
             model: Any = whole.model.eval()
             there = len(model.layers)
             after = [-(-(i + 1) * there // layers) for i in range(layers)]
@@ -92,6 +91,10 @@ class ParentTeacher:
             return found
 
         return self._kept(["states", layers, list(texts)], compute)
+
+    def whole(self) -> Classifier:
+        """The parent itself."""
+        return Classifier.load(self.classifier)
 
     def _kept(self, question: list[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The answer as it was kept, or computed now and written whole or not at all."""
