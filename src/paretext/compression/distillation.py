@@ -25,6 +25,7 @@ from pydantic import Field
 
 from paretext.classifier import Classifier
 from paretext.compression.augmentation import altered
+from paretext.compression.quantization_aware import start_rounding, stop_rounding
 from paretext.compression.relations import Relations
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.data import Dataset
@@ -38,7 +39,9 @@ class Distillation(Step):
     states, 0 to 4, beside the answers' divergence; for students as wide as the parent. dropout:
     None keeps the classifier's own; with 0 a training step takes about a seventh less time.
     relations_weight: of the relations' divergence, about 1, for encoders of any width; the parent
-    reads every batch beside the student, so a step of a small one takes nearly twice the time."""
+    reads every batch beside the student, so a step of a small one takes nearly twice the time.
+    quantization_aware: train on the numbers that dynamic_quantization will leave, as a last, short
+    distillation where its artifact is worse than the one before."""
 
     step: Literal["distillation"] = "distillation"
     epochs: int = Field(default=6, ge=1)
@@ -50,12 +53,15 @@ class Distillation(Step):
     states_weight: float = Field(default=0.0, ge=0)
     relations_weight: float = Field(default=0.0, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    quantization_aware: bool = False
 
     def plan(self, outline: Outline) -> Outline:
         if self.dropout is not None:
             require_shapes("distillation with dropout", outline)
         if self.relations_weight:
             require_shapes("distillation with relations_weight", outline)
+        if self.quantization_aware:
+            require_shapes("distillation with quantization_aware", outline)
         if not self.states_weight:
             return outline
         require_shapes("distillation with states_weight", outline)
@@ -78,7 +84,8 @@ class Distillation(Step):
         texts = [text for each in (own, *rounds) for text in each]
         logits = np.concatenate(answers)
         states = beside = None
-        if self.dropout is not None or self.states_weight or self.relations_weight:
+        inside = self.states_weight or self.relations_weight or self.quantization_aware
+        if inside or self.dropout is not None:
             classifier = compact(classifier)
         if self.dropout is not None:
             classifier.model.config.dropout = self.dropout
@@ -102,6 +109,8 @@ class Distillation(Step):
             labels=logits.argmax(axis=1).astype(np.int64),
             label_names=data.train.label_names,
         )
+        if self.quantization_aware:
+            start_rounding(classifier.model)
         pause = data.pause
         fitted = fit(
             classifier,
@@ -121,6 +130,7 @@ class Distillation(Step):
                 beside,
             ),
         )
+        stop_rounding(fitted.classifier.model)
         best = fitted.best
         return fitted.classifier, [
             f"learned the parent's answers to {len(own):,} texts and "
