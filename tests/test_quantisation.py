@@ -97,7 +97,11 @@ def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:
 def test_every_matrix_product_is_quantised(classifier: Classifier, int8: Artifact) -> None:
     graph, modules = graph_of(int8), linears(classifier.model)
     weights = weights_of(graph)
-    assert operators(graph)["MatMulIntegerToFloat"] == len(modules)
+    # query, key and value are part of their attention but in the last layer, whose query is of one
+    # token
+    attentions = classifier.model.config.num_hidden_layers - 1
+    assert operators(graph)["QAttention"] == attentions
+    assert operators(graph)["MatMulIntegerToFloat"] == len(modules) - 3 * attentions
     assert operators(graph)["MatMul"] == 0
     # the products add their biases: what is left are the skip connections and the positions
     assert operators(graph)["Add"] == 2 * classifier.model.config.num_hidden_layers + 1
@@ -107,6 +111,8 @@ def test_every_matrix_product_is_quantised(classifier: Classifier, int8: Artifac
         if node.op_type in ("Gemm", "MatMul", "Gather")
         for name in node.input
     )
+    counted = sum(module.weight.numel() for _, module in modules)
+    assert int8.manifest.matrices.weights == counted
     said = "\n".join(int8.manifest.done)
     assert f"quantised {len(modules)} of {len(modules)} matrix products" in said
     assert "quantised 1 of 1 embedding tables" in said
@@ -120,13 +126,26 @@ def test_weights_are_within_half_a_step(
     step = DynamicQuantization(weight_bits=bits)
     made = int8 if bits == 7 else export(classifier, tmp_path / "8", TEXTS, quantization=step)
     weights = weights_of(graph_of(made))
+    cut = {
+        kind: [
+            part
+            for node in graph_of(made).node
+            if node.op_type == "QAttention"
+            for part in np.split(weights[f"{node.name}.weight.{kind}"], 3, axis=-1)
+        ]
+        for kind in ("int8", "scale")
+    }
     for name, module in linears(classifier.model):
         expected = module.weight.detach().numpy().T
-        values, scale = weights[f"{name}.weight.int8"], weights[f"{name}.weight.scale"]
+        if f"{name}.weight.int8" in weights:
+            values, scale = weights[f"{name}.weight.int8"], weights[f"{name}.weight.scale"]
+        else:
+            values, scale = cut["int8"].pop(0), cut["scale"].pop(0)
         assert values.dtype == np.int8
         assert scale.shape == (module.out_features,)
         assert (np.abs(values).max(axis=0) == largest).all()  # the whole range of every channel
         assert (np.abs(values * scale - expected) <= scale * 0.5001).all()
+    assert not cut["int8"]
 
 
 def test_integers_are_smaller_and_close(fp32: Artifact, int8: Artifact, static: Artifact) -> None:
@@ -165,7 +184,8 @@ def test_tables_stay_when_asked(classifier: Classifier, tmp_path: Path) -> None:
     expected = classifier.model.get_input_embeddings().weight.detach().numpy()
     np.testing.assert_array_equal(words, expected)
     assert "quantised 0 of 1 embedding tables" in "\n".join(made.manifest.done)
-    assert operators(graph_of(made))["MatMulIntegerToFloat"] == len(linears(classifier.model))
+    found = operators(graph_of(made))
+    assert found["MatMulIntegerToFloat"] + 3 * found["QAttention"] == len(linears(classifier.model))
 
 
 def test_products_named_stay_as_they_are(

@@ -137,7 +137,7 @@ def count_weights(model: onnx.ModelProto) -> WeightCount:
 
 def _matrices_of(node: onnx.NodeProto) -> list[str]:
     """The inputs of a node that are matrices it multiplies by."""
-    if node.op_type in ("MatMul", "MatMulIntegerToFloat", "Gemm"):
+    if node.op_type in ("MatMul", "MatMulIntegerToFloat", "QAttention", "Gemm"):
         return [node.input[1]]
     return list(node.input[1:3]) if node.op_type in ("GRU", "LSTM") else []
 

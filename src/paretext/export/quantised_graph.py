@@ -4,7 +4,9 @@ A product of activations with a stored matrix becomes one `MatMulIntegerToFloat`
 bias as well. The matrix is quantised per output channel, symmetrically, to int8; the activation
 per tensor to uint8, once for all the products that read it (query, key and value share one
 quantised input): by `DynamicQuantizeLinear` over the range of the call, or by `QuantizeLinear`
-over a stored range.
+over a stored range. Where the three also feed one attention, all of it is one operator,
+`QAttention`, which writes them as attention reads them: 67 us in place of 85 for 22 tokens of width
+384 and 12 heads, 560 in place of 670 for 192 on one core, with the same numbers.
 
 An embedding table becomes integers with scales of their own for each row, because rows differ in
 size by more than one scale can follow. 8 bits: one scale for a row, and four plain operators (the
@@ -24,9 +26,9 @@ Integer-Arithmetic-Only Inference", section 2; ONNX Runtime's ContribOperators.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -93,22 +95,34 @@ def rewrite(model: onnx.ModelProto, plan: Plan) -> Rewritten:
     made = _Rewrite(weights, plan)
     biases = _biases(model, weights)
     bits = plan.embedding_bits
-    folded: set[int] = set()
+    attentions = _attentions(model, biases, plan.matrices)
+    folded = {id(each) for read in attentions.values() for pair in read for each in pair[:2]}
     products = tables = 0
     for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in plan.matrices:
+        if node.name in attentions and node.op_type == "MultiHeadAttention":
+            made.attention(node, attentions[node.name])
+            products += len(attentions[node.name])
+        elif id(node) in folded:
+            continue
+        elif node.op_type == "MatMul" and node.input[1] in plan.matrices:
             last, bias = biases.get(node.output[0], (node, ""))
             made.product(node, bias, last)
             folded.add(id(last))
             products += 1
-        elif id(node) in folded:
-            continue
         elif bits and _is_lookup(node, weights) and _is_packed(node, weights, bits):
             made.lookup(node, bits)
             tables += 1
         else:
             made.nodes.append(node)
     return Rewritten(made.finish(model), products, tables)
+
+
+class Biased(NamedTuple):
+    """A product with a stored matrix, the Add of its bias, and the bias's name."""
+
+    product: onnx.NodeProto
+    add: onnx.NodeProto
+    bias: str
 
 
 class _Rewrite:
@@ -126,15 +140,30 @@ class _Rewrite:
         x, name = node.input
         self._quantise_input(x)
         if name not in self.quantised:
-            weight = numpy_helper.to_array(self.weights[name])
-            largest = LARGEST_WEIGHT[self.plan.weight_bits]
-            scale = _scale(np.abs(weight).max(axis=0), largest)
-            self._store(f"{name}.int8", np.rint(weight / scale).astype(np.int8))
-            self._store(f"{name}.scale", scale)
             self.quantised.add(name)
+            self._store_matrix(name, numpy_helper.to_array(self.weights[name]))
         inputs = [f"{x}.int8", f"{name}.int8", f"{x}.scale", f"{name}.scale", f"{x}.zero"]
         inputs += ["", bias] if bias else []
         self._node("MatMulIntegerToFloat", inputs, last.output, node.name, MICROSOFT)
+
+    def attention(self, node: onnx.NodeProto, read: Sequence[Biased]) -> None:
+        """`node`, a MultiHeadAttention, and the biased products that it reads, as one operator."""
+        x, name = read[0].product.input[0], f"{node.name}.weight"
+        self._quantise_input(x)
+        matrices = [numpy_helper.to_array(self.weights[each.product.input[1]]) for each in read]
+        biases = [numpy_helper.to_array(self.weights[each.bias]) for each in read]
+        self._store_matrix(name, np.concatenate(matrices, axis=1))
+        self._store(f"{node.name}.bias", np.concatenate(biases))
+        inputs = [f"{x}.int8", f"{name}.int8", f"{node.name}.bias", f"{x}.scale", f"{name}.scale"]
+        inputs += [node.input[4], f"{x}.zero"]
+        heads = next(each.i for each in node.attribute if each.name == "num_heads")
+        self._node("QAttention", inputs, node.output, node.name, MICROSOFT, num_heads=heads)
+
+    def _store_matrix(self, name: str, weight: Float32s) -> None:
+        """The matrix (inputs, outputs) as integers, with a scale for each output."""
+        scale = _scale(np.abs(weight).max(axis=0), LARGEST_WEIGHT[self.plan.weight_bits])
+        self._store(f"{name}.int8", np.rint(weight / scale).astype(np.int8))
+        self._store(f"{name}.scale", scale)
 
     def _quantise_input(self, x: str) -> None:
         if x in self.quantised:
@@ -264,6 +293,27 @@ def _biases(
         for name in add.input:
             if name in weights and len(weights[name].dims) == 1:
                 found[node.output[0]] = (add, name)
+    return found
+
+
+def _attentions(
+    model: onnx.ModelProto,
+    biases: Mapping[str, tuple[onnx.NodeProto, str]],
+    matrices: frozenset[str],
+) -> dict[str, list[Biased]]:
+    """Names of the attentions whose query, key and value are products of one input with `matrices`,
+    and those products."""
+    made = {}
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[1] in matrices and node.output[0] in biases:
+            add, bias = biases[node.output[0]]
+            made[add.output[0]] = Biased(node, add, bias)
+    found = {}
+    for node in model.graph.node:
+        if node.op_type == "MultiHeadAttention" and all(name in made for name in node.input[:3]):
+            read = [made[name] for name in node.input[:3]]
+            if len({each.product.input[0] for each in read}) == 1:
+                found[node.name] = read
     return found
 
 
