@@ -19,9 +19,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from paretext.balance import class_weights, supersampled
 from paretext.classifier import Classifier
+from paretext.compression.step import compact
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.training import Fitted, TrainingSettings, _OwnRows, fit
+from paretext.training import Fitted, Targets, TrainingSettings, _OwnRows, fit
 
 TRAIN, SELECTION = toy.dataset(96), toy.dataset(48, seed=1)
 SETTINGS = TrainingSettings(
@@ -197,6 +198,43 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     resumed = fit(untrained, TRAIN, SELECTION, SETTINGS, work=work, after_step=steps.append)
     assert len(steps) == 4 * EPOCH - goes_on_from
     assert_same(resumed, fitted)
+
+
+def test_a_student_that_goes_on_learns_each_epochs_own_rows(
+    untrained: Classifier, tmp_path: Path
+) -> None:
+    epochs = [np.arange(24) + 24 * epoch for epoch in range(4)]
+    logits = np.eye(3, dtype=np.float32)[TRAIN.labels] * 4
+    seen: list[str] = []
+
+    def train(work: Path, after_step: Any = None) -> Fitted:
+        targets = Targets(logits, epochs, beside=lambda _, __, ids, ___: _note(ids))
+        return fit(
+            compact(untrained),
+            TRAIN,
+            SELECTION,
+            SETTINGS,
+            work=work,
+            after_step=after_step,
+            targets=targets,
+        )
+
+    def _note(ids: torch.Tensor) -> torch.Tensor:
+        seen.extend(untrained.tokenizer.batch_decode(ids, skip_special_tokens=True))
+        return torch.zeros(())
+
+    def texts(rows: Any) -> list[str]:
+        own = untrained.tokenize(TRAIN.take(rows).texts)["input_ids"]
+        return sorted(untrained.tokenizer.batch_decode(own, skip_special_tokens=True))
+
+    whole = train(tmp_path / "whole")
+    assert [sorted(seen[24 * e : 24 * e + 24]) for e in range(4)] == [texts(e) for e in epochs]
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", at_step((2 * 3 + 1, die)))
+    seen.clear()
+    resumed = train(tmp_path / "killed")
+    assert sorted(seen) == texts(np.concatenate(epochs[2:]))
+    assert_same(resumed, whole)
 
 
 @pytest.mark.parametrize("dies_in_epoch", [4, 5])
