@@ -28,7 +28,7 @@ from paretext.manifest import Manifest
 
 if TYPE_CHECKING:
     import onnxruntime
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
 GROUP_TOKENS = 192
 CHUNK_TEXTS = 4096
@@ -86,12 +86,18 @@ class Artifact:
 
     def logits(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """The graph's raw outputs, (n, classes)."""
+        chunks = list(self._chunks(texts))
+        if len(chunks) == 1:
+            return chunks[0]
         none = np.empty((0, len(self.manifest.labels)), np.float32)
-        return np.concatenate([none, *self._chunks(texts)])
+        return np.concatenate([none, *chunks])
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the longest input, so that their ends are cut."""
-        return sum(bool(encoding.overflowing) for encoding in self._encode(list(texts)))
+        return sum(
+            bool(encoding.overflowing)
+            for encoding in self._tokenizer.encode_batch_fast(list(texts))
+        )
 
     def _chunks(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
         """Logits of CHUNK_TEXTS texts at a time."""
@@ -101,10 +107,19 @@ class Artifact:
             )
         remaining = iter(texts)
         while chunk := list(itertools.islice(remaining, CHUNK_TEXTS)):
-            yield self._run_texts(chunk)
+            yield self._run_text(chunk[0]) if len(chunk) == 1 else self._run_texts(chunk)
+
+    def _run_text(self, text: str) -> NDArray[np.float32]:
+        """One text, the call that somebody waits for: nothing to sort, to pad or to split."""
+        encoding = self._tokenizer.encode(text)
+        self.truncated += bool(encoding.overflowing)
+        ids = np.array([encoding.ids], np.int32)
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        logits: NDArray[np.float32] = self._wide.run(["logits"], feed)[0]
+        return logits
 
     def _run_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        encodings = self._encode(texts)
+        encodings = self._tokenizer.encode_batch_fast(texts)
         self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
         ids = [encoding.ids for encoding in encodings]
         groups = group_by_length([len(row) for row in ids], GROUP_TOKENS, self.threads)
@@ -122,11 +137,6 @@ class Artifact:
         for group, answer in zip(groups, answers, strict=True):
             logits[group] = answer
         return logits
-
-    def _encode(self, texts: list[str]) -> list[Encoding]:
-        if len(texts) == 1:
-            return [self._tokenizer.encode(texts[0])]
-        return self._tokenizer.encode_batch_fast(texts)
 
     def _run_group(
         self, session: onnxruntime.InferenceSession, ids: list[list[int]]
@@ -172,8 +182,6 @@ def group_by_length(lengths: Sequence[int], tokens: int, workers: int) -> list[N
     texts), and they are as even as they can be, so that no core waits for the others at the end;
     the groups of the longest texts come first.
     """
-    if len(lengths) == 1:  # the most frequent call, and the one that is waited for
-        return [np.zeros(1, np.int64)]
     order = np.argsort(np.asarray(lengths), kind="stable")[::-1]
     sizes = np.asarray(lengths)[order].tolist()
     wanted = len(_starts(sizes, tokens))
