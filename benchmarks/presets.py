@@ -29,13 +29,21 @@ def main() -> None:
     parser.add_argument("--docs", type=Path)
     options = parser.parse_args()
     found = [Comparison.read(run / "comparison") for run in options.runs]
-    names = [row.version for row in steps.versions(found[0].rows)]
+    names = with_last_stages(found[0])
     rows = [figures(name, found) for name in names]
     text = "\n\n".join([overview(rows, found), *step_tables(found[0])])
     print(text)
     if options.docs:
         write_section(options.docs, "presets", text, "Presets")
     print(json.dumps({"presets": rows}))
+
+
+def with_last_stages(comparison: Comparison) -> list[str]:
+    """Versions, each after its last stage: what it is before it was quantised."""
+    names = []
+    for row in steps.versions(comparison.rows):
+        names += [stage.version for stage in steps.stages(comparison, row.version)[-2:]]
+    return names
 
 
 def figures(name: str, found: list[Comparison]) -> dict[str, Any]:
