@@ -16,6 +16,7 @@ Trainer keeps optimizer, schedule, random states and data order in each checkpoi
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -44,6 +45,7 @@ OnEpoch = Callable[[int, float], None]
 Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
 _POOL_BATCHES = 50
 """Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
+_TOKENISED_TOGETHER = 4096
 _STATE = "trainer_state.json"
 _CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -195,7 +197,15 @@ class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def __init__(
         self, classifier: Classifier, data: Dataset, targets: Targets | None = None
     ) -> None:
-        self.encoded = classifier.tokenize(data.texts)
+        parts, lengths = [np.empty(0, np.int32)], []
+        for start in range(0, len(data), _TOKENISED_TOGETHER):
+            texts = data.texts[start : start + _TOKENISED_TOGETHER]
+            found = classifier.tokenize(texts)["input_ids"]
+            parts.append(np.fromiter(itertools.chain.from_iterable(found), np.int32))
+            lengths += [len(each) for each in found]
+        self.lengths = np.array(lengths)
+        self._tokens = np.concatenate(parts)  # Python's own numbers would take nine times as much
+        self._ends = np.cumsum(self.lengths)
         self.arrays: dict[str, NDArray[Any]] = {"labels": data.labels}
         if targets is not None:
             self.arrays["teacher_logits"] = targets.logits
@@ -206,7 +216,9 @@ class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
         return len(self.arrays["labels"])
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        example: dict[str, Any] = {name: rows[index] for name, rows in self.encoded.items()}
+        end, length = self._ends[index], self.lengths[index]
+        ids = self._tokens[end - length : end].tolist()
+        example: dict[str, Any] = {"input_ids": ids, "attention_mask": [1] * len(ids)}
         return example | {name: rows[index] for name, rows in self.arrays.items()}
 
 
@@ -326,8 +338,7 @@ def _trainer_class() -> Any:
             if self.targets is None:
                 return super()._get_train_sampler(train_dataset)
             examples: Any = self.train_dataset
-            lengths = np.array([len(ids) for ids in examples.encoded["input_ids"]])
-            return _OwnRows(self.targets.epochs, lengths, self.settings)
+            return _OwnRows(self.targets.epochs, examples.lengths, self.settings)
 
         def compute_loss(  # type: ignore[override]
             self, model: nn.Module, inputs: dict[str, Any], **given: Any
