@@ -20,14 +20,13 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from paretext.classifier import Classifier
 from paretext.compression.augmentation import altered
 from paretext.compression.quantization_aware import start_rounding, stop_rounding
 from paretext.compression.relations import Relations
-from paretext.compression.step import Material, Outline, Step, compact, require_shapes
+from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.training import Targets, fit
@@ -76,25 +75,15 @@ class Distillation(Step):
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
-        own = [*data.train.texts, *data.unlabelled]
-        rounds = altered(own, self.epochs * self.copies, data.training.seed)
-        answers = [data.teacher.logits(own)]
-        if rounds:
-            answers += data.teacher.logits_of_copies(rounds)
-        texts = [text for each in (own, *rounds) for text in each]
-        logits = np.concatenate(answers)
-        states = beside = None
         inside = self.states_weight or self.relations_weight or self.quantization_aware
         if inside or self.dropout is not None:
             classifier = compact(classifier)
         if self.dropout is not None:
             classifier.model.config.dropout = self.dropout
-        if self.relations_weight:
-            relations = Relations(classifier, data.teacher.whole())
-            beside = partial(relations.distance, weight=self.relations_weight)
-        if self.states_weight:
-            layers = len(classifier.model.layers)
-            states = np.concatenate([data.teacher.states(each, layers) for each in (own, *rounds)])
+        own = [*data.train.texts, *data.unlabelled]
+        rounds = altered(own, self.epochs * self.copies, data.training.seed)
+        texts = tuple(text for each in (own, *rounds) for text in each)
+        targets = self._targets(classifier, data.teacher, own, rounds)
         settings = data.training.model_copy(
             update={
                 "epochs": self.epochs,
@@ -105,8 +94,8 @@ class Distillation(Step):
             }
         )
         taught = Dataset(
-            texts=tuple(texts),
-            labels=logits.argmax(axis=1).astype(np.int64),
+            texts=texts,
+            labels=targets.logits.argmax(axis=1).astype(np.int64),
             label_names=data.train.label_names,
         )
         if self.quantization_aware:
@@ -121,14 +110,7 @@ class Distillation(Step):
             label="distillation",
             after_step=None if pause is None else lambda _: pause(),
             on_epoch=data.on_epoch,
-            targets=Targets(
-                logits,
-                self._rows(len(own)),
-                self.temperature,
-                states,
-                self.states_weight,
-                beside,
-            ),
+            targets=targets,
         )
         stop_rounding(fitted.classifier.model)
         best = fitted.best
@@ -139,7 +121,25 @@ class Distillation(Step):
             "selection"
         ]
 
-    def _rows(self, texts: int) -> list[NDArray[np.int64]]:
-        """Which rows each epoch learns: the texts themselves, and the next of their copies."""
-        epochs = np.arange(self.epochs * self.copies * texts).reshape(self.epochs, -1) + texts
-        return [np.concatenate([np.arange(texts), copies]) for copies in epochs]
+    def _targets(
+        self, student: Classifier, teacher: Teacher, own: list[str], rounds: list[list[str]]
+    ) -> Targets:
+        """What the student is to learn of the texts and the rounds of their copies."""
+        states = beside = None
+        if self.states_weight:
+            layers = len(student.model.layers)
+            states = np.concatenate([teacher.states(each, layers) for each in (own, *rounds)])
+        if self.relations_weight:
+            relations = Relations(student, teacher.whole())
+            beside = partial(relations.distance, weight=self.relations_weight)
+        answers = [teacher.logits(own), *(teacher.logits_of_copies(rounds) if rounds else [])]
+        numbers = np.arange(self.epochs * self.copies * len(own)).reshape(self.epochs, -1)
+        epochs = [np.concatenate([np.arange(len(own)), len(own) + each]) for each in numbers]
+        return Targets(
+            logits=np.concatenate(answers),
+            epochs=epochs,
+            temperature=self.temperature,
+            states=states,
+            states_weight=self.states_weight,
+            beside=beside,
+        )
