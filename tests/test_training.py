@@ -204,11 +204,11 @@ def test_a_student_that_goes_on_learns_each_epochs_own_rows(
     untrained: Classifier, tmp_path: Path
 ) -> None:
     epochs = [np.arange(24) + 24 * epoch for epoch in range(4)]
-    logits = np.eye(3, dtype=np.float32)[TRAIN.labels] * 4
+    logits, answers = (np.eye(3, dtype=np.float32)[each.labels] * 4 for each in (TRAIN, SELECTION))
     seen: list[str] = []
 
     def train(work: Path, after_step: Any = None) -> Fitted:
-        targets = Targets(logits, epochs, beside=lambda _, __, ids, ___: _note(ids))
+        targets = Targets(logits, answers, epochs, beside=lambda _, __, ids, ___: _note(ids))
         return fit(
             compact(untrained),
             TRAIN,
@@ -235,6 +235,24 @@ def test_a_student_that_goes_on_learns_each_epochs_own_rows(
     resumed = train(tmp_path / "killed")
     assert sorted(seen) == texts(np.concatenate(epochs[2:]))
     assert_same(resumed, whole)
+
+
+def test_a_students_best_epoch_is_the_one_nearest_to_its_teacher(untrained: Classifier) -> None:
+    """Here one that is wrong on selection alone, so that macro-F1 would choose another epoch."""
+    logits = np.eye(3, dtype=np.float32)[TRAIN.labels] * 4
+    answers = np.eye(3, dtype=np.float32)[(SELECTION.labels + 1) % 3] * 4
+    targets = Targets(logits, answers, [np.arange(len(TRAIN))] * 8)
+    settings = SETTINGS.model_copy(update={"epochs": 8, "patience": 8})
+    fitted = fit(untrained, TRAIN, SELECTION, settings, targets=targets)
+    rows = fitted.history
+    assert fitted.best == min(rows, key=lambda row: row["selection_divergence"])
+    assert fitted.best != max(rows, key=lambda row: row["selection_macro_f1"])
+    own, wanted = (
+        torch.from_numpy(each).log_softmax(1)
+        for each in (fitted.classifier.logits(SELECTION.texts), answers)
+    )
+    divergence = torch.nn.functional.kl_div(own, wanted, log_target=True, reduction="batchmean")
+    assert float(divergence) == pytest.approx(fitted.best["selection_divergence"], rel=1e-3)
 
 
 @pytest.mark.parametrize("dies_in_epoch", [4, 5])

@@ -46,6 +46,7 @@ Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], tor
 _POOL_BATCHES = 50
 """Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
 _TOKENISED_TOGETHER = 4096
+_DIVERGENCE = "eval_divergence"
 _STATE = "trainer_state.json"
 _CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
@@ -72,13 +73,17 @@ class TrainingSettings(BaseModel):
 class Targets:
     """A teacher's answers to the training texts, row by row, in place of their labels.
 
-    logits: (texts, classes). epochs: the rows that each epoch learns, as many of them in each.
+    logits: (texts, classes). selection: those of the selection split, in its order; the best epoch
+    is the one with the least mean KL divergence from them: it has less noise than macro-F1, which
+    hangs on the few texts that are answered otherwise.
+    epochs: the rows that each epoch learns, as many of them in each.
     states: (texts, layers, width), what the first token of the student
     shall be after each of its layers, compared after scaling to length 1, with `states_weight`.
     beside: a further distance, of a network and its states for ids and mask (batch, sequence).
     """
 
     logits: NDArray[np.float32]
+    selection: NDArray[np.float32]
     epochs: Sequence[NDArray[np.int64]]
     temperature: float = 2.0
     states: NDArray[np.float16] | None = None
@@ -89,13 +94,16 @@ class Targets:
 @dataclass(frozen=True)
 class Fitted:
     """The trained classifier and one row per epoch: epoch, train_loss, selection_loss,
-    selection_macro_f1; `best` is the row whose weights were kept."""
+    selection_macro_f1, of a student selection_divergence; `best` is the row whose weights were
+    kept."""
 
     classifier: Classifier
     history: tuple[dict[str, float], ...]
 
     @property
     def best(self) -> dict[str, float]:
+        if "selection_divergence" in self.history[0]:
+            return min(self.history, key=lambda row: row["selection_divergence"])
         return max(self.history, key=lambda row: row["selection_macro_f1"])
 
 
@@ -152,17 +160,21 @@ def fit(
     classifier = classifier.copy()
     texts = len(rows if targets is None else targets.epochs[0])
     steps = -(-texts // settings.batch_size) * settings.epochs
+    order = _by_length(selection)
+    metric = "macro_f1" if targets is None else "divergence"
     with progress.task(label, steps) as advance:
         trainer = _trainer_class()(
             model=classifier.model,
-            args=_arguments(settings, epochs, work, warmup_steps=round(settings.warmup * steps)),
+            args=_arguments(settings, epochs, work, round(settings.warmup * steps), metric),
             train_dataset=_Examples(classifier, train.take(rows), targets),
-            eval_dataset=_Examples(classifier, _by_length(selection)),
+            eval_dataset=_Examples(classifier, selection.take(order)),
             data_collator=_Padding(classifier),
             compute_loss_func=_weighted_loss(weights),
             targets=targets,
             settings=settings,
-            compute_metrics=_selection_score,
+            compute_metrics=_selection_scores(
+                None if targets is None else targets.selection[order]
+            ),
             callbacks=[
                 EarlyStoppingCallback(settings.patience),
                 _callback(advance, after_step, on_epoch, done=_steps_done(checkpoint)),
@@ -239,12 +251,14 @@ class _Padding:
         return {**self.pad(inputs, return_tensors="pt"), **stacked}
 
 
-def _by_length(data: Dataset) -> Dataset:
-    """The same texts, short ones first: less padding, and no metric depends on the order."""
-    return data.take(np.argsort([len(text) for text in data.texts], kind="stable"))
+def _by_length(data: Dataset) -> NDArray[np.intp]:
+    """The rows, short texts first: less padding, and no metric depends on the order."""
+    return np.argsort([len(text) for text in data.texts], kind="stable")
 
 
-def _arguments(settings: TrainingSettings, epochs: int, work: Path, warmup_steps: int) -> Any:
+def _arguments(
+    settings: TrainingSettings, epochs: int, work: Path, warmup_steps: int, metric: str
+) -> Any:
     from transformers import TrainingArguments
 
     device = resolve_device(settings.device)
@@ -267,8 +281,8 @@ def _arguments(settings: TrainingSettings, epochs: int, work: Path, warmup_steps
         save_total_limit=2,  # the best and the last; with 1, the last goes before the end
         restore_callback_states_from_checkpoint=True,  # early stopping counts on
         load_best_model_at_end=True,
-        metric_for_best_model="macro_f1",
-        greater_is_better=True,
+        metric_for_best_model=metric,
+        greater_is_better=metric == "macro_f1",
         seed=settings.seed,
         label_names=["labels"],  # Trainer would look for them in the arguments of `forward`
         remove_unused_columns=False,  # the teacher's answers are read by the loss, not the model
@@ -340,6 +354,9 @@ def _trainer_class() -> Any:
             examples: Any = self.train_dataset
             return _OwnRows(self.targets.epochs, examples.lengths, self.settings)
 
+        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+            return torch.utils.data.SequentialSampler(eval_dataset)  # it lies by length already
+
         def compute_loss(  # type: ignore[override]
             self, model: nn.Module, inputs: dict[str, Any], **given: Any
         ) -> Any:
@@ -373,10 +390,22 @@ def _distance(outputs: Any, taught: dict[str, torch.Tensor], targets: Targets) -
     return distance
 
 
-def _selection_score(predicted: Any) -> dict[str, float]:
-    logits, labels = predicted.predictions, predicted.label_ids
-    counts = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
-    return {"macro_f1": float(macro_f1(counts))}
+def _selection_scores(
+    teacher: NDArray[np.float32] | None,
+) -> Callable[[Any], dict[str, float]]:
+    """What is measured on selection after each epoch; `teacher` are its logits there, if any."""
+
+    def scores(predicted: Any) -> dict[str, float]:
+        logits, labels = predicted.predictions, predicted.label_ids
+        counts = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
+        found = {"macro_f1": float(macro_f1(counts))}
+        if teacher is not None:
+            own, wanted = (torch.from_numpy(each).log_softmax(1) for each in (logits, teacher))
+            divergence = (wanted.exp() * (wanted - own)).sum(1).mean()
+            found["divergence"] = float(divergence)
+        return found
+
+    return scores
 
 
 def _callback(
@@ -399,7 +428,10 @@ def _callback(
         def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             metrics = given["metrics"]
             score = metrics["eval_macro_f1"]
-            advance(0, note=f"epoch {metrics['epoch']:.0f}: macro-F1 {score:.4f} on selection")
+            note = f"epoch {metrics['epoch']:.0f}: macro-F1 {score:.4f} on selection"
+            if _DIVERGENCE in metrics:
+                note += f", divergence {metrics[_DIVERGENCE]:.4f}"
+            advance(0, note=note)
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if on_epoch is not None:
@@ -460,6 +492,7 @@ def _history(log: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
             "train_loss": losses[round(row["epoch"])],
             "selection_loss": row["eval_loss"],
             "selection_macro_f1": row["eval_macro_f1"],
+            **({"selection_divergence": row[_DIVERGENCE]} if _DIVERGENCE in row else {}),
         }
         for row in log
         if "eval_macro_f1" in row

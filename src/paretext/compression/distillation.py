@@ -4,9 +4,12 @@ Labels say which class; the parent's probabilities say how sure it is and what e
 for every text, also for texts that nobody labelled. The texts are the training texts, `unlabelled`
 ones and altered copies of both (words replaced, left out, cut or mixed with another text), so that
 the student sees the parent's answers around the texts it will meet. Every epoch has copies of its
-own: from as many passes over the same copies a student learns less. An encoder can also learn what
-stands between the layers: with `states_weight` what the parent's first token becomes on its way,
-with `relations_weight` how like each other the tokens are (`relations`).
+own: from as many passes over the same copies a student learns less. The epoch that is kept is the
+one whose answers to the selection split are nearest to the parent's.
+
+An encoder can also learn what stands between the layers: with `states_weight` what the parent's
+first token becomes on its way, with `relations_weight` how like each other the tokens are
+(`relations`).
 
 Sources: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; for the copies Tang et
 al. 2019, "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3;
@@ -83,7 +86,7 @@ class Distillation(Step):
         own = [*data.train.texts, *data.unlabelled]
         rounds = altered(own, self.epochs * self.copies, data.training.seed)
         texts = tuple(text for each in (own, *rounds) for text in each)
-        targets = self._targets(classifier, data.teacher, own, rounds)
+        targets = self._targets(classifier, data, data.teacher, own, rounds)
         settings = data.training.model_copy(
             update={
                 "epochs": self.epochs,
@@ -117,12 +120,18 @@ class Distillation(Step):
         return fitted.classifier, [
             f"learned the parent's answers to {len(own):,} texts and "
             f"{len(texts) - len(own):,} altered copies for {self.epochs} epochs; "
-            f"epoch {best['epoch']:.0f} was best: macro-F1 {best['selection_macro_f1']:.4f} on "
+            f"epoch {best['epoch']:.0f} was nearest to it: divergence "
+            f"{best['selection_divergence']:.4f}, macro-F1 {best['selection_macro_f1']:.4f} on "
             "selection"
         ]
 
     def _targets(
-        self, student: Classifier, teacher: Teacher, own: list[str], rounds: list[list[str]]
+        self,
+        student: Classifier,
+        data: Material,
+        teacher: Teacher,
+        own: list[str],
+        rounds: list[list[str]],
     ) -> Targets:
         """What the student is to learn of the texts and the rounds of their copies."""
         states = beside = None
@@ -137,6 +146,7 @@ class Distillation(Step):
         epochs = [np.concatenate([np.arange(len(own)), len(own) + each]) for each in numbers]
         return Targets(
             logits=np.concatenate(answers),
+            selection=teacher.logits(data.selection.texts),
             epochs=epochs,
             temperature=self.temperature,
             states=states,
