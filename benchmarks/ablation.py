@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 
 from page import table, write_section
+from pydantic import BaseModel
 
 from paretext.benchmark import Target
 from paretext.comparison import Comparison, Row, Version, compare
@@ -40,15 +41,31 @@ HEAD = [
 
 
 def ablation(whole: Steps) -> tuple[Steps, ...]:
-    """The whole version, each of its steps alone, and the whole without each."""
-    versions = [whole]
-    for index, step in enumerate(whole.steps):
-        kind = step.step.replace("_", "-")
-        rest = whole.steps[:index] + whole.steps[index + 1 :]
+    """The whole version, each of its steps alone, and the whole without each but the last: that one
+    is the whole's last stage.
+
+    All that have the first step go on from the same one, since a latency table measured again
+    could give it other widths.
+    """
+    first, others = whole.steps[0], whole.steps[1:]
+    alone = Steps(name=f"only-{_kind(first)}", steps=(first,))
+    versions = [
+        alone,
+        Steps(name=whole.name, source=alone.name, steps=others),
+        Steps(name=f"without-{_kind(first)}", steps=others),
+    ]
+    for index, step in enumerate(others):
         if not isinstance(step, Distillation):
-            versions.append(Steps(name=f"only-{kind}", steps=(step,)))
-        versions.append(Steps(name=f"without-{kind}", steps=rest))
+            versions.append(Steps(name=f"only-{_kind(step)}", steps=(step,)))
+        if step is not others[-1]:
+            rest = others[:index] + others[index + 1 :]
+            versions.append(Steps(name=f"without-{_kind(step)}", source=alone.name, steps=rest))
     return tuple(versions)
+
+
+def _kind(step: BaseModel) -> str:
+    kind: str = step.model_dump()["step"]
+    return kind.replace("_", "-")
 
 
 def taught(version: Steps, epochs: int | None) -> Steps:
@@ -59,7 +76,7 @@ def taught(version: Steps, epochs: int | None) -> Steps:
         else step
         for step in version.steps
     )
-    return Steps(name=version.name, steps=steps)
+    return version.model_copy(update={"steps": steps})
 
 
 def main() -> None:
@@ -77,17 +94,18 @@ def main() -> None:
     labels = read_label_names(options.labels)
     data = Dataset.read(options.data, label_names=labels)
     held_out = Dataset.read(options.eval, label_names=labels, split="validation")
-    versions = ablation(taught(preset(options.preset)[0], options.epochs))
+    whole = taught(preset(options.preset)[0], options.epochs)
+    versions = ablation(whole)
     recipe = Recipe(training=trained.training, versions=versions)
     out = options.run / f"ablation-{options.preset}"
     train, selection = data.split(trained.selection_share, trained.training.seed)
     made = compress(parent, recipe, train, selection, out, parent_name=name)
-    wanted = ["parent", *(version.name for version in versions)]
-    rows = [
-        Version(Target(each.name, each.folder), None if each.name == "parent" else "parent")
-        for each in made
-        if each.name in wanted
-    ]
+    folders = {each.name: each.folder for each in made}
+    shown = {version.name: version.name for version in versions}
+    before_last = versions[1].stages()[-2][0]
+    shown[f"without-{_kind(whole.steps[-1])}"] = before_last
+    rows = [Version(Target("parent", folders["parent"]), None)]
+    rows += [Version(Target(name, folders[made]), "parent") for name, made in shown.items()]
     found = compare(rows, held_out, out / "comparison", rounds=options.rounds)
     text = page(found, options.preset, options.epochs)
     print(text)
