@@ -245,10 +245,11 @@ def _kernels(events: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dic
 
 
 def _operations(arguments: dict[str, Any]) -> int:
-    """Two for each number of the input and each column of the matrix."""
+    """Two for each number of the output and of the sum behind it; attention has three products."""
     (inputs,) = arguments["input_type_shape"][0].values()
-    (matrix,) = arguments["input_type_shape"][1].values()
-    return 2 * int(np.prod(inputs)) * int(matrix[-1])
+    (outputs,) = arguments["output_type_shape"][0].values()
+    products = 3 if arguments["op_name"] == ATTENTION else 1
+    return products * 2 * int(np.prod(outputs)) * int(inputs[-1])
 
 
 def _session(
