@@ -116,11 +116,7 @@ def main() -> None:
 
 def page(found: Comparison, name: str, epochs: int | None) -> str:
     first = found.row("parent")
-    shorter = (
-        f" Passes over the texts and their copies: {epochs}, fewer than the preset's."
-        if epochs
-        else ""
-    )
+    shorter = f" Epochs of distillation, in place of the preset's: {epochs}." if epochs else ""
     return (
         f"`{name}` of one run, each step alone and the whole without it, against the parent's "
         f"artifact; {found.data['texts']:,} validation texts, {found.machine['cpu']}, "

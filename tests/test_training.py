@@ -412,9 +412,7 @@ def test_cuda_without_a_gpu_is_one_sentence(
 def test_each_epoch_has_its_own_rows_in_batches_of_like_lengths() -> None:
     lengths = np.random.default_rng(0).integers(3, 60, 900)
     epochs = [np.arange(300) + 300 * epoch for epoch in range(3)]
-    settings = TrainingSettings(batch_size=8, seed=1)
-    rows = _OwnRows(epochs, lengths, settings)
-    again = _OwnRows(epochs, lengths, settings)
+    rows, again = (_OwnRows(epochs, lengths, batch_size=8, seed=1) for _ in range(2))
     for epoch in (2, 0, 1):
         rows.set_epoch(epoch)
         again.set_epoch(epoch)

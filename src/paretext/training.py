@@ -77,8 +77,8 @@ class Targets:
     is the one with the least mean KL divergence from them: it has less noise than macro-F1, which
     hangs on the few texts that are answered otherwise.
     epochs: the rows that each epoch learns, as many of them in each.
-    states: (texts, layers, width), what the first token of the student
-    shall be after each of its layers, compared after scaling to length 1, with `states_weight`.
+    states: (texts, layers, width), what the first token of the student shall be after each of its
+    layers, compared after scaling to length 1, with `states_weight`.
     beside: a further distance, of a network and its states for ids and mask (batch, sequence).
     """
 
@@ -171,7 +171,6 @@ def fit(
             data_collator=_Padding(classifier),
             compute_loss_func=_weighted_loss(weights),
             targets=targets,
-            settings=settings,
             compute_metrics=_selection_scores(
                 None if targets is None else targets.selection[order]
             ),
@@ -311,10 +310,11 @@ class _OwnRows(torch.utils.data.Sampler[int]):
         self,
         epochs: Sequence[NDArray[np.int64]],
         lengths: NDArray[np.int64],
-        settings: TrainingSettings,
+        batch_size: int,
+        seed: int,
     ) -> None:
         self.epochs, self.lengths = epochs, lengths
-        self.batch_size, self.seed = settings.batch_size, settings.seed
+        self.batch_size, self.seed = batch_size, seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -342,17 +342,16 @@ def _trainer_class() -> Any:
     from transformers import Trainer
 
     class Distiller(Trainer):
-        def __init__(
-            self, *, targets: Targets | None, settings: TrainingSettings, **arguments: Any
-        ) -> None:
+        def __init__(self, *, targets: Targets | None, **arguments: Any) -> None:
             super().__init__(**arguments)
-            self.targets, self.settings = targets, settings
+            self.targets = targets
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             if self.targets is None:
                 return super()._get_train_sampler(train_dataset)
             examples: Any = self.train_dataset
-            return _OwnRows(self.targets.epochs, examples.lengths, self.settings)
+            batch_size, seed = self.args.train_batch_size, self.args.seed
+            return _OwnRows(self.targets.epochs, examples.lengths, batch_size, seed)
 
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return torch.utils.data.SequentialSampler(eval_dataset)  # it lies by length already

@@ -1,5 +1,7 @@
 """Training that feels the rounding of `dynamic_quantization`, so that the weights learn to bear it.
 
+It is the rounding of that step's defaults: 7-bit weights, 8-bit rows, nothing kept in float32.
+
 While a network trains, each matrix product reads what the INT8 graph will: weights of 7 bits with a
 scale for each output, and inputs of 8 bits over the range of the batch; word embeddings are rounded
 row by row. Gradients pass through as if nothing were rounded, and the weights that are trained and
