@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretext import progress
 from paretext.baselines import BASELINES
-from paretext.classifier import Classifier, check_source, source_digest
+from paretext.classifier import Classifier, check_trainable, source_digest
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, write_json
@@ -34,7 +34,7 @@ def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
     resolve_device(recipe.training.device)
     for model in models:
         if model not in BASELINES:
-            check_source(model, recipe.max_length)
+            check_trainable(model, data.train.label_names, recipe.max_length)
     if any(removed_language(model, recipe) for model in models):
         check_removal(data.train.texts, recipe.language)
 

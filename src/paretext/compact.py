@@ -138,6 +138,7 @@ class CompactClassifier(PreTrainedModel):
     config_class = CompactConfig
     base_model_prefix = "encoder"
     main_input_name = "input_ids"
+    _input_embed_layer = "words"
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__(config)

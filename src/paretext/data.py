@@ -142,6 +142,22 @@ class Dataset:
             tuple(self.texts[i] for i in chosen), self.labels[chosen], self.label_names, name
         )
 
+    def aligned(self, label_names: Sequence[str]) -> Dataset:
+        """The same texts with the labels counted in the order of a model's `label_names`.
+
+        Raises ParetextError unless these are the names that the data has.
+        """
+        names = tuple(label_names)
+        if names == self.label_names:
+            return self
+        if set(names) != set(self.label_names):
+            raise ParetextError(
+                f"the model's labels are {_listed(names)}, and those of {self.name} are "
+                f"{_listed(self.label_names)}: read the data with the model's label names."
+            )
+        places = np.array([names.index(name) for name in self.label_names])
+        return Dataset(self.texts, places[self.labels], names, self.name)
+
     def split(self, share: float, seed: int) -> tuple[Dataset, Dataset]:
         """(rest, held-out): a stratified split with `share` of the texts held out.
 
@@ -241,6 +257,11 @@ def _apportion(counts: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.in
     by_remainder = by_remainder[counts[by_remainder] > 0]
     held[by_remainder[:missing]] += 1
     return np.where(counts > 0, np.clip(held, 1, np.maximum(counts - 1, 1)), 0)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(map(repr, names[:10]))
+    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _checked_labels(labels: object, n: int) -> npt.NDArray[np.int64]:

@@ -127,7 +127,8 @@ def fit(
     on_epoch: called after each epoch, once its checkpoint is written; what it raises ends the
         training, which can go on from there.
     targets: learn these answers, not the labels; the texts of each epoch then count once.
-    Raises ParetextError for factors of the wrong length, or a device that is not there.
+    Raises ParetextError for factors of the wrong length, a device that is not there, or data with
+    other labels than the classifier's; their order may be another, since they go by name.
     """
     from transformers import EarlyStoppingCallback, set_seed
 
@@ -144,6 +145,7 @@ def fit(
                 on_epoch=on_epoch,
                 targets=targets,
             )
+    train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
     rows = supersampled(train, settings.supersample)

@@ -63,6 +63,26 @@ def read_unlabelled(path: Path | None, text_column: str | None) -> list[str]:
     return [text for text in texts if text.strip()]
 
 
+def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
+    """The label names of a trained parent, which the data is read with.
+
+    ParetextError where a file of label names says otherwise: a model's outputs have their order
+    already, and data in another one would teach and measure the wrong labels.
+    """
+    from paretext.classifier import label_names
+    from paretext.data import read_label_names
+    from paretext.errors import ParetextError
+
+    names = label_names(str(parent))
+    given = names if labels is None else read_label_names(labels)
+    if given != names:
+        raise ParetextError(
+            f"{labels} has the labels {', '.join(given[:10])}, and {parent} has "
+            f"{', '.join(names[:10])}, 0 first; leave --labels out, the model names its own."
+        )
+    return names
+
+
 def read_data(
     data: str,
     evaluation: str | None,

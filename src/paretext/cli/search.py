@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.certify import STATUS
-from paretext.cli.inputs import read_data, read_unlabelled
+from paretext.cli.inputs import parents_labels, read_data, read_unlabelled
 from paretext.cli.options import (
     DataFile,
     DropLeaks,
@@ -65,7 +65,6 @@ def search(
     holds the limits, 3 it is undecided.
     """
     from paretext.certification.budget import parse_limits
-    from paretext.classifier import label_names
     from paretext.cli.console import dump, line, show_certificate, table
     from paretext.report.front import COLUMNS, cells
     from paretext.run import check_splits, parent_of
@@ -73,14 +72,14 @@ def search(
 
     limits = parse_limits(budget) if budget is not None else {}
     parent, name, settings = parent_of(source)
-    names = None if labels else label_names(str(parent))
+    names = parents_labels(parent, labels)
     prepared = read_data(
         data,
         eval_,
         selection,
         text_column,
         label_column,
-        labels,
+        None,
         on_bad_row,
         drop_leaks,
         settings,

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-
 from paretext import __version__, progress
 from paretext.artifact import Artifact
 from paretext.classifier import Classifier
@@ -26,6 +24,7 @@ from paretext.export import export
 from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, write_json
 from paretext.manifest import Ancestor
+from paretext.pretrained import Source
 from paretext.training import OnEpoch
 
 CHECK_TEXTS = 128
@@ -59,7 +58,10 @@ def compress(
     applied where it stands, and for a version of a baseline.
     """
     stages, parent = Stages(Path(out)), Path(parent)
-    config = AutoConfig.from_pretrained(parent, local_files_only=True)
+    opened = Source.open(str(parent))
+    opened.require_classifier()
+    config = opened.config
+    train, selection = (each.aligned(opened.labels) for each in (train, selection))
     if recipe.versions:
         require_encoder(config)
     recipe.plan(Outline.of(config))

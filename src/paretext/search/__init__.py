@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from transformers import AutoConfig
-
 from paretext import progress
 from paretext.artifact import available_cores
 from paretext.benchmark import machine
@@ -26,6 +24,7 @@ from paretext.compression.step import Outline, require_encoder
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
+from paretext.pretrained import Source
 from paretext.search.corners import possible
 from paretext.search.limits import Limits
 from paretext.search.result import Found, budget_of, settle
@@ -79,6 +78,10 @@ def search(
     out, parent = Path(out), Path(parent)
     if trials < 1:
         raise ParetextError(f"trials is {trials}; give at least 1.")
+    opened = Source.open(str(parent))
+    opened.require_classifier()
+    train, selection = (each.aligned(opened.labels) for each in (train, selection))
+    evaluation = evaluation and evaluation.aligned(opened.labels)
     out.mkdir(parents=True, exist_ok=True)
     threads = threads or available_cores()
     asked, given = Limits(limits or {}), space or Space()
@@ -92,7 +95,7 @@ def search(
         "training": recipe.training.model_dump(mode="json"),
         "machine": machine(threads),
     }
-    config = AutoConfig.from_pretrained(parent, local_files_only=True)
+    config = opened.config
     require_encoder(config)
     outline = Outline.of(config)
     workshop = Workshop(

@@ -1,0 +1,416 @@
+"""What a model's folder says, read in one place, and its weights: all of them, or a refusal.
+
+Everything that paretext asks of a folder or hub id before it trusts it stands here: that it brings
+no code, what its config says of labels, lengths and padding, that the tokenizer fits the word
+table, and transformers' own report on every tensor. A tensor that is missing is drawn at random by
+transformers, in silence and otherwise at each load, and PyTorch then agrees with any export of it;
+so a tensor that is missing, left over or of another shape is refused by its name. Only training may
+begin with a new head, and says so.
+
+Nothing in a folder is run: `trust_remote_code` is False everywhere, and weights in pickled files
+are read by PyTorch's restricted reader (`weights_only`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_MULTIPLE_CHOICE_MAPPING,
+    MODEL_FOR_NEXT_SENTENCE_PREDICTION_MAPPING,
+    MODEL_FOR_PRETRAINING_MAPPING,
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+)
+
+from paretext.errors import ParetextError
+
+UNLIMITED = 1_000_000
+"""The longest input, in tokens, of a model that has no table of positions."""
+_POSITIONS_AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert"),
+    *("mpnet", "longformer", "data2vec-text", "ibert", "xmod", "luke", "lilt", "layoutlmv3"),
+    *("markuplm", "esm"),
+)
+"""Model types that count positions from padding_idx + 1, as fairseq does."""
+_OTHER_HEADS = (
+    MODEL_FOR_PRETRAINING_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    MODEL_FOR_MULTIPLE_CHOICE_MAPPING,
+    MODEL_FOR_NEXT_SENTENCE_PREDICTION_MAPPING,
+)
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder or hub id whose config has been read. local: whether to read local files only."""
+
+    name: str
+    config: Any
+    local: bool
+    labels: tuple[str, ...]
+    """What the config calls its outputs; LABEL_0, LABEL_1, ... where it says nothing."""
+
+    @classmethod
+    def open(cls, name: str) -> Source:
+        """ParetextError where `name` is no model, brings code, or contradicts itself.
+
+        For a folder, in offline mode, and where the hub does not answer one quick question, only
+        local files are read (transformers alone would try again for half a minute; a model that
+        was loaded before is still in the cache).
+        """
+        local = Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
+        try:
+            values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
+            config = AutoConfig.from_pretrained(
+                name, local_files_only=local, trust_remote_code=False
+            )
+        except Exception as error:  # a damaged config raises many kinds
+            raise _not_a_model(name, error) from None
+        if values.get("quantization_config") is not None:
+            raise ParetextError(
+                f"{name} is quantised already (its config has a quantization_config), and "
+                "compression begins with float weights; give the model it was made from."
+            )
+        return cls(name, config, local, _labels(name, values, config))
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the config says that there is a trained head for one label a text."""
+        named = self.config.architectures or ()
+        has_head = any(each.endswith("ForSequenceClassification") for each in named)
+        return has_head and not self._other_answers()
+
+    def require_classifier(self) -> None:
+        """ParetextError for what does not answer with one label of several."""
+        if problem := self._other_answers():
+            raise ParetextError(
+                f"{self.name} {problem}, which paretext cannot answer yet; give a classifier with "
+                "one label a text, or train one from it with: paretext train."
+            )
+
+    def check_length(self, max_length: int) -> None:
+        longest = longest_input(self.config)
+        if max_length > longest:
+            raise ParetextError(
+                f"max length is {max_length}, and {self.name} takes at most {longest} tokens; "
+                f"use --max-length {longest}."
+            )
+
+    def _other_answers(self) -> str:
+        """What it answers in place of one label; "" if that is what it answers."""
+        kind = self.config.problem_type
+        if kind == "multi_label_classification":
+            return "gives several labels a text (its problem_type is multi_label_classification)"
+        if kind == "regression" or len(self.labels) == 1:
+            return "gives a number (regression, one output), not a label"
+        return ""
+
+    def tokenizer(self) -> Any:
+        """Its fast tokenizer, with padding on the right."""
+        try:
+            found = AutoTokenizer.from_pretrained(
+                self.name, local_files_only=self.local, trust_remote_code=False
+            )
+        except Exception as error:  # a damaged file raises many kinds, some of them plain Exception
+            problem = ValueError(f"its tokenizer cannot be loaded, {type(error).__name__}: {error}")
+            raise _not_a_model(self.name, problem) from None
+        if set(found.get_vocab()) <= set(found.all_special_tokens):
+            # Without its files transformers makes a tokenizer that knows no word.
+            raise _not_a_model(self.name, ValueError("its tokenizer's files are missing"))
+        if not getattr(found, "is_fast", False):
+            raise ParetextError(
+                f"{self.name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with "
+                "it; convert it with transformers' convert_slow_tokenizer, or choose another model."
+            )
+        found.padding_side = "right"
+        if found.pad_token is None:
+            found.pad_token = self._padding(found)
+        return found
+
+    def _padding(self, tokenizer: Any) -> str:
+        """What to pad with where the tokenizer does not say; the mask tells the model to skip it.
+
+        ParetextError where nothing will do.
+        """
+        own = self.config.pad_token_id
+        token = tokenizer.convert_ids_to_tokens(own) if isinstance(own, int) and own >= 0 else None
+        found = token or tokenizer.eos_token
+        if not isinstance(found, str):
+            raise ParetextError(
+                f"the tokenizer of {self.name} has no padding token and no end token to pad with; "
+                "name one in its tokenizer_config.json (pad_token)."
+            )
+        return found
+
+    def weights(self, tokenizer: Any, labels: Sequence[str] | None = None) -> Weights:
+        """The network and transformers' report on it; `labels` for a new head, else its own.
+
+        ParetextError where a tensor of the encoder is missing or of another shape, the checkpoint
+        has tensors that no part of such a model has, or the tokenizer has tokens beyond the word
+        table.
+        """
+        config = self.config
+        if config.pad_token_id is None:
+            config.pad_token_id = tokenizer.pad_token_id
+        if labels is not None:
+            name_outputs(config, labels)
+        try:
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                self.name,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=self.local,
+                trust_remote_code=False,
+                weights_only=True,
+                ignore_mismatched_sizes=True,  # reported, and refused by name below
+                output_loading_info=True,
+            )
+        except Exception as error:  # safetensors, pickle, torch and transformers raise their own
+            raise _not_a_model(self.name, error) from None
+        found = Weights(
+            self.name,
+            model.eval(),
+            missing=frozenset(report["missing_keys"]),
+            unexpected=frozenset(report["unexpected_keys"]),
+            mismatched={name: (tuple(a), tuple(b)) for name, a, b in report["mismatched_keys"]},
+        )
+        found.check()
+        _check_vocabulary(self.name, found.model, tokenizer)
+        return found
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded network, and what of it the checkpoint did not give.
+
+    missing: tensors that were drawn at random; unexpected: those that nothing took; mismatched:
+    name -> shape in the checkpoint, shape that the config asks for.
+    """
+
+    name: str
+    model: Any
+    missing: frozenset[str]
+    unexpected: frozenset[str]
+    mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    def check(self) -> None:
+        """ParetextError unless the whole encoder came from the checkpoint, and nothing is left."""
+        for name, (own, wanted) in sorted(self.mismatched.items()):
+            if not self.is_head(name):
+                raise ParetextError(
+                    f"{self.name} contradicts itself: {name} has the shape {_shape(own)} in its "
+                    f"weights and {_shape(wanted)} by its config.json; mend the config or get the "
+                    "model again."
+                )
+        if lost := {name for name in self.missing if not self.is_head(name)}:
+            wrapped = {name for name in self.unexpected if name.startswith("module.")}
+            reason = (
+                "; their names begin with 'module.' there, as DataParallel saves them: save "
+                "model.module in place of model"
+                if wrapped
+                else "; the checkpoint is incomplete or of another architecture: get it again"
+            )
+            raise ParetextError(
+                f"the weights of {self.name} lack {len(lost)} tensors of "
+                f"{type(self.model).__name__} ({listed(lost)}){reason}."
+            )
+        if self.unexpected and (rest := self.unexpected - self._of_other_heads()):
+            raise ParetextError(
+                f"the weights of {self.name} hold {len(rest)} tensors that "
+                f"{type(self.model).__name__} does not have by its config.json ({listed(rest)}); "
+                "mend the config, or get the model again."
+            )
+
+    def require_head(self, source: Source) -> None:
+        """ParetextError unless the head came from the checkpoint too."""
+        new = self.missing | self.mismatched.keys()
+        if not new:
+            return
+        named = ", ".join(source.config.architectures or ())
+        what = f"it is a {named}" if named and not source.is_classifier else "its weights lack it"
+        raise ParetextError(
+            f"{self.name} has no trained classification head ({what}: {listed(new)}); "
+            f"train one first with: paretext train --model {self.name}."
+        )
+
+    def is_head(self, tensor: str) -> bool:
+        """Whether a tensor stands behind the encoder. The pooler counts as head: encoders are
+        published without it where their pretraining had no use for one."""
+        place = self._inside(tensor)
+        return place is None or place.split(".")[0] == "pooler"
+
+    def _inside(self, tensor: str) -> str | None:
+        """The tensor's name within the encoder, None if it stands outside of it."""
+        base, prefix = self.model.base_model, self.model.base_model_prefix
+        if base is self.model:
+            return tensor  # one piece, encoder and head
+        if tensor.startswith(f"{prefix}."):
+            return tensor.removeprefix(f"{prefix}.")
+        inside = tensor.split(".")[0] in dict(base.named_children())
+        return tensor if inside else None
+
+    def _of_other_heads(self) -> frozenset[str]:
+        """Those of the unexpected tensors that belong to a head for another task, such as the
+        masked words of pretraining, or to a pooler that this network does without."""
+        names = {"pooler", "cls"}  # cls: BERT's, also in checkpoints that name another class
+        config, prefix = type(self.model.config), self.model.base_model_prefix
+        for mapping in _OTHER_HEADS:
+            for kind in _classes(mapping, config):
+                with torch.device("meta"):
+                    other = kind(self.model.config)
+                names |= {name for name, _ in other.named_children() if name != prefix}
+        return frozenset(
+            name
+            for name in self.unexpected
+            if (self._inside(name) or name).split(".")[0] in names
+            and (self._inside(name) is None or self.is_head(name))
+        )
+
+
+def longest_input(config: Any) -> int:
+    """The most tokens that a model's position table has room for; UNLIMITED without a table."""
+    text = config.get_text_config()
+    rows = next(
+        (
+            value
+            for name in ("max_position_embeddings", "n_positions", "max_seq_len")
+            if isinstance(value := getattr(text, name, None), int) and value > 0
+        ),
+        UNLIMITED,
+    )
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        rows -= int(config.pad_token_id or 0) + 1  # positions start at padding_idx + 1
+    return min(rows, UNLIMITED)
+
+
+def name_outputs(config: Any, labels: Sequence[str]) -> None:
+    """Write the label names into a model's config, for one label a text."""
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = None
+
+
+def _hub_answers(name: str) -> bool:
+    try:
+        HfApi().model_info(name, timeout=10)
+    except HfHubHTTPError:
+        return True  # transformers words the reason better
+    except Exception:  # the kind depends on the HTTP library in use
+        return False
+    return True
+
+
+def _labels(name: str, values: dict[str, Any], config: Any) -> tuple[str, ...]:
+    """The names of the outputs 0, 1, ... by config.json, whose keys are strings.
+
+    transformers would fill gaps and drop what does not fit; here it is refused.
+    """
+    given, count = values.get("id2label"), values.get("num_labels")
+    if given is None:
+        return tuple(config.id2label[index] for index in range(config.num_labels))
+    if not isinstance(given, dict):
+        raise _bad_labels(name, f"id2label is a {type(given).__name__}")
+    wanted = [str(index) for index in range(len(given))]
+    if sorted(given) != sorted(wanted):
+        shown = ", ".join(sorted(map(str, given))[:10])
+        raise _bad_labels(name, f"id2label has the keys {shown} in place of 0 to {len(given) - 1}")
+    labels = tuple(given[key] for key in wanted)
+    blank = [key for key, label in zip(wanted, labels, strict=True) if not str(label).strip()]
+    if blank:
+        raise _bad_labels(name, f"label {blank[0]} has no name")
+    labels = tuple(map(str, labels))
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise _bad_labels(name, f"the label name {twice[0]!r} stands twice")
+    if count is not None and count != len(labels):
+        raise _bad_labels(name, f"num_labels is {count}, and id2label has {len(labels)} names")
+    back = values.get("label2id")
+    named = {label: index for index, label in enumerate(labels)}
+    if isinstance(back, dict) and set(back) == set(named) and back != named:
+        wrong = next(label for label in labels if back[label] != named[label])
+        raise _bad_labels(
+            name, f"id2label says that {named[wrong]} is {wrong!r}, and label2id says {back[wrong]}"
+        )
+    return labels
+
+
+def _bad_labels(name: str, problem: str) -> ParetextError:
+    return ParetextError(
+        f"the config.json of {name} contradicts itself, {problem}; name each output once in "
+        "id2label, 0 first."
+    )
+
+
+def _check_vocabulary(name: str, model: Any, tokenizer: Any) -> None:
+    """ParetextError where the tokenizer gives an id for which the word table has no row."""
+    try:
+        rows = model.get_input_embeddings().num_embeddings
+    except (NotImplementedError, AttributeError):
+        return  # no table: characters, say, or n-grams
+    vocabulary = tokenizer.get_vocab()
+    token = max(vocabulary, key=lambda each: vocabulary[each])
+    if vocabulary[token] >= rows:
+        raise ParetextError(
+            f"the tokenizer of {name} has the token {token!r} with id {vocabulary[token]}, and its "
+            f"word table has {rows} rows; call model.resize_token_embeddings and save it again."
+        )
+
+
+def _classes(mapping: Any, config: type) -> tuple[type, ...]:
+    found = mapping.get(config, ())
+    return tuple(found) if isinstance(found, tuple | list) else (found,)
+
+
+def _not_a_model(name: str, error: Exception) -> ParetextError:
+    folder, reason = Path(name), _first_line(error)
+    if "trust_remote_code" in str(error) or "custom code" in str(error):
+        return ParetextError(
+            f"{name} brings code of its own (auto_map in its config), and paretext runs no code of "
+            "a model's folder; use a model whose architecture transformers knows."
+        )
+    if folder.is_dir():
+        missing = " (it has no config.json)" if not (folder / "config.json").is_file() else ""
+        reason = "" if missing else f": {reason}"
+        return ParetextError(
+            f"{name} is not a Hugging Face model folder{missing}{reason}; give a folder with "
+            "config.json, model.safetensors and tokenizer.json, or a hub id."
+        )
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return ParetextError(f"there is no model folder {name}; check the path, or give a hub id.")
+    return ParetextError(
+        f"the model {name!r} is not a local folder and could not be had from the Hugging Face hub "
+        f"({reason}); check the name and the network, or give a local folder."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0].rstrip(".:") if lines else type(error).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def listed(names: Iterable[str], sort: bool = True) -> str:
+    """The first few of these names, and how many more there are."""
+    ordered = sorted(names) if sort else list(names)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(ordered[:_SHOWN]) + more
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
