@@ -78,9 +78,12 @@ class Source:
         local = Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
         try:
             values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
+            labels = _labels(name, values)
             config = AutoConfig.from_pretrained(
                 name, local_files_only=local, trust_remote_code=False
             )
+        except ParetextError:
+            raise
         except Exception as error:  # a damaged config raises many kinds
             raise _not_a_model(name, error) from None
         if values.get("quantization_config") is not None:
@@ -88,7 +91,9 @@ class Source:
                 f"{name} is quantised already (its config has a quantization_config), and "
                 "compression begins with float weights; give the model it was made from."
             )
-        return cls(name, config, local, _labels(name, values, config))
+        if labels is None:
+            labels = tuple(config.id2label[index] for index in range(config.num_labels))
+        return cls(name, config, local, labels)
 
     @property
     def is_classifier(self) -> bool:
@@ -317,14 +322,14 @@ def _hub_answers(name: str) -> bool:
     return True
 
 
-def _labels(name: str, values: dict[str, Any], config: Any) -> tuple[str, ...]:
-    """The names of the outputs 0, 1, ... by config.json, whose keys are strings.
+def _labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
+    """The names of the outputs 0, 1, ... by config.json, whose keys are strings; None without.
 
     transformers would fill gaps and drop what does not fit; here it is refused.
     """
     given, count = values.get("id2label"), values.get("num_labels")
     if given is None:
-        return tuple(config.id2label[index] for index in range(config.num_labels))
+        return None
     if not isinstance(given, dict):
         raise _bad_labels(name, f"id2label is a {type(given).__name__}")
     wanted = [str(index) for index in range(len(given))]
