@@ -154,7 +154,7 @@ class Source:
 
         ParetextError where nothing will do.
         """
-        own = self.config.pad_token_id
+        own = getattr(self.config, "pad_token_id", None)
         token = tokenizer.convert_ids_to_tokens(own) if isinstance(own, int) and own >= 0 else None
         found = token or tokenizer.eos_token
         if not isinstance(found, str):
@@ -172,7 +172,7 @@ class Source:
         table.
         """
         config = self.config
-        if config.pad_token_id is None:
+        if getattr(config, "pad_token_id", None) is None:
             config.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
