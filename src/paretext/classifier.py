@@ -23,9 +23,13 @@ import paretext.compact
 import paretext.ngrams
 import paretext.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext import progress
+from paretext.errors import ParetextError
 from paretext.files import folder_digest
 from paretext.heads import with_labels
-from paretext.pretrained import Source, longest_input
+from paretext.pretrained import Source, first_line, longest_input
+
+_SAME = 1e-3
+_OTHERS = "use an encoder such as BERT, RoBERTa, ELECTRA, DistilBERT or ModernBERT"
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,30 @@ def source_digest(name: str) -> str:
 
 
 def check_trainable(name: str, label_names: Sequence[str], max_length: int) -> None:
-    """ParetextError now, before any training, for what `Classifier.from_pretrained` will refuse."""
+    """ParetextError now, before any training, for what `Classifier.from_pretrained` will refuse.
+
+    Also for a network whose answers are of no use: that needs more than tokens and their mask, or
+    answers a text otherwise with other texts beside it.
+    """
     source = Source.open(name)
     source.check_length(max_length)
-    with_labels(source, source.tokenizer(), tuple(label_names))
+    tokenizer = source.tokenizer()
+    model, _ = with_labels(source, tokenizer, tuple(label_names))
+    kind, classifier = type(model).__name__, Classifier(model, tokenizer, (), max_length)
+    texts = ("one", "a text of some more words, so that the other one is padded beside it")
+    try:
+        alone = np.concatenate([classifier.logits([text]) for text in texts])
+        together = classifier.logits(texts)
+    except Exception as error:  # whatever the network raises
+        raise ParetextError(
+            f"{name} ({kind}) gives no answer from tokens and their mask alone "
+            f"({first_line(error)}); {_OTHERS}."
+        ) from None
+    if not np.abs(together - alone).max() <= _SAME * max(1.0, float(np.abs(alone).max())):
+        raise ParetextError(
+            f"{name} ({kind}) answers a text otherwise beside a longer one, since it reads the "
+            f"padding, and an answer has to depend on its text alone; {_OTHERS}."
+        )
 
 
 def with_backend(fast: Any, tokenizer: Tokenizer) -> Any:

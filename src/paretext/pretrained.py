@@ -172,7 +172,8 @@ class Source:
         table.
         """
         config = self.config
-        if getattr(config, "pad_token_id", None) is None:
+        if config.model_type not in _POSITIONS_AFTER_PADDING:  # where it says more than padding
+            # A decoder answers at the last token before the padding, which the tokenizer writes.
             config.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
@@ -383,7 +384,7 @@ def _classes(mapping: Any, config: type) -> tuple[type, ...]:
 
 
 def _not_a_model(name: str, error: Exception) -> ParetextError:
-    folder, reason = Path(name), _first_line(error)
+    folder, reason = Path(name), first_line(error)
     if "trust_remote_code" in str(error) or "custom code" in str(error):
         return ParetextError(
             f"{name} brings code of its own (auto_map in its config), and paretext runs no code of "
@@ -404,7 +405,8 @@ def _not_a_model(name: str, error: Exception) -> ParetextError:
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a library says of an error, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0].rstrip(".:") if lines else type(error).__name__
     return text if len(text) <= 300 else f"{text[:297]}..."
