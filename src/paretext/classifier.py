@@ -73,7 +73,7 @@ class Classifier:
         source.require_classifier()
         tokenizer = source.tokenizer()
         found = source.weights(tokenizer)
-        found.require_head(source)
+        found.require_head()
         longest = min(tokenizer.model_max_length, longest_input(source.config))
         return cls(found.model, tokenizer, source.labels, longest)
 

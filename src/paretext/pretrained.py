@@ -98,12 +98,23 @@ class Source:
     @property
     def is_classifier(self) -> bool:
         """Whether the config says that there is a trained head for one label a text."""
-        named = self.config.architectures or ()
-        has_head = any(each.endswith("ForSequenceClassification") for each in named)
-        return has_head and not self._other_answers()
+        return self._has_head() and not self._other_answers()
+
+    def _has_head(self) -> bool:
+        named = self.config.architectures
+        if not named:
+            return True  # who names no class may have a head: the tensors will say
+        return any(each.endswith(("ForSequenceClassification", "Classifier")) for each in named)
 
     def require_classifier(self) -> None:
-        """ParetextError for what does not answer with one label of several."""
+        """ParetextError, from the config alone, for what does not answer with one label of
+        several."""
+        if not self._has_head():
+            raise ParetextError(
+                f"{self.name} has no trained classification head (it is a "
+                f"{', '.join(self.config.architectures)}); train one first with: paretext train "
+                f"--model {self.name}."
+            )
         if problem := self._other_answers():
             raise ParetextError(
                 f"{self.name} {problem}, which paretext cannot answer yet; give a classifier with "
@@ -244,17 +255,13 @@ class Weights:
                 "mend the config, or get the model again."
             )
 
-    def require_head(self, source: Source) -> None:
+    def require_head(self) -> None:
         """ParetextError unless the head came from the checkpoint too."""
-        new = self.missing | self.mismatched.keys()
-        if not new:
-            return
-        named = ", ".join(source.config.architectures or ())
-        what = f"it is a {named}" if named and not source.is_classifier else "its weights lack it"
-        raise ParetextError(
-            f"{self.name} has no trained classification head ({what}: {listed(new)}); "
-            f"train one first with: paretext train --model {self.name}."
-        )
+        if new := self.missing | self.mismatched.keys():
+            raise ParetextError(
+                f"{self.name} has no trained classification head (its weights lack "
+                f"{listed(new)}); train one first with: paretext train --model {self.name}."
+            )
 
     def is_head(self, tensor: str) -> bool:
         """Whether a tensor stands behind the encoder. The pooler counts as head: encoders are
