@@ -1,0 +1,98 @@
+"""Parquet files and Arrow tables as streams of rows; pyarrow is imported only when one is met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from paretext.errors import ParetextError
+from paretext.table_rows import BadRow, OnBadRow, Place, Row, checked_header, first_line
+
+_READ_ROWS = 1024  # rows of a Parquet file that are Python objects at one time
+
+
+def read_parquet(
+    path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None
+) -> Iterator[Row | BadRow]:
+    with parquet_file(path) as file:
+        place = Place(path)
+        checked_header([str(n) for n in file.schema_arrow.names], place)
+        place.row = 1
+        try:
+            chosen = None if names is None else list(names)
+            for batch in file.iter_batches(batch_size=_READ_ROWS, columns=chosen):
+                for row in arrow_rows(batch, on_bad_row):
+                    yield row
+                    place.row += 1
+        except UnicodeDecodeError as bad:
+            raise place.error(not_utf8(bad)) from None
+        except (OSError, import_pyarrow().lib.ArrowException) as problem:
+            raise place.error(f"damaged ({first_line(problem)}): write the file again.") from None
+        except (ValueError, OverflowError) as problem:
+            raise place.error(
+                f"a value that Python cannot hold ({first_line(problem)}): write it as a string."
+            ) from None
+        if place.row == 1:
+            raise ParetextError(f"'{path}' has columns and no rows: give a file with rows.")
+
+
+def arrow_rows(batch: Any, on_bad_row: OnBadRow) -> Iterator[Row]:
+    """The rows of an Arrow table or record batch.
+
+    Bytes of a string that are not UTF-8, and dates and times that Python cannot hold, raise a
+    UnicodeDecodeError or another ValueError or an OverflowError at their row; or else the bytes
+    become lone surrogates and the dates strings.
+    """
+    try:
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError):  # one cell fails the whole batch
+        names = batch.schema.names
+        for i in range(batch.num_rows):
+            yield {name: _cell(batch.column(name)[i], on_bad_row) for name in names}
+    else:
+        yield from rows
+
+
+def _cell(scalar: Any, on_bad_row: OnBadRow) -> object:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        if on_bad_row == "fail":
+            raise
+        if hasattr(scalar, "as_buffer"):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+        return "\udcff"  # a list or an object with such a string in it
+    except (ValueError, OverflowError):
+        if on_bad_row == "fail":
+            raise
+        return scalar.cast(import_pyarrow().string()).as_py()
+
+
+def not_utf8(bad: UnicodeDecodeError) -> str:
+    """The sentence on a string of a Parquet file or a dataset, without its place."""
+    return (
+        f"byte 0x{bad.object[bad.start]:02x} at offset {bad.start} of a text is not "
+        "UTF-8: write the column again as UTF-8 strings."
+    )
+
+
+def import_pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ParetextError(
+            'Parquet files need pyarrow, which is not installed: pip install "paretext[train]".'
+        ) from None
+    return pyarrow
+
+
+def parquet_file(path: Path) -> Any:
+    pyarrow = import_pyarrow()
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except (OSError, pyarrow.lib.ArrowException) as problem:
+        raise ParetextError(
+            f"'{path}' is not a Parquet file that can be read ({first_line(problem)}): "
+            "write it again, or give it the suffix of its real format."
+        ) from None
