@@ -77,6 +77,34 @@ def not_utf8(bad: UnicodeDecodeError) -> str:
     )
 
 
+def json_kinds(value: object) -> set[str]:
+    """The kinds of a value of JSON and, if it is a list, of the values in it."""
+    if isinstance(value, list):
+        within = set().union(*map(json_kinds, value))
+        return {"list", *(f"item {kind}" for kind in within)}
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Up to 2**53 a double holds it, too, should there be fractions among the others.
+        return {"int" if abs(value) <= 2**53 else "int64" if abs(value) < 2**63 else "long"}
+    kinds = {str: "string", bool: "bool", float: "double", type(None): "null"}
+    return {kinds.get(type(value), "object")}
+
+
+def common_type(kinds: set[str]) -> Any:
+    """The Arrow type, or its name, that holds values of all `kinds`; strings hold any."""
+    found = kinds - {"null"}
+    items = {kind.removeprefix("item ") for kind in found if kind.startswith("item ")}
+    if found and found - {f"item {kind}" for kind in items} == {"list"}:
+        pyarrow, inner = import_pyarrow(), common_type(items)
+        if inner == "string" and not items <= {"string", "null"}:
+            return "string"
+        return pyarrow.list_(pyarrow.type_for_alias(inner) if isinstance(inner, str) else inner)
+    if found and found <= {"int", "int64"}:
+        return "int64"
+    if found and found <= {"int", "double"}:
+        return "double"
+    return "bool" if found == {"bool"} else "string"
+
+
 def import_pyarrow() -> Any:
     try:
         import pyarrow.parquet

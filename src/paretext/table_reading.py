@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from paretext.errors import ParetextError
-from paretext.table_parquet import parquet_file, read_parquet
+from paretext.table_parquet import common_type, json_kinds, parquet_file, read_parquet
 from paretext.table_rows import BadRow, OnBadRow, Place, Row, checked_header, is_unicode, listed
 
 FORMATS = {
@@ -94,7 +94,7 @@ def column_types(path: str | Path, on_bad_row: OnBadRow = "fail") -> dict[str, A
     """The columns of the table at `path`, each with an Arrow type that can hold all its values.
 
     A type is one of pyarrow's, or its name. A column of JSON Lines whose values are of several
-    kinds is one of strings; one of lists or of objects is left out. Takes a pass over such a file.
+    kinds, or objects, is one of strings. Takes a pass over such a file.
     """
     path, kind = _existing(path), format_of(path)
     if kind == "parquet":
@@ -105,10 +105,8 @@ def column_types(path: str | Path, on_bad_row: OnBadRow = "fail") -> dict[str, A
     kinds: dict[str, set[str]] = {}
     for row in _read_jsonl(path, on_bad_row):
         for name, value in row.items() if isinstance(row, dict) else ():
-            kinds.setdefault(name, set()).add(_json_type(value))
-    found = {name: kinds[name] - {"null"} for name in kinds}
-    one = {name: _common_type(kinds) for name, kinds in found.items()}
-    return {name: kind for name, kind in one.items() if kind != "nested"}
+            kinds.setdefault(name, set()).update(json_kinds(value))
+    return {name: common_type(found) for name, found in kinds.items()}
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
@@ -318,26 +316,6 @@ def _depth(value: object) -> int:
         depth += 1
         level = [x for each in level for x in (each.values() if isinstance(each, dict) else each)]
     return depth
-
-
-def _json_type(value: object) -> str:
-    """The Arrow type of a value, by name."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        # Up to 2**53, a double holds it, too, should there be fractions in the column.
-        return "int" if abs(value) <= 2**53 else "int64" if -(2**63) <= value < 2**63 else "string"
-    names = {str: "string", bool: "bool", float: "double", type(None): "null"}
-    return names.get(type(value), "a list" if isinstance(value, list) else "an object")
-
-
-def _common_type(kinds: set[str]) -> str:
-    """The Arrow type that holds values of all of `kinds`."""
-    if kinds in ({"a list"}, {"an object"}):
-        return "nested"
-    if kinds and kinds <= {"int", "int64"}:
-        return "int64"
-    if kinds and kinds <= {"int", "double"}:
-        return "double"
-    return "bool" if kinds == {"bool"} else "string"
 
 
 def _json_kind(value: object) -> str:
