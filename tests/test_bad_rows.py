@@ -17,7 +17,7 @@ from paretext.data import Dataset
 from paretext.data_stream import open_labelled
 from paretext.errors import ParetextError
 from paretext.table_reading import FIELDS, NO_OBJECT, QUOTES
-from paretext.tables import BadRow, Row, columns, read_rows, scan_rows
+from paretext.tables import BadRow, Row, column_types, columns, read_rows, scan_rows
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 HEALTH = {"deadline": None, "suppress_health_check": list(HealthCheck)}
@@ -30,6 +30,14 @@ def write(path: Path, content: str | bytes) -> Path:
 
 def scan(path: Path) -> list[Row | BadRow]:
     return list(scan_rows(path, "skip"))
+
+
+def outcome(work: Callable[[], Any]) -> Any:
+    """What it returns, or the one sentence that it ends in."""
+    try:
+        return work()
+    except ParetextError as problem:
+        return str(problem)
 
 
 def row(text: str, label: str) -> Row:
@@ -177,6 +185,38 @@ def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path) -> None:
             scan(path)
 
 
+@settings(max_examples=60, **HEALTH)
+@given(damage=st.dictionaries(st.integers(0, 3000), st.integers(0, 255), min_size=1, max_size=4))
+def test_any_damage_to_a_parquet_file_ends_in_rows_or_in_one_sentence(
+    tmp_path: Path, damage: dict[int, int]
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    rows = range(40)
+    made = {"text": [f"text {i}" for i in rows], "n": [[i] for i in rows]}
+    pq.write_table(pa.table(made), path, compression="none")
+    content = bytearray(path.read_bytes())
+    for at, byte in damage.items():
+        content[-1 - at % len(content)] = byte
+    path.write_bytes(content)
+    for read in (scan, lambda p: list(read_rows(p)), columns, column_types):
+        found = outcome(lambda work=read: work(path))
+        assert found
+        assert not isinstance(found, str) or found.endswith(".")
+
+
+def test_a_parquet_column_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"text", b"te\xfft"))
+    for read in (scan, columns, column_types):
+        with pytest.raises(ParetextError, match="not a Parquet file that can be read"):
+            read(path)
+
+
 def test_every_kind_is_counted_and_named_by_its_row_five_at_most(tmp_path: Path) -> None:
     bad = ["x", ",1", '"x" y,1', "x,", *["x"] * 5]
     path = write(tmp_path / "a.csv", "\n".join(["text,label", "a,1", *bad, "b,2"]))
@@ -237,14 +277,6 @@ tokens = st.sampled_from(
     ]
 )
 content = st.lists(tokens, max_size=30).map(b"".join) | st.binary(max_size=60)
-
-
-def outcome(work: Callable[[], Any]) -> Any:
-    """What it returns, or the one sentence that it ends in."""
-    try:
-        return work()
-    except ParetextError as problem:
-        return str(problem)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -17,7 +17,6 @@ def read_parquet(
 ) -> Iterator[Row | BadRow]:
     with parquet_file(path) as file:
         place = Place(path)
-        checked_header([str(n) for n in file.schema_arrow.names], place)
         place.row = 1
         try:
             chosen = None if names is None else list(names)
@@ -116,11 +115,15 @@ def import_pyarrow() -> Any:
 
 
 def parquet_file(path: Path) -> Any:
+    """An open ParquetFile whose columns have names that can be told apart."""
     pyarrow = import_pyarrow()
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except (OSError, pyarrow.lib.ArrowException) as problem:
+        file = pyarrow.parquet.ParquetFile(path)
+        names = list(file.schema_arrow.names)  # one that is not UTF-8 raises here
+    except (OSError, ValueError, pyarrow.lib.ArrowException) as problem:
         raise ParetextError(
             f"'{path}' is not a Parquet file that can be read ({first_line(problem)}): "
             "write it again, or give it the suffix of its real format."
         ) from None
+    checked_header(names, Place(path))
+    return file

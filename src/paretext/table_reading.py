@@ -84,7 +84,7 @@ def columns(path: str | Path, on_bad_row: OnBadRow = "fail") -> list[str]:
         return names if names or on_bad_row == "fail" else columns(path)  # which says why
     if kind == "parquet":
         with parquet_file(path) as file:
-            return checked_header([str(n) for n in file.schema_arrow.names], Place(path))
+            return list(file.schema_arrow.names)
     with path.open("rb") as binary:
         place = Place(path)
         return _csv_header(_csv_records(binary, DELIMITERS[kind], place, "fail"), place, kind)
