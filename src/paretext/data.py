@@ -21,8 +21,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from paretext.data_reading import OnBadRow, is_unicode, read_label_names, read_labelled
+from paretext.data_columns import shown
+from paretext.data_reading import read_label_names, read_labelled
+from paretext.data_values import is_blank, repeated, text_problem
 from paretext.errors import ParetextError
+from paretext.tables import OnBadRow, is_unicode
 
 __all__ = ["Dataset", "Fingerprint", "Labelled", "read_label_names", "require_trainable"]
 
@@ -89,8 +92,8 @@ class Dataset:
             with the names of the training data, and a label those lack is an error. Without them,
             names come from the dataset's own class names, or else are the distinct labels, sorted.
         split: the part of a folder or hub dataset to read; "@split" in the source wins.
-        on_bad_row: what to do with a row without label or text: "fail", or "skip" and say how
-            many.
+        on_bad_row: what to do with a row that cannot be read, or has no text or no label: "fail",
+            or "skip" and say how many of which kind, and which rows.
 
         Raises ParetextError with one sentence for anything that cannot be read.
         """
@@ -281,15 +284,18 @@ def _check_label_names(names: tuple[str, ...]) -> None:
     if not names:
         raise ParetextError("there are no label names: give one for each label.")
     for i, name in enumerate(names):
-        if not isinstance(name, str) or not name.strip() or not is_unicode(name):
+        if not isinstance(name, str) or is_blank(name) or not is_unicode(name):
             raise ParetextError(f"the name of label {i} is {name!r}: give it a text.")
-        if name in names[:i]:
-            raise ParetextError(
-                f"labels {names.index(name)} and {i} are both named {name!r}: rename one."
-            )
+    if twice := repeated(names):
+        first, second = twice
+        raise ParetextError(
+            f"labels {first} and {second} are both named {shown(names[second])}: rename one."
+        )
 
 
 def _check_texts(texts: tuple[str, ...]) -> None:
     for i, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip() or not is_unicode(text):
-            raise ParetextError(f"text {i} (counted from 0) is {text!r}: it must hold words.")
+        if problem := text_problem(text):
+            raise ParetextError(
+                f"text {i} (counted from 0) is {shown(repr(text))}, {problem}: it must hold words."
+            )

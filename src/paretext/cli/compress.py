@@ -81,7 +81,7 @@ def compress(
         prepared.selection,
         out or source,
         parent_name=name,
-        unlabelled=read_unlabelled(unlabelled, text_column),
+        unlabelled=read_unlabelled(unlabelled, text_column, on_bad_row),
     )
     manifests = {each.name: Manifest.read(each.folder) for each in made}
     if json:

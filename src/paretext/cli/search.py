@@ -96,7 +96,7 @@ def search(
         limits=limits,
         evaluation=prepared.evaluation,
         parent_name=name,
-        unlabelled=read_unlabelled(unlabelled, text_column),
+        unlabelled=read_unlabelled(unlabelled, text_column, on_bad_row),
         trials=trials,
         seconds=given if hours is not None or minutes is not None else None,
         storage=storage,
