@@ -20,6 +20,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from paretext.classifier import Classifier
+from paretext.data import Dataset
 from paretext.errors import ParetextError
 
 Copied = Callable[..., Path]
@@ -488,3 +489,18 @@ def test_a_model_without_padding_token_pads_with_its_end(tmp_path: Path) -> None
     texts = list(toy.dataset(8).texts)
     alone = np.concatenate([classifier.logits([text]) for text in texts])
     np.testing.assert_allclose(classifier.logits(texts), alone, atol=1e-5)
+
+
+def test_two_encodings_of_a_label_are_one(copied: Copied, caplog: pytest.LogCaptureFixture) -> None:
+    """An e with its accent is stored as one character or as two."""
+    one, two = "\u00e9nerv\u00e9", "e\u0301nerve\u0301"
+    folder = copied(
+        "pytorch",
+        id2label={"0": "joie", "1": two, "2": "peur"},
+        label2id={"joie": 0, two: 1, "peur": 2},
+    )
+    _, text = said(caplog, lambda: Classifier.from_pretrained(str(folder), ("joie", one, "peur")))
+    assert "goes on from its trained head" in text
+    data = Dataset(("a text", "another"), np.array([0, 1]), (one, "joie"))
+    turned = data.aligned((two, "joie"))
+    assert (turned.label_names, turned.labels.tolist()) == ((two, "joie"), [0, 1])

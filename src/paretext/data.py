@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from paretext.data_columns import shown
 from paretext.data_reading import read_label_names, read_labelled
-from paretext.data_values import is_blank, repeated, text_problem
+from paretext.data_values import is_blank, label_name, repeated, text_problem
 from paretext.errors import ParetextError
 from paretext.tables import OnBadRow, is_unicode
 
@@ -150,15 +150,16 @@ class Dataset:
 
         Raises ParetextError unless these are the names that the data has.
         """
-        names = tuple(label_names)
+        names, own = tuple(label_names), [label_name(name) for name in self.label_names]
+        wanted = [label_name(name) for name in names]
         if names == self.label_names:
             return self
-        if set(names) != set(self.label_names):
+        if set(wanted) != set(own):
             raise ParetextError(
                 f"the model's labels are {_listed(names)}, and those of {self.name} are "
                 f"{_listed(self.label_names)}: read the data with the model's label names."
             )
-        places = np.array([names.index(name) for name in self.label_names])
+        places = np.array([wanted.index(name) for name in own])
         return Dataset(self.texts, places[self.labels], names, self.name)
 
     def split(self, share: float, seed: int) -> tuple[Dataset, Dataset]:

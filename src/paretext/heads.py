@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretext.data_values import label_name
 from paretext.pretrained import Source, Weights, listed, name_outputs
 
 
@@ -23,13 +24,14 @@ def with_labels(
 
     What is new is drawn from PyTorch's generator. Raises ParetextError as `Source.weights` does.
     """
-    own = source.labels if source.is_classifier else ()
+    own = tuple(map(label_name, source.labels)) if source.is_classifier else ()
+    named = tuple(map(label_name, labels))
     found = source.weights(tokenizer, own or labels)
     drawn = found.missing | found.mismatched.keys()
     last = _last_layer(found, len(own or labels))
     if drawn:
         own = ()  # a head of which a part is missing answers nothing
-    if own == labels:
+    if own == named:
         name_outputs(found.model.config, labels)
         said = f"{source.name}: training goes on from its trained head"
         return found.model, (said, *_left_out(found))
@@ -37,10 +39,10 @@ def with_labels(
     if source.is_classifier or not last <= drawn:
         drawn |= last
         model = _redrawn(model, labels, drawn)
-    kept = [label for label in labels if label in own]
+    kept = [label for label in named if label in own]
     if kept:
-        _copy_rows(found.model, model, last, own, labels)
-    return model, (_said(source.name, own, labels, kept, drawn), *_left_out(found))
+        _copy_rows(found.model, model, last, own, named)
+    return model, (_said(source.name, own, named, kept, drawn), *_left_out(found))
 
 
 def _last_layer(found: Weights, outputs: int) -> frozenset[str]:
