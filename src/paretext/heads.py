@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretext.checkpoint import Weights, listed
 from paretext.data_values import label_name
-from paretext.pretrained import Source, Weights, listed, name_outputs
+from paretext.pretrained import Source, name_outputs
 
 
 def with_labels(
