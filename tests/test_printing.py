@@ -377,3 +377,24 @@ def test_any_terminal_shows_the_table(settings: dict[str, str]) -> None:
     assert b"its value" in plain
     if "NO_COLOR" in settings or "TERM" in settings:
         assert not re.search(rb"\x1b\[[0-9;]*3[0-7]m", seen)
+
+
+@pytest.mark.parametrize(
+    ("written", "status", "said"),
+    [
+        ("{", 2, "config.json is no JSON"),
+        ("[" * 100_000, 2, "config.json is no JSON"),
+        ("[]", 2, "config.json holds no names"),
+        ('{"architectures": 5, "id2label": ["a"]}', 0, "unknown"),
+        ('{"architectures": [null], "id2label": {"0": {"a": "\\u001b[2J"}}}', 0, "None"),
+    ],
+)
+def test_inspect_of_a_damaged_folder(
+    printed: Any, tmp_path: Path, written: str, status: int, said: str
+) -> None:
+    (tmp_path / "config.json").write_text(written, encoding="utf-8")
+    ended = printed("utf-8", "inspect", tmp_path)
+    assert ended[0] == status, ended
+    assert said in ended[1] + ended[2]
+    assert "Traceback" not in ended[2]
+    assert not acts(ended[1] + ended[2])
