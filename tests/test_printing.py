@@ -8,11 +8,13 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import unicodedata
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,7 @@ def test_every_way_to_print_shows_text(printed: Any, monkeypatch: pytest.MonkeyP
         progress.say(HOSTILE)
         with progress.task(HOSTILE, 2) as advance:
             advance(1, note=HOSTILE)
+        warnings.warn(HOSTILE, UserWarning, stacklevel=1)
         raise RuntimeError(HOSTILE)  # a fault of ours, which may quote data too
 
     monkeypatch.setattr(cli, "app", show)
@@ -210,6 +213,32 @@ def artifact(encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifier = Classifier.from_pretrained(str(encoder("bert")), SCRIPTS[:3], max_length=24)
     export(classifier, folder, toy.dataset(20).texts, name="日本")
     return folder
+
+
+def test_a_graph_from_a_stranger_prints_nothing(
+    artifact: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime's own log, which is written by C++, names what it removes."""
+    import onnx
+
+    from paretext.artifact import Artifact
+    from paretext.files import sha256
+    from paretext.manifest import Manifest
+
+    folder = Path(shutil.copytree(artifact, tmp_path / "artifact"))
+    graph = onnx.load(folder / "model.onnx")
+    name = "unused\x1b[2J"
+    graph.graph.initializer.append(onnx.helper.make_tensor(name, onnx.TensorProto.FLOAT, [1], [1]))
+    onnx.save(graph, folder / "model.onnx")
+    manifest = Manifest.read(folder)
+    size = (folder / "model.onnx").stat().st_size
+    record = manifest.files["model.onnx"].model_copy(
+        update={"sha256": sha256(folder / "model.onnx"), "bytes": size}
+    )
+    manifest.model_copy(update={"files": {**manifest.files, "model.onnx": record}}).write(folder)
+    capfd.readouterr()
+    Artifact.load(folder).predict(["a text"])
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -101,12 +102,13 @@ for verb in (
 
 def main() -> None:
     """Run a verb; what the user can mend becomes one sentence and exit status 2."""
-    from paretext.cli.console import ConsoleSink, complain, err
+    from paretext.cli.console import ConsoleSink, complain, err, show_warning
 
     _quiet_libraries()
     _encode_everything()
     try:
-        with progress.using(ConsoleSink()):
+        with progress.using(ConsoleSink()), warnings.catch_warnings():
+            warnings.showwarning = show_warning
             app()
     except (KeyboardInterrupt, _Interrupted):
         complain("interrupted.")

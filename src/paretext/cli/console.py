@@ -168,6 +168,11 @@ def complain(sentence: str) -> None:
     err.print(f"paretext: {sentence}", soft_wrap=True)
 
 
+def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """A library's warning, which may quote data, in one line; in place of Python's own way."""
+    err.print(f"{category.__name__}: {message}", soft_wrap=True)
+
+
 def dump(value: Any) -> None:
     """JSON for machines on standard output."""
     try:
