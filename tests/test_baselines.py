@@ -135,8 +135,8 @@ def test_baselines_stand_in_one_table_with_an_encoder(
     names = ["pytorch", "parent", "int8", "tfidf", "bigru"]
     assert [row.version for row in table.rows] == names
     assert table.row("tfidf").quality.macro_f1.estimate > 0.9
-    assert not (out / "candidates" / "tfidf" / "learning-curves.png").exists()
-    assert (out / "candidates" / "bigru" / "learning-curves.png").exists()
+    assert not (out / "candidates" / "tfidf" / "learning-curves.svg").exists()
+    assert (out / "candidates" / "bigru" / "learning-curves.svg").exists()
 
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("done twice")

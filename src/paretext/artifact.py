@@ -167,6 +167,7 @@ class Artifact:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # the log prints a graph's names raw; errors are raised too
         # Exact integer sums on x86 CPUs without VNNI, where 8-bit weights would saturate.
         options.add_session_config_entry("session.x64quantprecision", "1")
         return onnxruntime.InferenceSession(

@@ -101,7 +101,7 @@ def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) 
     fitted.classifier.save(folder / "model")
     write_json(folder / "history.json", list(fitted.history))
     if len(fitted.history) > 1 or baseline is None:  # there is no curve of a single fit
-        learning_curves(fitted.history, folder / "learning-curves.png", name)
+        learning_curves(fitted.history, folder / "learning-curves.svg", name)
 
 
 def _say_truncated(classifier: Classifier, data: Data) -> None:

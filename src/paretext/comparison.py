@@ -119,8 +119,8 @@ def compare(
 ) -> Comparison:
     """Measure all versions on `data` and write the folder `out`.
 
-    It holds comparison.csv, .json and .md, confusion-VERSION.png for each version, and
-    trade-off.png. Raises ParetextError if two versions share a name, a parent is not among them,
+    It holds comparison.csv, .json and .md, confusion-VERSION.svg for each version, and
+    trade-off.svg. Raises ParetextError if two versions share a name, a parent is not among them,
     or an artifact's labels are not the data's.
     """
     _check(versions, data)
@@ -229,7 +229,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
     shown = steps.versions(comparison.rows)
     names = file_names([row.version for row in shown])
     for row, name in zip(shown, names, strict=True):
-        picture = folder / f"confusion-{name}.png"
+        picture = folder / f"confusion-{name}.svg"
         confusion(row.quality.confusion, comparison.labels, picture, row.version)
     points = [
         TradeOffPoint(
@@ -244,7 +244,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         for row in shown
     ]
     texts = comparison.data["texts"]
-    trade_off(points, folder / "trade-off.png", f"Quality on {texts:,} texts against cost")
+    trade_off(points, folder / "trade-off.svg", f"Quality on {texts:,} texts against cost")
 
 
 def file_names(versions: Sequence[str]) -> list[str]:

@@ -56,7 +56,7 @@ def _artifact(path: Path) -> dict[str, Any]:
 
 def _run(path: Path) -> dict[str, Any]:
     record = path / "parent.json"
-    parent = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    parent = _values(record) if record.is_file() else {}
     artifacts = sorted(path.glob(f"artifacts/*/{NAME}"))
     return {
         "kind": "run",
@@ -72,10 +72,21 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _classifier(path: Path) -> dict[str, Any]:
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    config = _values(path / "config.json")
+    named, labels = config.get("architectures"), config.get("id2label")
     return {
         "kind": "classifier, in PyTorch",
-        "architecture": ", ".join(config.get("architectures") or ["unknown"]),
-        "labels": list(config.get("id2label", {}).values()),
+        "architecture": ", ".join(map(str, named)) if isinstance(named, list) else "unknown",
+        "labels": list(labels.values()) if isinstance(labels, dict) else "unknown",
         "bytes in all": folder_bytes(path),
     }
+
+
+def _values(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as problem:
+        raise ParetextError(f"{path} is no JSON ({problem}); write the folder again.") from None
+    if not isinstance(values, dict):
+        raise ParetextError(f"{path} holds no names and values; write the folder again.")
+    return values

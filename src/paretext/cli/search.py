@@ -115,7 +115,7 @@ def search(
         elif found.winner is not None:
             line("It has no certificate: give --eval with texts that the search has not seen.")
         won = " and winner/" if found.winner else ""
-        line(f"Wrote {found.folder}: pareto.json, pareto.png{won}.")
+        line(f"Wrote {found.folder}: pareto.json, pareto.svg{won}.")
     if limits and found.winner is None:
         raise typer.Exit(STATUS["broken"])
     if found.certificate is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretext.report import steps
 from paretext.report.certificate import BADGES
+from paretext.report.markdown import escaped, table
 
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
@@ -148,15 +149,17 @@ def markdown(comparison: Comparison) -> str:
     return "\n\n".join(
         [
             "# Comparison",
-            f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
-            "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
-            f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved rounds, "
-            "tokenisation included.",
-            _table(COLUMNS, cells(comparison)),
-            "\n".join(f"- {sentence}" for sentence in sentences(comparison)),
+            escaped(
+                f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
+                "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
+                f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved "
+                "rounds, tokenisation included."
+            ),
+            table(COLUMNS, cells(comparison)),
+            "\n".join(f"- {escaped(sentence)}" for sentence in sentences(comparison)),
             *_certificates(comparison),
             *_step_by_step(comparison),
-            _table(
+            table(
                 ("version", "balanced accuracy", "kappa", "accuracy"),
                 [
                     (
@@ -169,7 +172,7 @@ def markdown(comparison: Comparison) -> str:
                 ],
             ),
             "F1 / recall per class:",
-            _table(
+            table(
                 ("version", *comparison.labels),
                 [
                     (
@@ -182,11 +185,13 @@ def markdown(comparison: Comparison) -> str:
                     for row in rows
                 ],
             ),
-            f"Machine: {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
-            f"{machine['threads']} of {machine['cores']} cores, {machine['system']}, Python "
-            f"{machine['python']}, "
-            + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-            + ".",
+            escaped(
+                f"Machine: {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
+                f"{machine['threads']} of {machine['cores']} cores, {machine['system']}, Python "
+                f"{machine['python']}, "
+                + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+                + "."
+            ),
             "",
         ]
     )
@@ -195,7 +200,7 @@ def markdown(comparison: Comparison) -> str:
 def _certificates(comparison: Comparison) -> list[str]:
     found = certificate_cells(comparison)
     said = "Certificates, each in its artifact (`certificate.json`, and a section of `README.md`):"
-    return [f"{said}\n\n{_table(CERTIFICATES, found)}"] if found else []
+    return [f"{said}\n\n{table(CERTIFICATES, found)}"] if found else []
 
 
 def _step_by_step(comparison: Comparison) -> list[str]:
@@ -204,17 +209,8 @@ def _step_by_step(comparison: Comparison) -> list[str]:
         row.version: steps.cells(comparison, row.version) for row in steps.versions(comparison.rows)
     }
     return [
-        f"{name}, step by step, each against the one before:\n\n{_table(steps.COLUMNS, table)}"
-        for name, table in found.items()
-        if table
+        f"{escaped(name)}, step by step, each against the one before:\n\n"
+        + table(steps.COLUMNS, rows)
+        for name, rows in found.items()
+        if rows
     ]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
-
-
-def _cell(text: str) -> str:
-    """Names may hold what would end a cell or a row."""
-    return " ".join(text.split()).replace("|", "\\|")
