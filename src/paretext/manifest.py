@@ -10,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paretext.errors import ParetextError
 from paretext.files import digest_of, files_below, sha256, write_text
+from paretext.seen import Sketch
 
 FORMAT_VERSION = 1
 NAME = "manifest.json"
 NEEDED = ("model.onnx", "tokenizer.json")
 CARD = "README.md"
 CERTIFICATE = "certificate.json"
+ENCODER = "ForSequenceClassification"
+"""How Hugging Face's classes of fine-tuned encoders end."""
 
 
 class _Record(BaseModel):
@@ -68,11 +71,24 @@ class Manifest(_Record):
     done: tuple[str, ...]
     lineage: tuple[Ancestor, ...]
     data: dict[str, str]
+    seen: Sketch | None = None
+    """Of all texts that it was made from; None in an artifact of an older version."""
     matrices: WeightCount
     operators: dict[str, int]
     agreement: Agreement
     versions: dict[str, str]
     files: dict[str, FileRecord]
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether it is a fine-tuned transformer; a baseline and a recurrent student are not."""
+        return self.architecture.endswith(ENCODER)
+
+    def shares_root(self, other: Manifest) -> bool:
+        """Whether both were made from one model: their oldest ancestors are, or are not known."""
+        if not self.lineage or not other.lineage:
+            return True
+        return self.lineage[0].digest == other.lineage[0].digest
 
     @property
     def identity(self) -> str:
@@ -81,7 +97,7 @@ class Manifest(_Record):
         A certificate and the card that shows it are about the artifact: adding them leaves its
         identity as it was, so that a certificate can name the artifact that it lies in.
         """
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude=None if self.seen else {"seen"})
         about = (CARD, CERTIFICATE)
         values["files"] = {k: v for k, v in values["files"].items() if k not in about}
         return digest_of(values)

@@ -32,6 +32,7 @@ from paretext.report.escaping import as_json, encodable, visible
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
+    from paretext.comparison import Comparison
 
 
 class _Plain(Console):
@@ -191,6 +192,7 @@ def show_comparison(folder: Path, as_json: bool) -> None:
         CERTIFICATES,
         brief_cells,
         certificate_cells,
+        notes,
         sentences,
     )
 
@@ -198,16 +200,35 @@ def show_comparison(folder: Path, as_json: bool) -> None:
         dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
         return
     comparison = Comparison.read(folder)
+    for sentence in _conclusion(folder, comparison):
+        line(sentence)
     table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
     for row in steps.versions(comparison.rows):
         if found := steps.cells(comparison, row.version):
             table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
     if certified := certificate_cells(comparison):
         table(CERTIFICATES, certified)
+    for sentence in notes(comparison):
+        line(sentence)
     for sentence in sentences(comparison):
         line(f"- {sentence}")
     line()
     line(f"Wrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+
+
+def _conclusion(folder: Path, comparison: Comparison) -> list[str]:
+    """What to make of it: a run's in the words of its page, another's as far as it goes."""
+    from paretext.report.run_gather import gather
+
+    run = folder.parent
+    if folder.name == "comparison" and (run / "artifacts").is_dir():
+        found = gather(run).conclusion
+        return [found.headline, *found.sentences]
+    standing = comparison.standing
+    if standing is None:
+        return []
+    said = [] if standing.is_good else [f"{standing.headline} {standing.remedy}"]
+    return [*said, standing.scores]
 
 
 def show_page(run: Path) -> None:

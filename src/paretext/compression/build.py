@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, write_json
 from paretext.manifest import Ancestor
 from paretext.pretrained import Source
+from paretext.seen import Sketch
+from paretext.standing import say_standing
 from paretext.training import OnEpoch
 
 CHECK_TEXTS = 128
@@ -68,6 +71,7 @@ def compress(
     origin = Ancestor(name=parent_name or parent.name, digest=folder_digest(parent))
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
+    say_standing(artifacts[0].folder, PARENT, selection)
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
         source = version.source
@@ -82,10 +86,12 @@ def compress(
     return artifacts
 
 
-def export_candidate(folder: Path, name: str, selection: Dataset, out: str | Path) -> Compressed:
+def export_candidate(
+    folder: Path, name: str, train: Dataset, selection: Dataset, out: str | Path
+) -> Compressed:
     """The float32 artifact of another trained candidate, for the comparison."""
     origin = Ancestor(name=name, digest=folder_digest(folder))
-    built = Builder(Stages(Path(out)), folder, Recipe(versions=()), selection, selection, ())
+    built = Builder(Stages(Path(out)), folder, Recipe(versions=()), train, selection, ())
     return built.artifact(name, None, folder, [origin], None)
 
 
@@ -106,6 +112,11 @@ class Builder:
     def data(self) -> dict[str, str]:
         data = {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
         return data | ({"unlabelled": digest_of(self.unlabelled)} if self.unlabelled else {})
+
+    @cached_property
+    def seen(self) -> Sketch:
+        """Of all the texts: certificates on them are refused."""
+        return Sketch.of([*self.train.texts, *self.selection.texts, *self.unlabelled])
 
     def classifier(
         self, name: str, step: Step, source: Path, lineage: list[Ancestor]
@@ -168,6 +179,7 @@ class Builder:
                 done=_done(folder),
                 lineage=lineage,
                 data=self.data,
+                seen=self.seen,
             )
 
         inputs = {

@@ -34,6 +34,7 @@ from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record
 from paretext.ngrams import NGRAMS
 from paretext.recurrent import RECURRENT
 from paretext.report.card import model_card
+from paretext.seen import Sketch
 
 TOLERANCE = 1e-4
 _LARGEST_FILE = 2**31 - 1
@@ -53,6 +54,7 @@ def export(
     done: Sequence[str] = (),
     lineage: Sequence[Ancestor] = (),
     data: dict[str, str] | None = None,
+    seen: Sketch | None = None,
 ) -> Artifact:
     """Write `classifier` as an artifact to `folder`, and load it.
 
@@ -60,8 +62,8 @@ def export(
         where a logit is above 1).
     quantization: quantise the graph after that check; how far its answers move is recorded.
     calibration: texts to measure activation ranges and sensitivity on (default: `texts`).
-    recipe, done, lineage, data: the steps so far, what they did, the ancestors and the data's
-        fingerprints; they are written into the manifest as they are.
+    recipe, done, lineage, data, seen: the steps so far, what they did, the ancestors, the data's
+        fingerprints and the sketch of their texts; they are written into the manifest as they are.
     Raises ParetextError if the graphs disagree or the architecture cannot be exported.
     """
     folder = Path(folder)
@@ -71,6 +73,7 @@ def export(
     sentences = [*done, f"graph {how}: {len(graph.graph.node)} operators"]
     reference = classifier.logits(texts)
     draft = _draft(classifier, name, recipe, lineage, data or {})
+    draft = draft.model_copy(update={"seen": seen})
     difference = _check_agreement(graph, classifier, draft, texts, reference)
     if quantization is not None:
         examples = texts if calibration is None else calibration

@@ -28,8 +28,18 @@ def headline(certificate: Certificate) -> str:
         f"{certificate.reference.name} ({_runtime(certificate)}, "
         f"{certificate.reference.digest[:12]}) on {certificate.data.texts:,} texts of "
         f"{certificate.data.name}; of {len(verdicts)} clauses {counted}; "
-        f"{certificate.flips.flipped:,} answers flipped."
+        f"{certificate.flips.flipped:,} answers flipped.{_but(certificate)}"
     )
+
+
+def _but(certificate: Certificate) -> str:
+    """What takes the worth from a verdict, whatever it is: it stands beside it everywhere."""
+    standing = certificate.standing
+    if standing is None or standing.reason is None:
+        return ""
+    forced = "" if certificate.is_held_out else "Made with --force: "
+    said = f"{forced}{standing.reason}."
+    return f" {said} It compares two models, and says nothing good of either."
 
 
 def clause_rows(certificate: Certificate) -> list[tuple[str, ...]]:
@@ -81,6 +91,13 @@ def section(certificate: Certificate) -> str:
         f"{certificate.resamples:,} stratified resamples (seed {certificate.seed}); recall's are "
         "score intervals, Holm-corrected over the classes.",
     ]
+    if certificate.standing is not None:
+        parts.append(
+            f"{certificate.standing.scores} A certificate compares two models; that neither is "
+            "worse says nothing of how good they are."
+        )
+    if certificate.seen is not None:
+        parts.append(f"{certificate.seen} were trained on.")
     if certificate.alike:
         parts.append(
             "The two gave the same probabilities for every text, to float32 rounding; the "
@@ -128,7 +145,7 @@ def _clause(clause: Clause) -> tuple[str, ...]:
         f"{_value(found.low, clause.unit)} to {_value(found.high, clause.unit)}",
         _value(clause.limit, clause.unit),
         BADGES[clause.verdict],
-        f"about {clause.texts_needed:,} texts" if clause.texts_needed else "",
+        clause.why or (f"about {clause.texts_needed:,} texts" if clause.texts_needed else ""),
     )
 
 

@@ -19,9 +19,10 @@ from paretext import progress
 from paretext.artifact import available_cores
 from paretext.benchmark import machine
 from paretext.certification.certify import require_enough
-from paretext.compression.recipe import Recipe
+from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Outline, require_encoder
 from paretext.data import Dataset
+from paretext.data_checks import require_apart
 from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
 from paretext.pretrained import Source
@@ -32,6 +33,7 @@ from paretext.search.shapes import ShapeTable
 from paretext.search.space import Space
 from paretext.search.study import Stop, Trials, open_study, turn
 from paretext.search.workshop import Workshop
+from paretext.standing import say_standing
 
 __all__ = ["Found", "Space", "search"]
 
@@ -87,6 +89,7 @@ def search(
     asked, given = Limits(limits or {}), space or Space()
     if evaluation is not None:
         require_enough(evaluation, budget_of(asked))
+        require_apart([*train.texts, *selection.texts, *unlabelled], "those trained on", evaluation)
     for clause in asked.unseen():
         progress.say(f"{clause} cannot be seen while searching; only the certificate judges it")
     inputs = {
@@ -121,7 +124,7 @@ def search(
         if "space" not in study.user_attrs:
             study.set_user_attr("space", possible(workshop, outline, asked).model_dump(mode="json"))
         workshop = replace(workshop, space=Space.model_validate(study.user_attrs["space"]))
-        workshop.reference()
+        say_standing(workshop.reference(), PARENT, selection)
     deadline = None if seconds is None else begin + seconds * (1 - _RESERVE)
     work = Trials(study, workshop, asked, out, seed, Stop(trials, deadline))
     work.run(workshop.space.presets())
