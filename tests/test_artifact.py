@@ -79,7 +79,7 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
         ({"labels": 3}, "damaged at labels"),
         ({"max_length": "long"}, "damaged at max_length"),
         ({"surprise": 1}, "damaged at surprise"),
-        ({"files": {"model.onnx": {"sha256": "x"}}}, "damaged at files.model.onnx.bytes"),
+        ({"files": {"model.onnx": {"sha256": "0" * 64}}}, "damaged at files.model.onnx.bytes"),
     ],
 )
 def test_a_manifest_that_is_not_ours(copied: Path, change: dict[str, object], message: str) -> None:
