@@ -55,7 +55,7 @@ class Artifact:
         self._sessions = Sessions(
             self.folder / MODEL, self.threads, len(manifest.labels), self._check_model
         )
-        self._model_seen = _stamp(self.folder / MODEL)
+        self._model_seen: tuple[int, ...] | None = None
 
     @classmethod
     def load(cls, folder: str | Path, threads: int | None = None) -> Artifact:
@@ -70,6 +70,7 @@ class Artifact:
             raise ParetextError(f"threads is {threads}; give at least 1.")
         folder = Path(folder)
         manifest = Manifest.read(folder)
+        seen = _stamp(folder / MODEL)
         manifest.verify(folder)
         ids = check_graph(folder / MODEL, len(manifest.labels))
         if ids is not None and manifest.pad_id >= ids:
@@ -77,7 +78,9 @@ class Artifact:
                 f"{folder / NAME} is damaged at pad_id: {manifest.pad_id} is beyond the {ids} ids "
                 "that the graph knows; export again."
             )
-        return cls._with_tokenizer(folder, manifest, threads)
+        artifact = cls._with_tokenizer(folder, manifest, threads)
+        artifact._model_seen = seen
+        return artifact
 
     @classmethod
     def _with_tokenizer(cls, folder: Path, manifest: Manifest, threads: int | None) -> Artifact:

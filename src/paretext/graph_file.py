@@ -132,7 +132,10 @@ _VALUE = {
     **{1: _bytes("name"), 2: _bytes("type"), 3: _bytes("doc_string")},
     4: _several("metadata_props"),
 }
-_TYPE = {1: _bytes("tensor_type"), 6: _bytes("denotation")}  # no sequence, map or optional one
+_TYPE = {
+    **{1: _bytes("tensor_type"), 6: _bytes("denotation")},
+    **{kind: _refused("an input or output that is no tensor") for kind in (4, 5, 7, 8, 9)},
+}
 _TENSOR_TYPE = {1: _number("elem_type"), 2: _bytes("shape")}
 _SHAPE = {1: _several("dim")}
 _DIMENSION = {1: _number("dim_value"), 2: _bytes("dim_param"), 3: _bytes("denotation")}

@@ -70,6 +70,11 @@ class Session:
                 f"{self._path} answers {answers[0].shape} where {wanted} is needed, a number for "
                 "each text and label; export the model again."
             )
+        if not np.vdot(answers[0], answers[0]) < np.inf:  # the quickest way to see them all
+            raise ParetextError(
+                f"{self._path} answers with what is no number (NaN or infinite); "
+                "export the model again."
+            )
         return answers
 
 

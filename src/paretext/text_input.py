@@ -16,6 +16,8 @@ _SHOWN = 5
 
 def iterate(texts: object) -> Iterator[Any]:
     """An iterator over texts; ParetextError if `texts` is one text, a table or no list at all."""
+    if type(texts) is list:
+        return iter(texts)
     kind = type(texts).__name__
     if isinstance(texts, str | bytes | bytearray):
         raise ParetextError(
