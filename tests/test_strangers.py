@@ -51,7 +51,18 @@ def refused(folder: Path, match: str, *, texts: tuple[str, ...] | None = None) -
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret", "/etc/hostname", "sub/model.onnx", "..", ".", "", "a\\b", "c:x", "a\0b", "x" * 300],
+    [
+        "../secret",
+        "/etc/hostname",
+        "sub/model.onnx",
+        "..",
+        ".",
+        "",
+        "a\\b",
+        "c:x",
+        "a\0b",
+        "x" * 300,
+    ],
 )
 def test_a_file_is_named_plainly(folder: Path, name: str) -> None:
     (folder.parent / "secret").write_text("secret")
@@ -145,17 +156,13 @@ def test_a_file_larger_than_it_says_is_not_read(folder: Path, monkeypatch: Any) 
 
 def loop(model: onnx.ModelProto) -> None:
     """The logits pass through a loop that never ends."""
-    condition = helper.make_tensor_value_info("on", TensorProto.BOOL, [])
+    make, boolean, number = helper.make_tensor_value_info, TensorProto.BOOL, TensorProto.FLOAT
+    copied = [("on", "go_on"), ("x", "y")]
     body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["on"], ["go_on"]),
-            helper.make_node("Identity", ["x"], ["y"]),
-        ],
+        [helper.make_node("Identity", [before], [after]) for before, after in copied],
         "body",
-        [helper.make_tensor_value_info("i", TensorProto.INT64, []), condition]
-        + [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)],
-        [helper.make_tensor_value_info("go_on", TensorProto.BOOL, [])]
-        + [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [make("i", TensorProto.INT64, []), make("on", boolean, []), make("x", number, None)],
+        [make("go_on", boolean, []), make("y", number, None)],
     )
     last = model.graph.node[-1]
     last.output[0] = "before"
@@ -404,7 +411,10 @@ def far_id(values: dict[str, Any]) -> None:
     [
         (lambda v: v.clear(), "tokenizer.json cannot be read"),
         (lambda v: v.update(model=None), "tokenizer.json cannot be read"),
-        (lambda v: v.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}), "charsmap"),
+        (
+            lambda v: v.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+            "charsmap",
+        ),
         (lambda v: v.update(normalizer={"type": "Mine"}), "tokenizer.json cannot be read"),
         (lambda v: words(v, max_input_chars_per_word=10**9), "words of up to 1,000,000,000"),
     ],

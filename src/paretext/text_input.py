@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from paretext.errors import ParetextError
 
 _SHOWN = 5
@@ -49,8 +51,8 @@ def check(texts: Sequence[object], first: int = 0) -> None:
     for place, text in enumerate(texts, first):
         if isinstance(text, str):
             continue
-        missing = text is None or type(text).__name__ in ("NAType", "NaTType") or text != text
-        if missing is True:
+        no_number = isinstance(text, float | np.floating) and bool(np.isnan(text))
+        if text is None or no_number or type(text).__name__ in ("NAType", "NaTType"):
             raise ParetextError(
                 f'texts[{place}] is missing ({text}): leave it out, or put "" in its place.'
             )
