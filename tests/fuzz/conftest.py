@@ -13,4 +13,4 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     made = Worker(tmp_path_factory.mktemp("fuzz") / "inputs")
     made.folder.mkdir()
     yield made
-    made.end()
+    made.close()

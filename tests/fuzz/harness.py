@@ -18,7 +18,6 @@ import selectors
 import struct
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ class Worker:
         (self.bait / "secret").write_bytes(b"\0" * 4096)
         self._watched = _Inotify(self.bait)
         self._process: subprocess.Popen[str] | None = None
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")
+        self._errors = (folder.parent / "errors.txt").open("w+", errors="replace")
 
     def ask(self, task: str, **about: Any) -> dict[str, Any]:
         """The answer; AssertionError if the task ended in any way that it may not."""
@@ -69,7 +68,7 @@ class Worker:
         line = process.stdout.readline() if ready else ""
         if not line:
             self.end()
-            how = f"died of {process.returncode}" if ready else f"hangs over {SECONDS} s"
+            how = f"died with status {process.returncode}" if ready else f"hangs over {SECONDS} s"
             raise AssertionError(f"{how}\n{self._tail()}")
         answer: dict[str, Any] = json.loads(line)
         assert answer["ended"] != "raised", answer["said"]
@@ -86,6 +85,10 @@ class Worker:
             self._process.kill()
             self._process.communicate()
             self._process = None
+
+    def close(self) -> None:
+        self.end()
+        self._errors.close()
 
     def _begun(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:

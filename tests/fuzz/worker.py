@@ -9,6 +9,7 @@ opened; and how much memory it took at its peak.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import os
@@ -16,12 +17,14 @@ import re
 import resource
 import sys
 import sysconfig
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import toy
 
 from paretext import progress
 from paretext.artifact import Artifact
@@ -54,11 +57,11 @@ def artifact(task: Answer) -> Answer:
 def table(task: Answer) -> Answer:
     """Read as rows, as labelled data, and answered; how many rows there were each time.
 
-    The first sentence is kept; what can be read in one way need not be readable in another.
+    What cannot be read in one way may be readable in another: each has its own sentence.
     """
     path, found = Path(task["path"]), Answer()
     steps: dict[str, Callable[[], Answer]] = {
-        "rows": lambda: {"rows": sum(1 for _ in read_rows(path))},
+        "read": lambda: {"read": sum(1 for _ in read_rows(path))},
         "predicted": lambda: _predicted(task, path),
         "labelled": lambda: _labelled(path),
     }
@@ -66,7 +69,7 @@ def table(task: Answer) -> Answer:
         try:
             found |= step()
         except ParetextError as error:
-            found[f"{name}_refused"] = str(error)
+            found.setdefault("sentences", {})[name] = str(error)
     return found
 
 
@@ -74,20 +77,33 @@ def _predicted(task: Answer, path: Path) -> Answer:
     target = path.with_name(f"answers{task['target']}")
     target.unlink(missing_ok=True)
     said = predict_file(_loaded(task["artifact"]), path, target)
-    kept = [{k: v for k, v in row.items() if k in ("text", "label")} for row in read_rows(target)]
-    return {"predicted": said["rows"], "written": len(kept), "kept": kept}
+    rows = list(read_rows(target))
+    return {
+        "predicted": said["rows"],
+        "written": len(rows),
+        "answered": sum(row.get("predicted_label") in toy.LABELS for row in rows),
+        "unanswered": sum(said.get("unanswered", {}).values()),
+        "texts": [row.get("text") for row in rows],
+    }
+
+
+class _Said(progress.LogSink):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def _labelled(path: Path) -> Answer:
-    said: list[str] = []
-    progress.say, before = said.append, progress.say
-    for module in list(sys.modules.values()):  # those that have imported it by name
-        if getattr(module, "say", None) is before:
-            module.say = said.append  # type: ignore[attr-defined]
-    data = Dataset.read(path, on_bad_row="skip")
-    lines = [re.search(r"left out ([\d,]+) of ([\d,]+) rows", line) for line in said]
-    left = [[int(each.replace(",", "")) for each in line.groups()] for line in lines if line]
-    return {"labelled": len(data.texts), "left_out": left[0] if left else None}
+    """How many rows became data, and how many were said to be left out."""
+    said = _Said()
+    with progress.using(said):
+        data = Dataset.read(path, on_bad_row="skip")
+    left = re.search(r"left out ([\d,]+) of ", " ".join(said.lines))
+    return {"labelled": len(data.texts), "left_out": int(left[1].replace(",", "")) if left else 0}
 
 
 def model(task: Answer) -> Answer:
@@ -103,6 +119,27 @@ def model(task: Answer) -> Answer:
     return {"labels": list(loaded.label_names)}
 
 
+def misbehave(task: Answer) -> Answer:
+    """What no task may do; `test_harness.py` sees that it is noticed."""
+    bait = Path(task["bait"])
+    how: dict[str, Callable[[], object]] = {
+        "raises": lambda: [][1],
+        "opens": lambda: open("/etc/hostname", "rb").close(),
+        "opens unseen": lambda: ctypes.CDLL(None).fopen(os.fsencode(bait), b"r"),
+        "hangs": lambda: time.sleep(60),
+        "dies": lambda: ctypes.string_at(0),
+        "eats": lambda: bytearray(b"x") * (2200 << 20),
+        "rambles": lambda: _refuse("a line\nand another."),
+        "starts": lambda: os.system("true"),
+    }
+    how[task["how"]]()
+    return {}
+
+
+def _refuse(sentence: str) -> None:
+    raise ParetextError(sentence)
+
+
 _artifacts: dict[str, Artifact] = {}
 
 
@@ -110,7 +147,7 @@ def _loaded(folder: str) -> Artifact:
     return _artifacts.setdefault(folder, Artifact.load(folder, threads=1))
 
 
-TASKS = {"artifact": artifact, "table": table, "model": model}
+TASKS = {"artifact": artifact, "table": table, "model": model, "misbehave": misbehave}
 
 
 class _Watch:
