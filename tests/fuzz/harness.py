@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, MEGABYTES = 20, 2048
+_BEGIN = 120  # to begin a process takes seconds, and more on a busy machine
 INPUTS = int(os.environ.get("PARETEXT_FUZZ", "500"))
 
 _AT_RANDOM = "PARETEXT_FUZZ" in os.environ
@@ -54,23 +55,20 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
         self._errors = (folder.parent / "errors.txt").open("w+", errors="replace")
 
-    def ask(self, task: str, **about: Any) -> dict[str, Any]:
-        """The answer; AssertionError if the task ended in any way that it may not."""
-        process = self._begun()
-        assert process.stdin is not None
-        assert process.stdout is not None
+    def ask(self, task: str, warm: Path | None = None, **about: Any) -> dict[str, Any]:
+        """The answer; AssertionError if the task ended in any way that it may not.
+
+        warm: what a new process is given first: a folder that is in order.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self._begin()
+            self._warm = False
+            self._exchange({"task": "nothing", "allowed": []}, _BEGIN)
+        if warm and not self._warm:  # to import PyTorch and transformers is no part of any task
+            self._exchange({"task": task, "allowed": ["/"], **about, "folder": warm}, _BEGIN)
+            self._warm = True
         about = {"task": task, "allowed": [str(self.folder.resolve())], **about}
-        process.stdin.write(json.dumps(about, default=str) + "\n")
-        process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            ready = selector.select(timeout=SECONDS)
-        line = process.stdout.readline() if ready else ""
-        if not line:
-            self.end()
-            how = f"died with status {process.returncode}" if ready else f"hangs over {SECONDS} s"
-            raise AssertionError(f"{how}\n{self._tail()}")
-        answer: dict[str, Any] = json.loads(line)
+        answer = self._exchange(about, SECONDS)
         assert answer["ended"] != "raised", answer["said"]
         assert answer["megabytes"] < MEGABYTES, answer
         assert not answer["opened"], answer
@@ -90,20 +88,36 @@ class Worker:
         self.end()
         self._errors.close()
 
-    def _begun(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
-            self._errors.truncate(0)
-            clean = {k: v for k, v in os.environ.items() if k != "RUST_BACKTRACE"}
-            paths = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
-            self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("worker.py"))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                text=True,
-                env={**clean, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-            )
-        return self._process
+    def _begin(self) -> None:
+        self._errors.truncate(0)
+        clean = {k: v for k, v in os.environ.items() if k != "RUST_BACKTRACE"}
+        paths = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("worker.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**clean, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        )
+
+    def _exchange(self, about: dict[str, Any], seconds: int) -> dict[str, Any]:
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(about, default=str) + "\n")
+        process.stdin.flush()
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            ready = selector.select(timeout=seconds)
+        line = process.stdout.readline() if ready else ""
+        if not line:
+            self.end()
+            how = f"died with status {process.returncode}" if ready else f"hangs over {seconds} s"
+            raise AssertionError(f"{how}\n{self._tail()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def _tail(self) -> str:
         self._errors.seek(0)

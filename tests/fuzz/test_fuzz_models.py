@@ -45,9 +45,8 @@ def opened(
             (folder / name).unlink(missing_ok=True)
             if content is not None:
                 (folder / name).write_bytes(content)
-        return worker.ask(
-            "model", folder=folder, texts=TEXTS, labels=toy.LABELS, trained=which == 0
-        )
+        about = {"texts": TEXTS, "labels": toy.LABELS, "trained": which == 0}
+        return worker.ask("model", folders[which], folder=folder, **about)
 
     ask.folders = folders  # type: ignore[attr-defined]
     return ask
