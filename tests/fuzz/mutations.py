@@ -26,7 +26,7 @@ hostile = st.one_of(
     st.floats(),
     st.text(max_size=20),
     st.recursive(st.integers() | st.text(max_size=5), st.lists, max_leaves=5),
-    st.integers(1, 100).map(lambda depth: json.loads("[" * depth + "]" * depth)),
+    st.integers(1, 40).map(lambda depth: json.loads("[" * depth + "]" * depth)),
 )
 
 
