@@ -82,7 +82,7 @@ def changed_json(draw: Draw, value: Any) -> Any:
             parent = parent[key]
         kind = draw(st.sampled_from(["set", "set", "set", "delete", "rename", "swap", "grow"]))
         if kind == "set":
-            parent[last] = draw(hostile)
+            parent[last] = copy.deepcopy(draw(hostile))
         elif kind == "delete":
             del parent[last]
         elif kind == "rename" and isinstance(parent, dict):
@@ -95,7 +95,9 @@ def changed_json(draw: Draw, value: Any) -> Any:
         elif kind == "grow" and isinstance(parent, list):
             parent.extend(copy.deepcopy(parent) * draw(st.integers(1, 3)))
         elif kind == "grow":
-            parent[draw(st.text(max_size=8) | st.sampled_from(OUTSIDE))] = draw(hostile)
+            parent[draw(st.text(max_size=8) | st.sampled_from(OUTSIDE))] = copy.deepcopy(
+                draw(hostile)
+            )
     return made
 
 
