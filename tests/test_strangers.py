@@ -35,12 +35,16 @@ def table(model: onnx.ModelProto) -> onnx.TensorProto:
     return next(t for t in model.graph.initializer if t.name == "embeddings.words")
 
 
+def opened(folder: Path, texts: tuple[str, ...] | None) -> None:
+    artifact = Artifact.load(folder, threads=1)
+    if texts is not None:
+        artifact.predict(texts)
+
+
 def refused(folder: Path, match: str, *, texts: tuple[str, ...] | None = None) -> None:
     """Loading (and, if there are texts, predicting them) ends in one sentence."""
     with pytest.raises(ParetextError, match=match) as caught:
-        artifact = Artifact.load(folder, threads=1)
-        if texts is not None:
-            artifact.predict(texts)
+        opened(folder, texts)
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith((".", ")."))
     assert len(str(caught.value)) < 1000
@@ -101,6 +105,7 @@ def test_a_certificate_that_is_not_listed(folder: Path) -> None:
         ({"labels": ["a", "b", "a"]}, "labels: two labels are 'a'"),
         ({"labels": ["a", " ", "b"]}, "labels: a label is ' '"),
         ({"labels": ["a", "", "b"]}, "labels"),
+        ({"labels": ["a", "a\0", "b"]}, r"labels: a label is 'a\\x00'"),
         ({"labels": ["a"]}, "labels"),
         ({"labels": [f"{i}" for i in range(100_001)]}, "labels"),
         ({"labels": ["a", "b", "c", "d"]}, "answers with 3 numbers a text for 4 labels"),

@@ -100,8 +100,9 @@ class Manifest(_Record):
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if blank := [label for label in labels if not label.strip()]:
-            raise ValueError(f"a label is {blank[0]!r}, and a label has a name")
+        # NumPy drops a NUL at the end of a text, so that "a\\0" would be answered as "a"
+        if bad := [label for label in labels if not label.strip() or "\0" in label]:
+            raise ValueError(f"a label is {_shown(bad[0])}, which is no name")
         if len(set(labels)) < len(labels):
             twice = next(label for label, count in Counter(labels).items() if count > 1)
             raise ValueError(f"two labels are {_shown(twice)}, and names tell labels apart")
