@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test fuzz lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: $(READY) ## check style, formatting and types
 
 test: lint ## check style and types, then run every test, slow ones too
 	$(BIN)/pytest
+
+fuzz: $(READY) ## open 10,000 changed artifacts, tables and model folders, in about 10 minutes
+	PARETEXT_FUZZ=10000 $(BIN)/pytest tests/fuzz --timeout 3600
 
 format: $(READY) ## mend style and formatting in place
 	$(BIN)/ruff check --fix .
