@@ -60,7 +60,7 @@ class Classifier:
         for sentence in sentences:
             progress.say(sentence)
         tokenizer.model_max_length = max_length
-        return cls(model, tokenizer, tuple(label_names), max_length)
+        return cls(model, tokenizer, tuple(label_names), max_length)._asked(name)
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -75,7 +75,31 @@ class Classifier:
         found = source.weights(tokenizer)
         found.require_head()
         longest = min(tokenizer.model_max_length, longest_input(source.config))
-        return cls(found.model, tokenizer, source.labels, longest)
+        return cls(found.model, tokenizer, source.labels, int(longest))._asked(source.name)
+
+    def _asked(self, name: str) -> Classifier:
+        """This one, if it gives a text an answer from tokens and their mask alone."""
+        kind = type(self.model).__name__
+        least = 1 + self.tokenizer.num_special_tokens_to_add()
+        if self.max_length < least:
+            raise ParetextError(
+                f"{name} would read {self.max_length} tokens of a text, and {least} are the least "
+                "that hold a word; give a larger --max-length."
+            )
+        try:
+            answer = self.logits(["one text"])
+        except Exception as error:  # whatever the network raises
+            raise ParetextError(
+                f"{name} ({kind}) gives no answer from tokens and their mask alone "
+                f"({first_line(error)}); {_OTHERS}."
+            ) from None
+        if answer.shape != (1, len(self.label_names)) or not np.isfinite(answer).all():
+            raise ParetextError(
+                f"{name} ({kind}) answers a text with {answer.ravel()[:3].tolist()} of shape "
+                f"{answer.shape}, and one finite number for each of its {len(self.label_names)} "
+                "labels is needed; get the model again."
+            )
+        return self
 
     def save(self, folder: str | Path) -> None:
         self.model.save_pretrained(folder)
@@ -141,23 +165,14 @@ def source_digest(name: str) -> str:
 def check_trainable(name: str, label_names: Sequence[str], max_length: int) -> None:
     """ParetextError now, before any training, for what `Classifier.from_pretrained` will refuse.
 
-    Also for a network whose answers are of no use: that needs more than tokens and their mask, or
-    answers a text otherwise with other texts beside it.
+    Also for a network that answers a text otherwise with other texts beside it.
     """
-    source = Source.open(name)
-    source.check_length(max_length)
-    tokenizer = source.tokenizer()
-    model, _ = with_labels(source, tokenizer, tuple(label_names))
-    kind, classifier = type(model).__name__, Classifier(model, tokenizer, (), max_length)
+    with progress.using(progress.Silent()):
+        classifier = Classifier.from_pretrained(name, label_names, max_length)
     texts = ("one", "a text of some more words, so that the other one is padded beside it")
-    try:
-        alone = np.concatenate([classifier.logits([text]) for text in texts])
-        together = classifier.logits(texts)
-    except Exception as error:  # whatever the network raises
-        raise ParetextError(
-            f"{name} ({kind}) gives no answer from tokens and their mask alone "
-            f"({first_line(error)}); {_OTHERS}."
-        ) from None
+    alone = np.concatenate([classifier.logits([text]) for text in texts])
+    together = classifier.logits(texts)
+    kind = type(classifier.model).__name__
     if not np.abs(together - alone).max() <= _SAME * max(1.0, float(np.abs(alone).max())):
         raise ParetextError(
             f"{name} ({kind}) answers a text otherwise beside a longer one, since it reads the "

@@ -11,7 +11,8 @@ are read by PyTorch's restricted reader (`weights_only`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -37,6 +39,22 @@ _POSITIONS_AFTER_PADDING = (
     *("markuplm", "esm"),
 )
 """Model types that count positions from padding_idx + 1, as fairseq does."""
+
+
+_LARGEST, _MOST_LAYERS = 2**31 - 1, 1000
+"""Numbers above these stand in damaged configs: a network of a billion layers is never built."""
+
+
+class _Read(BaseModel):
+    """The values of config.json that are read here; transformers checks those of a network."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    model_type: str | None = None
+    architectures: list[str] | None = None
+    problem_type: str | None = None
+    pad_token_id: int | None = None
+    num_labels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,16 +76,13 @@ class Source:
         was loaded before is still in the cache).
         """
         local = Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
-        try:
+        with _refusing(name):
             values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
+            _check_values(name, values)
             labels = _labels(name, values)
             config = AutoConfig.from_pretrained(
                 name, local_files_only=local, trust_remote_code=False
             )
-        except ParetextError:
-            raise
-        except Exception as error:  # a damaged config raises many kinds
-            raise _not_a_model(name, error) from None
         if values.get("quantization_config") is not None:
             raise ParetextError(
                 f"{name} is quantised already (its config has a quantization_config), and "
@@ -122,14 +137,15 @@ class Source:
 
     def tokenizer(self) -> Any:
         """Its fast tokenizer, with padding on the right."""
-        try:
+        with _refusing(self.name, "its tokenizer cannot be loaded, "):
             found = AutoTokenizer.from_pretrained(
                 self.name, local_files_only=self.local, trust_remote_code=False
             )
-        except Exception as error:  # a damaged file raises many kinds, some of them plain Exception
-            problem = ValueError(f"its tokenizer cannot be loaded, {type(error).__name__}: {error}")
-            raise _not_a_model(self.name, problem) from None
-        if set(found.get_vocab()) <= set(found.all_special_tokens):
+            longest, known = found.model_max_length, set(found.get_vocab())
+            if not isinstance(longest, int | float) or not longest >= 1:
+                raise ValueError(f"model_max_length is {longest!r}, which is no length")
+            found("a text", truncation=True, max_length=8)
+        if known <= set(found.all_special_tokens):
             # Without its files transformers makes a tokenizer that knows no word.
             raise _not_a_model(self.name, ValueError("its tokenizer's files are missing"))
         if not getattr(found, "is_fast", False):
@@ -170,7 +186,7 @@ class Source:
             config.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
-        try:
+        with _refusing(self.name):
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 self.name,
                 config=config,
@@ -181,8 +197,6 @@ class Source:
                 ignore_mismatched_sizes=True,  # reported, and refused by name below
                 output_loading_info=True,
             )
-        except Exception as error:  # safetensors, pickle, torch and transformers raise their own
-            raise _not_a_model(self.name, error) from None
         found = Weights(
             self.name,
             model.eval(),
@@ -218,6 +232,43 @@ def name_outputs(config: Any, labels: Sequence[str]) -> None:
     config.problem_type = None
 
 
+@contextlib.contextmanager
+def _refusing(name: str, what: str = "") -> Iterator[None]:
+    """Whatever the libraries raise over a folder's files, as one sentence.
+
+    transformers, safetensors, pickle and torch raise kinds of their own, tokenizers plain Exception
+    and, from Rust, panics that are none.
+    """
+    try:
+        yield
+    except ParetextError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = f"{what}{type(error).__name__}: {error}" if what else str(error)
+        raise _not_a_model(name, ValueError(reason or type(error).__name__)) from None
+
+
+def _check_values(name: str, values: dict[str, Any]) -> None:
+    """ParetextError for values of config.json that no model has, before one is built of them."""
+    try:
+        _Read.model_validate(values)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise ParetextError(
+            f"the config.json of {name} has {key} = {_short(values[key])}, which is no value for "
+            "it; get the model again."
+        ) from None
+    for key, value in values.items():
+        large = _MOST_LAYERS if "layers" in key or key == "n_layer" else _LARGEST
+        if isinstance(value, int) and abs(value) > large:
+            raise ParetextError(
+                f"the config.json of {name} has {key} = {_short(value)}, and at most {large:,} "
+                "can be true; get the model again."
+            )
+
+
 def _hub_answers(name: str) -> bool:
     try:
         HfApi().model_info(name, timeout=10)
@@ -248,16 +299,15 @@ def _labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
         raise _bad_labels(name, f"label {blank[0]} has no name")
     labels = tuple(map(str, labels))
     if twice := [label for label in labels if labels.count(label) > 1]:
-        raise _bad_labels(name, f"the label name {twice[0]!r} stands twice")
+        raise _bad_labels(name, f"the label name {_short(twice[0])} stands twice")
     if count is not None and count != len(labels):
         raise _bad_labels(name, f"num_labels is {count}, and id2label has {len(labels)} names")
     back = values.get("label2id")
     named = {label: index for index, label in enumerate(labels)}
     if isinstance(back, dict) and set(back) == set(named) and back != named:
         wrong = next(label for label in labels if back[label] != named[label])
-        raise _bad_labels(
-            name, f"id2label says that {named[wrong]} is {wrong!r}, and label2id says {back[wrong]}"
-        )
+        told = f"id2label says that {named[wrong]} is {_short(wrong)}"
+        raise _bad_labels(name, f"{told}, and label2id says {_short(back[wrong])}")
     return labels
 
 
@@ -288,6 +338,11 @@ def _not_a_model(name: str, error: Exception) -> ParetextError:
         f"the model {name!r} is not a local folder and could not be had from the Hugging Face hub "
         f"({reason}); check the name and the network, or give a local folder."
     )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def first_line(error: Exception) -> str:

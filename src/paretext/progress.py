@@ -39,6 +39,17 @@ class LogSink:
         logger.info("%s: done", visible(label))
 
 
+class Silent:
+    """For work that is done only to see whether it can be: nothing is told."""
+
+    def say(self, message: str) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        yield lambda n=1, note="": None
+
+
 _sink: ContextVar[Sink] = ContextVar("paretext_progress", default=LogSink())
 
 
