@@ -20,6 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -89,14 +90,29 @@ class Classifier:
         return replace(self, model=copy.deepcopy(self.model))
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
-        """input_ids and attention_mask of each text, cut at max_length, not padded."""
-        encoded = self.tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=self.max_length,
-            return_token_type_ids=False,
-        )
-        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+        """input_ids and attention_mask of each text, cut at max_length, not padded.
+
+        A text without any token (an empty one, where the tokenizer adds no special tokens) is read
+        as one padding token, as `artifact.token_ids` has it.
+        """
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)
+        ids = [row or [self.pad_id] for row in encoded["input_ids"]]
+        return {"input_ids": ids, "attention_mask": [[1] * len(row) for row in ids]}
+
+    def pad(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """input_ids and attention_mask (batch, sequence) of these rows, padded on the right."""
+        rows = [torch.tensor(row) for row in ids]
+        masks = [torch.ones_like(row) for row in rows]
+        stack = nn.utils.rnn.pad_sequence
+        return {
+            "input_ids": stack(rows, batch_first=True, padding_value=self.pad_id),
+            "attention_mask": stack(masks, batch_first=True),
+        }
+
+    @property
+    def pad_id(self) -> int:
+        """The padding token's id; 0 where there is none, as nothing reads what is masked."""
+        return int(self.tokenizer.pad_token_id or 0)
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than max_length, so that their ends are cut."""
@@ -112,15 +128,21 @@ class Classifier:
         self.model.eval()
         parts = []
         for start in range(0, len(texts), batch_size):
+            some = list(texts[start : start + batch_size])
             batch = self.tokenizer(
-                list(texts[start : start + batch_size]),
+                some,
                 truncation=True,
                 max_length=self.max_length,
                 padding=True,
-                return_token_type_ids=False,
+                padding_side="right",
+                return_attention_mask=True,
+                return_token_type_ids=False,  # all 0 (`check_reading`), as if they were not given
                 return_tensors="pt",
-            ).to(self.model.device)
-            parts.append(self.model(**batch).logits.float().cpu().numpy())
+            )
+            if not batch["attention_mask"].any(1).all():  # a text without any token
+                batch = self.pad(self.tokenize(some)["input_ids"])
+            inputs = {name: values.to(self.model.device) for name, values in batch.items()}
+            parts.append(self.model(**inputs).logits.float().cpu().numpy())
         return np.concatenate(parts)
 
     def predict_proba(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float32]:

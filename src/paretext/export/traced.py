@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from paretext.errors import ParetextError
-from paretext.export.graph import OPSET_TRACED
+from paretext.export.graph import OPSET_TRACED, OTHERS, checked
 
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -60,8 +60,7 @@ def trace_graph(model: Any) -> onnx.ModelProto:
     except Exception as error:  # the exporter raises many kinds
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ParetextError(
-            f"PyTorch cannot export {type(model).__name__} to ONNX ({reason}); "
-            "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model."
+            f"PyTorch cannot export {type(model).__name__} to ONNX ({reason}); {OTHERS}."
         ) from None
     if program is None:
         raise ParetextError(f"PyTorch's exporter gave no graph for {type(model).__name__}.")
@@ -104,7 +103,7 @@ def plain_products(model: onnx.ModelProto) -> onnx.ModelProto:
         for name, array in stored.items()
         if name in read
     )
-    return plain
+    return checked(plain)
 
 
 def _content(array: NDArray[Any]) -> tuple[Any, ...]:

@@ -1,0 +1,56 @@
+"""Whether a network can read what its tokenizer gives it.
+
+A network of ours is given ids and a mask, padded on the right: in training, in PyTorch and in the
+artifact alike. What a tokenizer would give beyond that, or what a network would do otherwise
+with it, is refused here, before anything is trained or written, and not left out in silence.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from paretext.errors import ParetextError
+
+
+def check_tokenizer(model: Any, tokenizer: Any) -> None:
+    """ParetextError unless `model` can read all that `tokenizer`, of transformers, gives it."""
+    kind = type(model).__name__
+    known = inspect.signature(model.forward).parameters
+    if "attention_mask" not in known:
+        raise ParetextError(
+            f"{kind} takes no attention mask, so its answers would depend on the padding; "
+            "use a model that takes one."
+        )
+    if dropout := getattr(tokenizer.backend_tokenizer.model, "dropout", None):
+        raise ParetextError(
+            f"the tokenizer leaves out merges at random (dropout {dropout:g} in tokenizer.json), "
+            'so a text would be read otherwise each time; set "dropout" to null there.'
+        )
+    given = tokenizer("a", return_token_type_ids=True)
+    types = given["token_type_ids"]
+    reads_types = {"token_type_ids"} <= {*tokenizer.model_input_names} & {*known}
+    if reads_types and any(types):
+        raise ParetextError(
+            f"the tokenizer gives {kind} token types other than 0 ({max(types)}), and paretext's "
+            "models read none; set them to 0 in tokenizer.json's post_processor and train again, "
+            "or use another model."
+        )
+    ids = tokenizer.get_vocab()
+    largest = max([*ids.values(), *given["input_ids"]])
+    rows = _table_rows(model)
+    if largest >= rows:
+        token = next((name for name, index in ids.items() if index == largest), None)
+        raise ParetextError(
+            f"the tokenizer knows the token {token!r} with the id {largest}, and the embedding "
+            f"table of {kind} has {rows} rows; call model.resize_token_embeddings({largest + 1}) "
+            "and train again, or take the token out of the tokenizer."
+        )
+
+
+def _table_rows(model: Any) -> int:
+    """How many ids the network can look up."""
+    try:
+        return int(model.get_input_embeddings().num_embeddings)
+    except (NotImplementedError, AttributeError):  # our own classes, of transformers' general one
+        return int(model.config.vocab_size)
