@@ -17,7 +17,7 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
     """ParetextError unless `model` can read all that `tokenizer`, of transformers, gives it."""
     kind = type(model).__name__
     known = inspect.signature(model.forward).parameters
-    if "attention_mask" not in known:
+    if "input_ids" in known and "attention_mask" not in known:
         raise ParetextError(
             f"{kind} takes no attention mask, so its answers would depend on the padding; "
             "use a model that takes one."

@@ -17,6 +17,7 @@ things are left out because nothing reads them:
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ POSITIONS = "embeddings.positions"
 LARGEST_FILE = 2**31 - 1
 OTHERS = "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model"
 """What to do where another architecture cannot be exported."""
+_REASON = 200
 
 
 class GraphWriter:
@@ -142,12 +144,20 @@ def checked(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        reason = " ".join(str(error).split()).removesuffix(".")
         raise ParetextError(
-            f"the graph that was made is not valid ({reason}), so nothing was written; "
+            f"the graph that was made is not valid ({first_line(error)}), so nothing was written; "
             "leave the quantisation out, or use another model."
         ) from None
     return model
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, to stand inside a sentence: the first line of what caused
+    it at first, without colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
+    return lines[0].rstrip(".: ")[:_REASON] if lines else type(error).__name__
 
 
 def _embed(w: GraphWriter, encoder: Encoder) -> str:
