@@ -6,6 +6,7 @@ The reference is transformers alone, from the folder: AutoTokenizer, AutoModel, 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,6 @@ from paretext.training import TrainingSettings, fit
 
 LABELS = ("anger", "joy", "sadness")
 LONGEST = 24
-ARCHITECTURES = ("bert", "roberta", "electra", "distilbert")
 NAMES = {"bert": ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]")}
 NAMES |= {"roberta": ("<s>", "</s>", "<pad>", "<unk>", "<mask>")}
 
@@ -60,8 +60,8 @@ def texts_for(architecture: str) -> list[str]:
         f"{pad} " * 60,
         "i am joyful joyfuly joyful, JOYFUL and  <new>  <new>x",
         "caf\u00e9 cafe\u0301 \u4f60\u597d \U0001f602\U0001f44d\U0001f3fd",
-        "sad " * 24_000 + "happy",
-        "a" * 100_000,
+        "sad " * 25_000 + "happy",
+        "a" * 5_000,
         *lengths,
     ]
 
@@ -144,8 +144,13 @@ def by_transformers(folder: Path, texts: list[str]) -> NDArray[np.float32]:
     return np.array(rows)
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("architecture", "setting"),
+    [
+        *itertools.product(("bert", "roberta"), SETTINGS),
+        *itertools.product(("electra", "distilbert"), ("plain", "both", "no special tokens")),
+    ],
+)
 def test_every_route_reads_a_text_as_transformers_does(
     architecture: str, setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +295,22 @@ def test_a_network_without_a_mask(tmp_path: Path) -> None:
     assert "FNetForSequenceClassification takes no attention mask" in refused(
         other, tmp_path / "artifact"
     )
+
+
+@pytest.mark.parametrize("kind", ["XLNet", "ConvBert"])
+def test_a_network_that_padding_disturbs(kind: str, tmp_path: Path) -> None:
+    classifier = Classifier.load(make("bert", "plain", tmp_path / "model"))
+    config = getattr(transformers, f"{kind}Config")(
+        **tiny.SHAPE,
+        **({"d_model": 32, "n_layer": 2, "n_head": 4} if kind == "XLNet" else {}),
+        embedding_size=32,
+        vocab_size=len(classifier.tokenizer),
+        num_labels=len(LABELS),
+    )
+    model = getattr(transformers, f"{kind}ForSequenceClassification")(config).eval()
+    other = Classifier(model, classifier.tokenizer, LABELS, LONGEST)
+    said = refused(other, tmp_path / "artifact")
+    assert f"{kind}ForSequenceClassification answers a text in another way" in said
 
 
 # The agreement check sees it by itself --------------------------------------------------------

@@ -195,11 +195,11 @@ class CompactClassifier(PreTrainedModel):
 
     def _positions(self, input_ids: torch.Tensor) -> torch.Tensor:
         """The embedding of each token's position, (sequence, width) or one for each text."""
+        table = self.positions.weight  # which no rounding touches (`quantization_aware`)
         if not self.config.skips_padding:
-            return self.positions.weight[: input_ids.shape[1]]
+            return table[: input_ids.shape[1]]
         counted = (input_ids != self.config.pad_token_id).int()
-        found: torch.Tensor = self.positions(counted.cumsum(1) * counted)
-        return found
+        return nn.functional.embedding(counted.cumsum(1) * counted, table)
 
     def encode(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> list[torch.Tensor]:
         """The embeddings, each layer's output, and last the pooled (batch, width)."""

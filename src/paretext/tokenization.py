@@ -10,11 +10,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from paretext.errors import ParetextError
+import torch
+
+from paretext.errors import ParetextError, first_line
+
+_ROUNDING = 1e-4
+_OTHERS = "use another model, such as a BERT or a RoBERTa"
 
 
 def check_tokenizer(model: Any, tokenizer: Any) -> None:
-    """ParetextError unless `model` can read all that `tokenizer`, of transformers, gives it."""
+    """ParetextError unless `model` can read all that `tokenizer`, of transformers, gives it.
+
+    The last look costs two answers to a text of one letter.
+    """
     kind = type(model).__name__
     known = inspect.signature(model.forward).parameters
     if "input_ids" in known and "attention_mask" not in known:
@@ -45,6 +53,35 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
             f"the tokenizer knows the token {token!r} with the id {largest}, and the embedding "
             f"table of {kind} has {rows} rows; call model.resize_token_embeddings({largest + 1}) "
             "and train again, or take the token out of the tokenizer."
+        )
+    _check_padding(model, given["input_ids"] or [0], int(tokenizer.pad_token_id or 0))
+
+
+@torch.inference_mode()
+def _check_padding(model: Any, ids: list[int], pad_id: int) -> None:
+    """ParetextError if one padded token more changes the answer, as where the head reads the last
+    token (XLNet) or a convolution reads over the mask (ConvBERT, MobileBERT)."""
+    kind, training, mask = type(model).__name__, model.training, [1] * len(ids)
+    model.eval()
+    try:
+        alone, padded = (
+            model(
+                input_ids=torch.tensor([read], device=model.device),
+                attention_mask=torch.tensor([present], device=model.device),
+            ).logits
+            for read, present in ((ids, mask), ([*ids, pad_id], [*mask, 0]))
+        )
+    except Exception as error:  # a network's code is anybody's
+        raise ParetextError(
+            f"{kind} cannot answer the text 'a' ({first_line(error)}); {_OTHERS}."
+        ) from None
+    finally:
+        model.train(training)
+    away = float((alone - padded).abs().max())
+    if away > _ROUNDING * max(1.0, float(alone.abs().max())):
+        raise ParetextError(
+            f"{kind} answers a text in another way where it is padded on the right (a logit "
+            f"differs by {away:.2g}), as it is beside longer ones; {_OTHERS}."
         )
 
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from paretext.artifact import Artifact
 from paretext.classifier import Classifier
-from paretext.errors import ParetextError
-from paretext.export.graph import OTHERS, first_line
+from paretext.errors import ParetextError, first_line
+from paretext.export.graph import OTHERS
 
 TOLERANCE = 1e-4
 Floats = NDArray[np.float32]

@@ -17,7 +17,6 @@ things are left out because nothing reads them:
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paretext.encoder import Attention, Encoder, FeedForward, Linear, Norm
-from paretext.errors import ParetextError
+from paretext.errors import ParetextError, first_line
 
 OPSET = 17
 OPSET_TRACED = 18
@@ -36,7 +35,6 @@ POSITIONS = "embeddings.positions"
 LARGEST_FILE = 2**31 - 1
 OTHERS = "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model"
 """What to do where another architecture cannot be exported."""
-_REASON = 200
 
 
 class GraphWriter:
@@ -75,11 +73,11 @@ class GraphWriter:
             return self.node("FastGelu", [x], name, MICROSOFT)
         return self.node({"relu": "Relu", "tanh": "Tanh"}[kind], [x], name)
 
-    def skip_norm(self, x: str, skip: str, norm: Norm, name: str) -> str:
+    def skip_norm(self, x: str, skip: str, norm: Norm, name: str, add: str = "Add") -> str:
         """LayerNorm(x + skip)."""
         gamma = self.constant(f"{name}.gamma", norm.gamma)
         beta = self.constant(f"{name}.beta", norm.beta)
-        total = self.node("Add", [x, skip], f"{name}.sum")
+        total = self.node(add, [x, skip], f"{name}.sum")
         return self.node(
             "LayerNormalization", [total, gamma, beta], name, axis=-1, epsilon=float(norm.epsilon)
         )
@@ -151,29 +149,24 @@ def checked(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def first_line(error: BaseException) -> str:
-    """What another library's error says, to stand inside a sentence: the first line of what caused
-    it at first, without colours."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
-    return lines[0].rstrip(".: ")[:_REASON] if lines else type(error).__name__
-
-
 def _embed(w: GraphWriter, encoder: Encoder) -> str:
     words = w.constant("embeddings.words", encoder.words)
     positions = w.constant(POSITIONS, encoder.positions)
     looked_up = w.node("Gather", [words, "input_ids"], "embeddings.looked_up")
+    add = "Add"
     if encoder.padding_id is None:
         length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
         used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
     else:
         counted = _counted(w, encoder.padding_id)
         used = w.node("Gather", [positions, counted], "embeddings.used_positions")
+        # ONNX Runtime would make one SkipLayerNormalization of an Add of two equal shapes and the
+        # norm, which takes 8 times as long; it does not look at a Sum.
+        add = "Sum"
     if encoder.word_factor is not None:
         factor = w.constant("embeddings.factor", encoder.word_factor)
         looked_up = w.node("MatMul", [looked_up, factor], "embeddings.words_widened")
-    x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm")
+    x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm", add)
     if encoder.projection is None:
         return x
     return w.linear(x, encoder.projection, "embeddings.projection")

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
-from paretext.errors import ParetextError
-from paretext.export.graph import OPSET_TRACED, OTHERS, checked, first_line
+from paretext.errors import ParetextError, first_line
+from paretext.export.graph import OPSET_TRACED, OTHERS, checked
 
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")
 
