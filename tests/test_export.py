@@ -404,7 +404,9 @@ def test_a_traced_graph_keeps_its_nodes_whatever_is_quantised(encoder: Encoder) 
         tables = operators(made.graph)["GatherBlockQuantized"]
         assert left == Counter(MatMul=integer, Add=len(gone), Gather=tables) - Counter()
         away = divergence(expected, calibration.log_probabilities(made))
-        assert away < 0.05 < divergence(expected, np.roll(expected, 1, axis=0)) / 4
+        # another text's answers, or those of a graph that lost a node, are far from these
+        unlike = divergence(expected, np.roll(expected, 1, axis=0))
+        assert away < unlike / (4 if quantization.embedding_bits == 4 else 20)
 
 
 def test_a_graph_for_short_texts_alone_is_refused(
