@@ -29,7 +29,7 @@ from paretext.manifest import MODEL, NAME, TOKENIZER, Manifest
 from paretext.sessions import Session, Sessions, one_line
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 GROUP_TOKENS = 192
 CHUNK_TEXTS = 4096
@@ -50,8 +50,7 @@ class Artifact:
         self.truncated = 0
         """How many of the texts predicted so far were longer than the longest input."""
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(manifest.max_length)
+        prepare(self._tokenizer, manifest.max_length, manifest.split_special_tokens)
         self._sessions = Sessions(
             self.folder / MODEL, self.threads, len(manifest.labels), self._check_model
         )
@@ -177,7 +176,7 @@ class Artifact:
         """One text, the call that somebody waits for: nothing to sort, to pad or to split."""
         encoding = self._tokenizer.encode(text)
         self.truncated += bool(encoding.overflowing)
-        ids = np.array([encoding.ids], np.int32)
+        ids = np.array([token_ids(encoding, self.manifest.pad_id)], np.int32)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         logits: NDArray[np.float32] = self._wide.run(["logits"], feed)[0]
         return logits
@@ -185,7 +184,7 @@ class Artifact:
     def _run_texts(self, texts: list[str]) -> NDArray[np.float32]:
         encodings = self._tokenizer.encode_batch_fast(texts)
         self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
-        ids = [encoding.ids for encoding in encodings]
+        ids = [token_ids(encoding, self.manifest.pad_id) for encoding in encodings]
         groups = group_by_length([len(row) for row in ids], GROUP_TOKENS, self.threads)
         if len(groups) == 1 or self._pool is None:
             session = self._wide if len(groups) == 1 else self._narrow
@@ -260,6 +259,25 @@ def _is_of_tokenizers(error: BaseException) -> bool:
     """Whether it comes out of the tokenizer: it raises plain Exception, and panics of Rust, which
     are no Exception; OverflowError is what NumPy makes of an id that no int32 holds."""
     return type(error) in (Exception, OverflowError) or type(error).__name__ == "PanicException"
+
+
+def prepare(tokenizer: Tokenizer, max_length: int, split_special_tokens: bool) -> None:
+    """Make `tokenizer` cut at `max_length`, on the side that its file says, and pad nothing.
+
+    split_special_tokens: the name of a special token inside a text is letters like any other
+        (as transformers calls it; tokenizer.json cannot say so).
+    """
+    side = (tokenizer.truncation or {}).get("direction", "right")
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length, direction=side)
+    tokenizer.encode_special_tokens = split_special_tokens
+
+
+def token_ids(encoding: Encoding, pad_id: int) -> list[int]:
+    """A text's ids. A text without any token (an empty one, where the tokenizer adds no special
+    tokens) is read as one padding token: a network has to read something."""
+    ids: list[int] = encoding.ids
+    return ids or [pad_id]
 
 
 def group_by_length(lengths: Sequence[int], tokens: int, workers: int) -> list[NDArray[np.int64]]:

@@ -120,21 +120,6 @@ class Weights:
         )
 
 
-def check_vocabulary(name: str, model: Any, tokenizer: Any) -> None:
-    """ParetextError where the tokenizer gives an id for which the word table has no row."""
-    try:
-        rows = model.get_input_embeddings().num_embeddings
-    except (NotImplementedError, AttributeError):
-        return  # no table: characters, say, or n-grams
-    vocabulary = tokenizer.get_vocab()
-    token = max(vocabulary, key=lambda each: vocabulary[each])
-    if vocabulary[token] >= rows:
-        raise ParetextError(
-            f"the tokenizer of {name} has the token {token!r} with id {vocabulary[token]}, and its "
-            f"word table has {rows} rows; call model.resize_token_embeddings and save it again."
-        )
-
-
 def _classes(mapping: Any, config: type) -> tuple[type, ...]:
     found = mapping.get(config, ())
     return tuple(found) if isinstance(found, tuple | list) else (found,)

@@ -90,6 +90,9 @@ class Manifest(_Record):
     max_length: Annotated[int, Field(ge=1, le=LONGEST_INPUT)]
     pad_id: Annotated[int, Field(ge=0, lt=2**31)]
     padding_side: Literal["right"] = "right"
+    split_special_tokens: bool = False
+    """Whether a special token's name inside a text is read as letters. The rest of how a text is
+    read stands in tokenizer.json, which has no place for this."""
     recipe: tuple[dict[str, Any], ...]
     done: tuple[str, ...]
     lineage: tuple[Ancestor, ...]
@@ -143,7 +146,7 @@ class Manifest(_Record):
         A certificate and the card that shows it are about the artifact: adding them leaves its
         identity as it was, so that a certificate can name the artifact that it lies in.
         """
-        values = self.model_dump(mode="json", exclude=None if self.seen else {"seen"})
+        values = self._values()
         about = (CARD, CERTIFICATE)
         values["files"] = {k: v for k, v in values["files"].items() if k not in about}
         return digest_of(values)
@@ -201,7 +204,13 @@ class Manifest(_Record):
         )
 
     def write(self, folder: Path) -> None:
-        write_text(folder / NAME, json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
+        write_text(folder / NAME, json.dumps(self._values(), indent=2) + "\n")
+
+    def _values(self) -> dict[str, Any]:
+        """As it is written, and as its identity is taken: a field that came after the first
+        manifests is left out where it says what they mean without it, so that they keep theirs."""
+        later = {name for name in ("seen", "split_special_tokens") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=later)
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:

@@ -28,8 +28,9 @@ from transformers import (
     PretrainedConfig,
 )
 
-from paretext.checkpoint import Weights, check_vocabulary
-from paretext.errors import ParetextError
+from paretext.checkpoint import Weights
+from paretext.errors import ParetextError, first_line
+from paretext.tokenization import check_tokenizer
 
 UNLIMITED = 1_000_000
 """The longest input, in tokens, of a model that has no table of positions."""
@@ -118,8 +119,15 @@ class Source:
                 "one label a text, or train one from it with: paretext train."
             )
 
-    def check_length(self, max_length: int) -> None:
-        longest = longest_input(self.config)
+    def check_length(self, max_length: int, tokenizer: Any) -> None:
+        """ParetextError for a longest input that the network does not take, or that holds no word
+        beside the tokenizer's special tokens."""
+        longest, least = longest_input(self.config), 1 + tokenizer.num_special_tokens_to_add()
+        if max_length < least:
+            raise ParetextError(
+                f"max length is {max_length}, and {least} tokens are the least that hold a word "
+                f"for {self.name}; use --max-length {min(128, longest)}."
+            )
         if max_length > longest:
             raise ParetextError(
                 f"max length is {max_length}, and {self.name} takes at most {longest} tokens; "
@@ -205,7 +213,7 @@ class Source:
             mismatched={name: (tuple(a), tuple(b)) for name, a, b in report["mismatched_keys"]},
         )
         found.check()
-        check_vocabulary(self.name, found.model, tokenizer)
+        check_tokenizer(found.model, tokenizer, f"{self.name} ({type(found.model).__name__})")
         return found
 
 
@@ -343,10 +351,3 @@ def _not_a_model(name: str, error: Exception) -> ParetextError:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def first_line(error: Exception) -> str:
-    """What a library says of an error, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0].rstrip(".:") if lines else type(error).__name__
-    return text if len(text) <= 300 else f"{text[:297]}..."
