@@ -221,12 +221,13 @@ def _word_forms(profile: Profile) -> Iterator[Finding]:
         )
     else:
         top = found.lemmas[0]
-        best = f" (as {top.preferences[0].label} does {top.preferences[0].form})"
+        # With many classes none may use the lemma often enough for a preference of its own.
+        best = "".join(f" (as {own.label} does {own.form})" for own in top.preferences[:1])
         yield _finding(
             "word forms",
             "fine",
             f"Classes prefer forms of {found.preferring} of {found.tested} frequent lemmas, most "
-            f"of all of {top.lemma}{best if top.preferences else ''}, Cramér's V {top.v:.2f}.",
+            f"of all of {top.lemma}{best}, Cramér's V {top.v:.2f}.",
             "Do not lemmatise or stem the texts: the forms carry part of the label.",
         )
 
@@ -327,7 +328,8 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "label errors",
             "look",
-            "Fewer than two classes have 5 distinct texts, too few to look for label errors.",
+            "Fewer than two classes have 5 distinct texts, or these share no word: too few to look "
+            "for label errors.",
             "Add texts.",
         )
         return
