@@ -59,11 +59,18 @@ def profile(
 
     evaluation: texts that are only measured on, with the label names of `data`.
 
-    Raises ParetextError for a single class, a language without a list of stop words, a model
-    without a tokenizer, factors of the wrong length, texts without a word, or a fault of our own.
+    Raises ParetextError for a single class, other label names in the evaluation data, a language
+    without a list of stop words, a model without a tokenizer, factors of the wrong length, texts
+    without a word, or a fault of our own.
     """
     settings = settings or ProfileSettings()
     require_trainable(data)
+    if evaluation is not None and evaluation.label_names != data.label_names:
+        raise ParetextError(
+            f"{evaluation.name} has {len(evaluation.label_names)} label names that are not the "
+            f"{len(data.label_names)} of {data.name}, or not in their order: read it with those "
+            "of the training data."
+        )
     held_counts = None if evaluation is None else evaluation.counts()
     balance = classes(data.counts(), held_counts, data.label_names, settings)
     size = max(settings.near_duplicates_sample, settings.label_errors_sample)
