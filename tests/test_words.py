@@ -50,9 +50,9 @@ def test_words_by_hand(name: str) -> None:
     assert " ".join(words_of(text)) == expected
 
 
-def test_marks_are_tokens_and_words_that_touch_are_a_run() -> None:
-    assert tokens_of("so-called :-) “wow”!!! 5€") == [
-        *("so", "-", "called", ":-)", "“", "wow", "”!!!", "5", "€")
+def test_marks_that_say_something_are_tokens_and_words_that_touch_are_a_run() -> None:
+    assert tokens_of("so-called, :-) “wow”!!! 5€ why?") == [
+        *("so", "called", ":-)", "wow", "”!!!", "5", "€", "why", "?")
     ]
     assert runs_of("日本語の ラーメン😡😡, hi") == ["日本語の", "ラーメン😡😡", "hi"]
 

@@ -48,8 +48,12 @@ _PICTURE = f"\\p{{Extended_Pictographic}}\ufe0f?\\p{{Emoji_Modifier}}?{_TAGS}"
 _EMOJI = f"{_FLAG}|{_KEYCAP}|{_PICTURE}(?:\u200d{_PICTURE})*"
 
 WORD = f"{_EMOJI}|{_CHARACTER}|{_RUN}"
-TOKEN = f"{WORD}|(?:(?!\\p{{Extended_Pictographic}})[^\\s\\p{{L}}\\p{{M}}\\p{{N}}\\p{{C}}])+"
-"""A word, or a run of punctuation and symbols ("!!!", ":-)"): all that a baseline may see."""
+_MARK = "[^\\s\\p{L}\\p{M}\\p{N}\\p{C}\\p{Extended_Pictographic}]"
+TOKEN = f"{WORD}|{_MARK}{{2,}}|[\\p{{S}}!?¡¿؟！？]"
+"""All that a baseline may see: a word; marks that stand together (":-)", "!!!"); a symbol, an
+exclamation or question mark by itself. Any other mark by itself (comma, stop, quote, hyphen) only
+keeps words apart: seen, it would stand between words that make a pair, and on four sets of texts no
+baseline was better for it."""
 
 _SAME = (("’", "'"), ("\ufe0f", ""))  # apostrophes; an emoji with and without its selector
 
@@ -68,7 +72,7 @@ def words_of(text: str) -> list[str]:
 
 
 def tokens_of(text: str) -> list[str]:
-    """Words and runs of marks, written as `words_of` does."""
+    """What `TOKEN` finds, written as `words_of` does."""
     return [token for token, _ in _tokens.pre_tokenize_str(_plain(text))]
 
 

@@ -104,7 +104,8 @@ class Recurrent(BaseModel):
         return Classifier(network, tokenizer, train.label_names, max_length)
 
     def _tokenizer(self, train: Dataset, max_length: int, language: str | None) -> Any:
-        """Lower-case words, and runs of marks; END closes every text, so that none is empty."""
+        """Lower-case words and marks (`words.TOKEN`); END closes every text, so that none is
+        empty."""
         backend: Any = Tokenizer(models.WordLevel({UNKNOWN: 0}, unk_token=UNKNOWN))
         backend.normalizer = plain()
         backend.pre_tokenizer = cutting(TOKEN)

@@ -112,7 +112,8 @@ class Tfidf(BaseModel):
         return Fitted(fitted, (row,))
 
     def _tokenizer(self, train: Dataset, language: str | None) -> Any:
-        """Texts as one stream of lower-case characters, BORDER around every word or run of marks.
+        """Texts as one stream of lower-case characters, BORDER around every
+        word or mark (`words.TOKEN`).
 
         BPE that has learned no merge leaves every character by itself, and remembers the pieces
         that it has met.
