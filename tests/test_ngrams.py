@@ -107,10 +107,28 @@ def test_a_text_longer_than_the_input_is_counted_and_cut(fitted: Classifier) -> 
     assert max(map(len, fitted.tokenize([long])["input_ids"])) == 1_000
 
 
-def test_texts_without_a_common_word_are_refused() -> None:
-    data = Dataset(("ab", "cd", "ef", "gh"), np.array([0, 1, 0, 1]), ("a", "b"), "nothing shared")
-    with pytest.raises(ParetextError, match=r"stands in 2 of the 4 training texts"):
-        Tfidf().fit(data, data, TrainingSettings(), max_length=32)
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("ab", "cd", "ef", "gh"),
+        ("wordab", "wordcd", "wordef", "wordgh"),  # pieces of fewer than 5 texts
+        ("!", ".", ",", "-"),
+    ],
+)
+def test_texts_without_a_common_word_are_refused(texts: tuple[str, ...]) -> None:
+    data = Dataset(texts, np.array([0, 1, 0, 1]), ("a", "b"), "nothing shared")
+    for refused in (
+        lambda: Tfidf().fit(data, data, TrainingSettings(), max_length=32),
+        lambda: Tfidf().check(data, None),
+    ):
+        with pytest.raises(ParetextError, match=r"stands in 2 of the 4 training texts"):
+            refused()
+
+
+def test_pieces_of_five_texts_are_enough() -> None:
+    data = Dataset(tuple(f"word{i}" for i in range(8)), np.array([0, 1] * 4), ("a", "b"))
+    Tfidf().check(data, None)
+    assert Tfidf().fit(data, data, TrainingSettings(), max_length=32).classifier.model.ngrams()
 
 
 # --- what a baseline may see

@@ -76,6 +76,9 @@ class Recurrent(BaseModel):
         settings = training.model_copy(update={**own, "precision": "fp32"})
         return fit(classifier, train, selection, settings, work=work, label=label)
 
+    def check(self, train: Dataset, language: str | None) -> None:
+        """Any texts can be trained on: where no word is known, the answer is the most frequent."""
+
     def classifier(
         self, train: Dataset, max_length: int, seed: int, language: str | None = None
     ) -> Classifier:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,6 +112,16 @@ class Tfidf(BaseModel):
         }
         return Fitted(fitted, (row,))
 
+    def check(self, train: Dataset, language: str | None) -> None:
+        """Raise ParetextError, before hours are spent on other models, where `fit` would."""
+        tokenizer, found = self._tokenizer(train, language), Counter[str]()
+        for text in train.texts:  # nearly always the first few say that there is no fault
+            words = set(filter(_is_words, self.ngrams(tokenizer(text)["input_ids"])))
+            found.update(words)
+            if any(found[word] >= self.minimum_texts for word in words):
+                return
+        self._counted(Classifier(None, tokenizer, train.label_names, self.max_length), train)
+
     def _tokenizer(self, train: Dataset, language: str | None) -> Any:
         """Texts as one stream of lower-case characters, BORDER around every
         word or mark (`words.TOKEN`).
@@ -144,15 +155,22 @@ class Tfidf(BaseModel):
         try:
             values = vectorizer.fit_transform(ids).tocsc()
         except ValueError:  # after pruning, no terms remain
-            raise ParetextError(
-                f"no word or piece of one stands in {self.minimum_texts} of the {len(train):,} "
-                "training texts, so tfidf has nothing to learn from; give more texts."
-            ) from None
+            raise self._nothing_shared(train) from None
         ngrams = np.array(vectorizer.get_feature_names_out(), dtype=object)
         words = np.array([_is_words(gram) for gram in ngrams])
+        enough = words | (values.getnnz(axis=0) >= self.pieces_minimum_texts)
+        if not enough.any():
+            raise self._nothing_shared(train)
         scale = np.where(words, 1.0, self.pieces_weight)
         every = _Counted(values.multiply(scale).tocsc(), ngrams, vectorizer.idf_ * scale)
-        return every.keep(words | (values.getnnz(axis=0) >= self.pieces_minimum_texts))
+        return every.keep(enough)
+
+    def _nothing_shared(self, train: Dataset) -> ParetextError:
+        return ParetextError(
+            f"no word stands in {self.minimum_texts} of the {len(train):,} training texts, and no "
+            f"piece of one in {self.pieces_minimum_texts}, so tfidf has nothing to learn from; "
+            "give more texts, or train without --model tfidf."
+        )
 
     def ngrams(self, ids: list[int]) -> Iterable[str]:
         """The n-grams of a text's ids, each as the string of the characters with these codes."""
