@@ -1,8 +1,9 @@
 """Word clouds as places on a canvas; the page draws them as SVG text.
 
 The heaviest word goes to the middle and each next one to the first free place on a spiral around
-it. A word's width is estimated from its characters, and the page draws it at exactly that width
-(SVG's `textLength`), so that no two words overlap in whatever font the reader has.
+it. A word's width is estimated from its characters (marks have none of their own, nor have those
+that ZWJ joins to an emoji), and the page draws it at exactly that width (SVG's `textLength`), so
+that no two words overlap in whatever font the reader has.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _SMALLEST, _LARGEST = 11.0, 36.0
 _LINE = 1.16  # in font sizes, as the widths of letters
 _NARROW, _BROAD = "fijlrt'’.,:;!|", "mwMW"
 _GAP = 3.0
+_NO_WIDTH = ("Mn", "Me", "Cf")  # marks above and below a letter, joiners, tags
+_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,15 @@ def _places(word: str, size: float) -> Iterator[Placed]:
 
 
 def _ems(word: str) -> float:
-    return sum(map(_letter_ems, word))
+    letters = [
+        letter for letter, joined in zip(word, " " + word, strict=False) if joined != "\u200d"
+    ]
+    return max(sum(map(_letter_ems, letters)), 0.5)
 
 
 def _letter_ems(letter: str) -> float:
+    if unicodedata.category(letter) in _NO_WIDTH or letter in _SKIN_TONES:
+        return 0.0
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.0
     return 0.32 if letter in _NARROW else 0.88 if letter in _BROAD else 0.58
