@@ -18,7 +18,9 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -123,13 +125,17 @@ def ended(job: Job, out: Path, seconds: float) -> dict[str, Any]:
         *(sys.executable, "-m", "paretext.cli", "run", "--out", str(folder / "run")),
         *("--data", str(files[0]), "--eval", str(files[1]), *models, *OPTIONS, *job.arguments),
     ]
-    begin = time.monotonic()
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-        well, outcome = _outcome(done, folder / "run")
-        (folder / "log.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
-    except subprocess.TimeoutExpired:
-        well, outcome = False, f"HANGS: not done after {seconds:.0f} s"
+    begin, log = time.monotonic(), folder / "log.txt"
+    with log.open("w", encoding="utf-8") as file:
+        # A session of its own, so that what it started ends with it.
+        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            status = None
+    well, outcome = _outcome(status, log.read_text(encoding="utf-8"), folder / "run")
     found = {
         "set": job.name,
         "rows": len(train),
@@ -142,19 +148,20 @@ def ended(job: Job, out: Path, seconds: float) -> dict[str, Any]:
     return found
 
 
-def _outcome(done: subprocess.CompletedProcess[str], run: Path) -> tuple[bool, str]:
-    said = [line for line in done.stderr.splitlines() if line.strip()] or [""]
-    no_profile = [line for line in said if "failed in paretext itself" in line]
+def _outcome(status: int | None, said: str, run: Path) -> tuple[bool, str]:
+    lines = [line for line in said.splitlines() if line.strip()] or [""]
+    if status is None:
+        return False, f"HANGS, after: {_cell(lines[-1])}"
+    no_profile = [line for line in lines if "failed in paretext itself" in line]
     if no_profile:
-        return False, f"FAULT in the profile: {no_profile[0]}"
-    if done.returncode == 0 and (run / "comparison" / "comparison.md").is_file():
-        versions = json.loads((run / "comparison" / "comparison.json").read_text("utf-8"))
-        return True, f"a table of {len(versions['rows'])} versions"
-    last = said[-1]
-    if done.returncode == 2 and last.startswith("paretext: ") and "Traceback" not in done.stderr:
+        return False, f"FAULT in the profile: {_cell(no_profile[0])}"
+    if status == 0 and (run / "comparison" / "comparison.json").is_file():
+        found = json.loads((run / "comparison" / "comparison.json").read_text("utf-8"))
+        return True, f"a table of {len(found['versions'])} versions"
+    if status == 2 and lines[-1].startswith("paretext: ") and "Traceback" not in said:
         when = "after training began" if (run / "candidates").is_dir() else "before training"
-        return True, f"{when}: {_cell(last.removeprefix('paretext: '))}"
-    return False, f"FAULT, exit status {done.returncode}: {_cell(last)}"
+        return True, f"{when}: {_cell(lines[-1].removeprefix('paretext: '))}"
+    return False, f"FAULT, exit status {status}: {_cell(lines[-1])}"
 
 
 def _cell(text: str) -> str:
