@@ -34,6 +34,7 @@ SETS: dict[str, Callable[[], Rows]] = {
     "blank to every eye but one": lambda: labelled(["\u200b"] * 9 + ["words at last"]),
     "one word each": lambda: labelled([f"word{i}" for i in range(40)]),
     "one word each, many": lambda: labelled([f"word{i}" for i in range(1200)]),
+    "nothing shared": lambda: labelled([chr(0x3B1 + i) * 3 for i in range(24)]),
     "one letter each": lambda: labelled(list("abcdefgh") * 3),
     "100,000 characters": lambda: labelled([f"{i} word" * 17_000 for i in range(12)]),
     "100,000 characters, one word": lambda: labelled([str(i) * 100_000 for i in range(12)]),
