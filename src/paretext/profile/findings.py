@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from paretext.profile.schema import Finding, Profile, Tokens
+from paretext.stop_words import LANGUAGES
 
 _IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
 
@@ -316,7 +317,8 @@ def _languages(profile: Profile) -> Iterator[Finding]:
         "look",
         f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} "
         f"({listed}).",
-        "Give the right --language."
+        f"Give the right --language; where it is none of {', '.join(LANGUAGES)}, read nothing into "
+        "what is said of stop words and word forms."
         if many
         else "Read them; drop them, or take a multilingual --model if they are meant to be there.",
     )
