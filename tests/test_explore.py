@@ -200,6 +200,15 @@ def test_words_of_a_cloud_lie_inside_and_apart(words: list[tuple[str, float]]) -
 
 
 @pytest.mark.parametrize(
+    ("word", "as_wide"),
+    [("👩\u200d👧", "👩"), ("👍🏽", "👍"), ("e\u0301te\u0301", "ete"), ("उ्", "उ")],
+)
+def test_what_joins_or_marks_a_letter_has_no_width(word: str, as_wide: str) -> None:
+    (one,), (other,) = word_cloud([(word, 1.0)]), word_cloud([(as_wide, 1.0)])
+    assert (one.width, one.size) == (other.width, other.size)
+
+
+@pytest.mark.parametrize(
     ("text", "seen"),
     [
         ("plain, naïve 日本 👩‍👧", "plain, naïve 日本 👩‍👧"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from paretext.baselines import Tfidf
+from paretext.baselines.tfidf import _temperature
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.export import export
+from paretext.metrics import confusion_matrix, macro_f1
 from paretext.training import TrainingSettings
+from paretext.words import words_of
 
 HARD = (
     "Happy, HAPPY and sad!",
@@ -36,8 +40,7 @@ def fitted() -> Classifier:
 
 def grams(text: str, known: set[str]) -> list[str]:
     """Every n-gram of the stream of a text's characters that the model knows."""
-    words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
-    stream = f"▁{'▁'.join(words)}▁" if words else "▁▁"
+    stream = f"▁{'▁'.join(words_of(text))}▁"
     sizes = sorted(set(map(len, known)))
     found = [stream[i : i + n] for n in sizes for i in range(len(stream) - n + 1)]
     return [gram for gram in found if gram in known]
@@ -104,7 +107,107 @@ def test_a_text_longer_than_the_input_is_counted_and_cut(fitted: Classifier) -> 
     assert max(map(len, fitted.tokenize([long])["input_ids"])) == 1_000
 
 
-def test_texts_without_a_common_word_are_refused() -> None:
-    data = Dataset(("ab", "cd", "ef", "gh"), np.array([0, 1, 0, 1]), ("a", "b"), "nothing shared")
-    with pytest.raises(ParetextError, match=r"stands in 2 of the 4 training texts"):
-        Tfidf().fit(data, data, TrainingSettings(), max_length=32)
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("ab", "cd", "ef", "gh"),
+        ("wordab", "wordcd", "wordef", "wordgh"),  # pieces of fewer than 5 texts
+        ("!", ".", ",", "-"),
+    ],
+)
+def test_texts_without_a_common_word_are_refused(texts: tuple[str, ...]) -> None:
+    data = Dataset(texts, np.array([0, 1, 0, 1]), ("a", "b"), "nothing shared")
+    for refused in (
+        lambda: Tfidf().fit(data, data, TrainingSettings(), max_length=32),
+        lambda: Tfidf().check(data, None),
+    ):
+        with pytest.raises(ParetextError, match=r"stands in 2 of the 4 training texts"):
+            refused()
+
+
+def test_pieces_of_five_texts_are_enough() -> None:
+    data = Dataset(tuple(f"word{i}" for i in range(8)), np.array([0, 1] * 4), ("a", "b"))
+    Tfidf().check(data, None)
+    assert Tfidf().fit(data, data, TrainingSettings(), max_length=32).classifier.model.ngrams()
+
+
+# --- what a baseline may see
+
+
+def emoji_rows(n: int, seed: int) -> list[tuple[str, str]]:
+    """Tweets whose emoji carries the class, alone, repeated, or at the end of common words."""
+    chance, words = (
+        random.Random(seed),
+        ["home", "bus", "episode", "today", "got", "late", "saw", "the", "with", "on"],
+    )
+    kinds = {"joy": "😍🎉", "sad": "💔😢", "anger": "😡🤬"}
+    rows = []
+    for _ in range(n):
+        label = chance.choice(list(kinds))
+        emoji = chance.choice(kinds[label]) * chance.choice((1, 1, 3))
+        rows.append((" ".join([*chance.choices(words, k=chance.randint(0, 6)), emoji]), label))
+    return rows
+
+
+def labelled(rows: list[tuple[str, str]], names: tuple[str, ...]) -> Dataset:
+    labels = np.array([names.index(label) for _, label in rows])
+    return Dataset(tuple(text for text, _ in rows), labels, names)
+
+
+def score(train: Dataset, selection: Dataset, held: Dataset) -> float:
+    found = Tfidf().fit(train, selection, TrainingSettings(), max_length=32).classifier
+    answers = found.logits(held.texts).argmax(1)
+    return float(macro_f1(confusion_matrix(held.labels, answers, len(held.label_names))))
+
+
+def test_an_emoji_that_carries_the_class_is_seen() -> None:
+    names = ("anger", "joy", "sad")
+    parts = [labelled(emoji_rows(n, seed), names) for seed, n in enumerate((200, 60, 200))]
+    assert score(*parts) == 1.0
+
+
+def test_emojis_of_the_case() -> None:
+    path = Path(__file__).parents[2] / "shared" / "cases" / "emojis.csv"
+    if not path.exists():
+        pytest.skip("the case is not here")
+    train = Dataset.read(path)
+    held = Dataset.read(path.with_name("emojis-held-out.csv"), label_names=train.label_names)
+    assert score(*train.split(0.15, 0), held) > 0.99
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"a": "वह बहुत दुखी है", "b": "वह बहुत खुश है"},
+        {"a": "הוא עצוב מאוד", "b": "הוא שמח מאוד"},
+        {"a": "他很难过", "b": "他很高兴"},
+        {"a": "เขาเสียใจมาก", "b": "เขาดีใจมาก"},
+    ],
+)
+def test_words_of_other_scripts_are_learned(texts: dict[str, str]) -> None:
+    rows = [(f"{text} {i}", label) for i in range(40) for label, text in texts.items()]
+    data = labelled(rows, ("a", "b"))
+    assert score(data, data, data) == 1.0
+
+
+# --- what is said where nothing is known
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_text_of_nothing_known_is_no_certainty(seed: int) -> None:
+    """Where every selection text is right, the least loss would be that of certainty."""
+    train, selection = toy.dataset(120, seed), toy.dataset(60, 7)
+    found = Tfidf().fit(train, selection, TrainingSettings(), max_length=32)
+    assert found.best["selection_macro_f1"] == 1.0
+    known = found.classifier.predict_proba(selection.texts).max(axis=1)
+    assert 0.9 < known.mean() < 0.999
+    unknown = found.classifier.predict_proba(["", "  ", "zzz", "☃"])
+    assert unknown == pytest.approx(1 / 3, abs=0.1)  # class weights make the labels equal
+
+
+def test_the_temperature_aims_at_laplaces_rule() -> None:
+    """n answers, all right and equally sure: the probability is (n + 1) / (n + 2)."""
+    for n in (3, 30, 300):
+        logits, labels = np.tile([[0.0, 2.0, 0.0]], (n, 1)), np.ones(n, np.int64)
+        heat = _temperature(logits, labels)
+        assert softmax(logits[0] / heat)[1] == pytest.approx((n + 1) / (n + 2), rel=1e-3)

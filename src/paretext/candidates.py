@@ -33,7 +33,9 @@ def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
         raise ParetextError("no model was given; name one or more with --model.")
     resolve_device(recipe.training.device)
     for model in models:
-        if model not in BASELINES:
+        if baseline := BASELINES.get(model):
+            baseline.check(data.train, removed_language(model, recipe))
+        else:
             check_trainable(model, data.train.label_names, recipe.max_length)
     if any(removed_language(model, recipe) for model in models):
         check_removal(data.train.texts, recipe.language)

@@ -177,9 +177,12 @@ class Dataset:
         counts = self.counts()
         single = [self.label_names[k] for k in np.flatnonzero(counts == 1)]
         if single:
+            more = f" and {len(single) - 5:,} more" if len(single) > 5 else ""
             raise ParetextError(
                 f"{self.name}: a split needs 2 texts of every label, and there is 1 of "
-                f"{', '.join(map(repr, single))}: add texts of that label or drop it."
+                f"{', '.join(map(repr, single[:5]))}{more} ({len(single):,} of "
+                f"{int((counts > 0).sum()):,} labels): add texts of them, drop them, or give texts "
+                "to choose on with --selection."
             )
         held_counts = _apportion(counts, share)
         generator = np.random.default_rng(seed)

@@ -10,16 +10,12 @@ from paretext.compression.recipe import Recipe
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import Stages
-from paretext.profile.build import profile
+from paretext.profile.build import NoProfile, profile
 from paretext.profile.schema import ProfileSettings
 from paretext.profile.tokens import load_tokenizer
 from paretext.report.profile_page import write_profile
 
 FOLDER = "profile"
-
-
-class _NoProfile(ParetextError):
-    """Texts that no profile can be made of."""
 
 
 def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Path) -> None:
@@ -29,8 +25,8 @@ def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Pa
     models that has a tokenizer.
 
     A profile explains a run and decides nothing in it: texts that none can be made of (without a
-    single word, say) do not stop the run; that is said. Raises ParetextError where Jinja2 is not
-    installed: better now than when the run's page is written.
+    single word, say), or a fault of its own, do not stop the run; that is said. Raises
+    ParetextError where Jinja2 is not installed: better now than when the run's page is written.
     """
     settings = ProfileSettings(
         language=recipe.language,
@@ -46,7 +42,7 @@ def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Pa
             model = _first_with_tokenizer(recipe.models)
             found = profile(train, evaluation, settings.model_copy(update={"model": model}))
         except ParetextError as error:
-            raise _NoProfile(str(error)) from None
+            raise NoProfile(str(error)) from None
         write_profile(found, folder)
 
     inputs = {
@@ -58,7 +54,7 @@ def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Pa
     }
     try:
         made = Stages(out).finished(FOLDER, inputs, work)
-    except _NoProfile as error:
+    except NoProfile as error:
         progress.say(f"no profile: {error}")
     else:
         progress.say(f"{FOLDER}: {'made' if made else 'kept, its inputs have not changed'}")

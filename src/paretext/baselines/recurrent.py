@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, processors, trainers
 from torch import nn
 
 from paretext.baselines.tokenizer import PAD, UNKNOWN, fast_tokenizer
@@ -24,6 +24,7 @@ from paretext.data import Dataset
 from paretext.recurrent import Cell, RecurrentClassifier, RecurrentConfig
 from paretext.stop_words import remove_first
 from paretext.training import Fitted, TrainingSettings, fit
+from paretext.words import TOKEN, cutting, plain
 
 END = "[END]"
 _END_ID = 2
@@ -75,6 +76,9 @@ class Recurrent(BaseModel):
         settings = training.model_copy(update={**own, "precision": "fp32"})
         return fit(classifier, train, selection, settings, work=work, label=label)
 
+    def check(self, train: Dataset, language: str | None) -> None:
+        """Any texts can be trained on: where no word is known, the answer is the most frequent."""
+
     def classifier(
         self, train: Dataset, max_length: int, seed: int, language: str | None = None
     ) -> Classifier:
@@ -103,13 +107,11 @@ class Recurrent(BaseModel):
         return Classifier(network, tokenizer, train.label_names, max_length)
 
     def _tokenizer(self, train: Dataset, max_length: int, language: str | None) -> Any:
-        """Lower-case words with their apostrophes, and single marks; END closes every text, so
-        that none is empty."""
+        """Lower-case words and marks (`words.TOKEN`); END closes every text, so that none is
+        empty."""
         backend: Any = Tokenizer(models.WordLevel({UNKNOWN: 0}, unk_token=UNKNOWN))
-        backend.normalizer = normalizers.Lowercase()
-        backend.pre_tokenizer = pre_tokenizers.Split(
-            Regex(r"\w+(?:['’]\w+)*|[^\w\s]"), "removed", invert=True
-        )
+        backend.normalizer = plain()
+        backend.pre_tokenizer = cutting(TOKEN)
         if language is not None:
             backend = remove_first(backend, language)
         trainer: Any = trainers.WordLevelTrainer(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from tokenizers import Regex, Tokenizer, models, normalizers, processors
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from paretext import progress
 from paretext.balance import class_weights, supersampled
@@ -35,6 +36,7 @@ from paretext.metrics import confusion_matrix, macro_f1
 from paretext.ngrams import NgramClassifier, NgramConfig
 from paretext.stop_words import remove_first
 from paretext.training import Fitted, TrainingSettings
+from paretext.words import TOKEN, cutting, plain
 
 BORDER = "▁"
 _UNKNOWN_ID, _BORDER_ID = 1, 2
@@ -110,27 +112,34 @@ class Tfidf(BaseModel):
         }
         return Fitted(fitted, (row,))
 
-    def _tokenizer(self, train: Dataset, language: str | None) -> Any:
-        """Texts as one stream of lower-case characters, BORDER for all that is no word.
+    def check(self, train: Dataset, language: str | None) -> None:
+        """Raise ParetextError, before hours are spent on other models, where `fit` would."""
+        tokenizer, found = self._tokenizer(train, language), Counter[str]()
+        for text in train.texts:  # nearly always the first few say that there is no fault
+            words = set(filter(_is_words, self.ngrams(tokenizer(text)["input_ids"])))
+            found.update(words)
+            if any(found[word] >= self.minimum_texts for word in words):
+                return
+        self._counted(Classifier(None, tokenizer, train.label_names, self.max_length), train)
 
-        BPE that has learned no merge leaves every character by itself, in a third of the time that
-        splitting the text and looking each piece up takes.
+    def _tokenizer(self, train: Dataset, language: str | None) -> Any:
+        """Texts as one stream of lower-case characters, BORDER around every
+        word or mark (`words.TOKEN`).
+
+        BPE that has learned no merge leaves every character by itself, and remembers the pieces
+        that it has met.
         """
-        clean = normalizers.Sequence(
-            [
-                normalizers.Lowercase(),
-                normalizers.Replace(Regex(r"[\W_]+"), " "),
-                normalizers.Strip(),
-                normalizers.Replace(" ", BORDER),
-            ]
-        )
-        seen = set().union(*map(clean.normalize_str, train.texts)) - {BORDER}
+        clean, cut = plain(), cutting(TOKEN)
+        pieces = (cut.pre_tokenize_str(clean.normalize_str(text)) for text in train.texts)
+        seen = {letter for found in pieces for piece, _ in found for letter in piece} - {BORDER}
         tokens = (PAD, UNKNOWN, BORDER, *sorted(seen))
         vocabulary = {token: index for index, token in enumerate(tokens)}
         backend = Tokenizer(models.BPE(vocabulary, [], unk_token=UNKNOWN))
         backend.normalizer = clean
+        borders = pre_tokenizers.Metaspace(BORDER, prepend_scheme="always", split=False)
+        backend.pre_tokenizer = pre_tokenizers.Sequence([cut, borders])
         backend.post_processor = processors.TemplateProcessing(
-            single=f"{BORDER} $A {BORDER}", special_tokens=[(BORDER, _BORDER_ID)]
+            single=f"$A {BORDER}", special_tokens=[(BORDER, _BORDER_ID)]
         )
         if language is not None:
             backend = remove_first(backend, language)
@@ -146,15 +155,22 @@ class Tfidf(BaseModel):
         try:
             values = vectorizer.fit_transform(ids).tocsc()
         except ValueError:  # after pruning, no terms remain
-            raise ParetextError(
-                f"no word or piece of one stands in {self.minimum_texts} of the {len(train):,} "
-                "training texts, so tfidf has nothing to learn from; give more texts."
-            ) from None
+            raise self._nothing_shared(train) from None
         ngrams = np.array(vectorizer.get_feature_names_out(), dtype=object)
         words = np.array([_is_words(gram) for gram in ngrams])
+        enough = words | (values.getnnz(axis=0) >= self.pieces_minimum_texts)
+        if not enough.any():
+            raise self._nothing_shared(train)
         scale = np.where(words, 1.0, self.pieces_weight)
         every = _Counted(values.multiply(scale).tocsc(), ngrams, vectorizer.idf_ * scale)
-        return every.keep(words | (values.getnnz(axis=0) >= self.pieces_minimum_texts))
+        return every.keep(enough)
+
+    def _nothing_shared(self, train: Dataset) -> ParetextError:
+        return ParetextError(
+            f"no word stands in {self.minimum_texts} of the {len(train):,} training texts, and no "
+            f"piece of one in {self.pieces_minimum_texts}, so tfidf has nothing to learn from; "
+            "give more texts, or train without --model tfidf."
+        )
 
     def ngrams(self, ids: list[int]) -> Iterable[str]:
         """The n-grams of a text's ids, each as the string of the characters with these codes."""
@@ -256,18 +272,32 @@ def _network(
 
 
 def _temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """What to divide the logits by for the least loss."""
+    """What to divide the logits by for the least loss.
+
+    Where every answer is right, the least loss would be that of certainty, on whatever text. So
+    the aim is no certainty but Platt's (1999, "Probabilistic Outputs for Support Vector Machines",
+    section 2.2), by Laplace's rule: of n texts that all were right, the next is with
+    (n + 1) / (n + 2).
+    """
     from scipy.optimize import minimize_scalar
 
+    aim = (len(labels) + 1) / (len(labels) + 2)
     found = minimize_scalar(
-        lambda log: _loss(logits / math.exp(log), labels), bounds=(-5, 5), method="bounded"
+        lambda log: _loss(logits / math.exp(log), labels, aim), bounds=(-5, 5), method="bounded"
     )
     return math.exp(found.x)
 
 
-def _loss(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """The mean negative log-probability of the labels."""
-    from scipy.special import log_softmax
+def _loss(logits: NDArray[Any], labels: NDArray[np.int64], aim: float = 1.0) -> float:
+    """The mean negative log-probability of the labels, or, with the weight 1 - aim, of all other
+    labels together."""
+    from scipy.special import log_softmax, logsumexp
 
-    own = log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels]
-    return float(-own.mean())
+    logs = log_softmax(logits.astype(np.float64), axis=1)
+    labelled = np.zeros(logs.shape, np.bool_)
+    labelled[np.arange(len(labels)), labels] = True
+    own = logs[labelled]
+    if aim == 1:
+        return float(-own.mean())
+    others = logsumexp(np.where(labelled, -np.inf, logs), axis=1)
+    return float(-(aim * own + (1 - aim) * others).mean())

@@ -8,7 +8,6 @@ texts with a word that no other of these texts has.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,13 +21,13 @@ from paretext.data import Dataset
 from paretext.intervals import proportion
 from paretext.metrics import FloatArray
 from paretext.tables import RowWriter
+from paretext.words import words_of
 
 COLUMNS = (
     *("row", "text", "label", "reference_answer", "candidate_answer", "effect"),
     *("reference_probability", "candidate_probability"),
     *("reference_probability_of_candidate_answer", "candidate_probability_of_reference_answer"),
 )
-_WORD = re.compile(r"[\w']+")
 _NEGATIONS = frozenset(
     (
         *("no", "not", "never", "none", "nobody", "nothing", "neither", "nor", "nowhere"),
@@ -99,7 +98,7 @@ def write_flips(
 
 
 def _slices(data: Dataset) -> Iterator[tuple[Kind, str, BoolArray]]:
-    words = [_WORD.findall(text.lower()) for text in data.texts]
+    words = [words_of(text) for text in data.texts]
     for k, name in enumerate(data.label_names):
         yield "label", name, data.labels == k
     lengths = np.array([len(each) for each in words])

@@ -7,9 +7,15 @@ names its source.
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from paretext.data import Labelled, require_trainable
 from paretext.data_checks import report
 from paretext.data_stream import LabelledStream
+from paretext.errors import ParetextError
 from paretext.profile.classes import classes
 from paretext.profile.counting import count, gather
 from paretext.profile.distinctive import distinctive
@@ -20,6 +26,32 @@ from paretext.profile.schema import BadRows, Profile, ProfileSettings
 from paretext.profile.word_forms import word_forms
 
 
+class NoProfile(ParetextError):
+    """Texts that no profile can be made of."""
+
+
+@contextmanager
+def faults_said() -> Iterator[None]:
+    """A fault of our own becomes NoProfile, one sentence that names its kind and place.
+
+    A profile explains and decides nothing: it must never be what ends a run. Faults of the disk and
+    missing libraries pass, for they would end it all the same.
+    """
+    try:
+        yield
+    except (ParetextError, OSError, ImportError):
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = " ".join(str(error).split())[:200]
+        raise NoProfile(
+            f"the profile of these texts failed in paretext itself ({type(error).__name__}"
+            f"{': ' if said else ''}{said}, at {Path(place.filename).name}:{place.lineno}); "
+            "please report it, with the texts if you can."
+        ) from error
+
+
+@faults_said()
 def profile(
     data: Labelled, evaluation: Labelled | None = None, settings: ProfileSettings | None = None
 ) -> Profile:
@@ -27,11 +59,18 @@ def profile(
 
     evaluation: texts that are only measured on, with the label names of `data`.
 
-    Raises ParetextError for a single class, a language without a list of stop words, a model
-    without a tokenizer, factors of the wrong length, or texts without a word.
+    Raises ParetextError for a single class, other label names in the evaluation data, a language
+    without a list of stop words, a model without a tokenizer, factors of the wrong length, texts
+    without a word, or a fault of our own.
     """
     settings = settings or ProfileSettings()
     require_trainable(data)
+    if evaluation is not None and evaluation.label_names != data.label_names:
+        raise ParetextError(
+            f"{evaluation.name} has {len(evaluation.label_names)} label names that are not the "
+            f"{len(data.label_names)} of {data.name}, or not in their order: read it with those "
+            "of the training data."
+        )
     held_counts = None if evaluation is None else evaluation.counts()
     balance = classes(data.counts(), held_counts, data.label_names, settings)
     size = max(settings.near_duplicates_sample, settings.label_errors_sample)

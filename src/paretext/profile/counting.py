@@ -18,10 +18,11 @@ from paretext.profile.characters import OddCharacterCounts
 from paretext.profile.languages import LanguageGuesses
 from paretext.profile.lengths import LengthCounts
 from paretext.profile.schema import ProfileSettings
-from paretext.profile.stop_words import StopWordCounts, words_of
+from paretext.profile.stop_words import StopWordCounts
 from paretext.profile.tokens import TokenCounts
 from paretext.profile.words import WordCounts
 from paretext.progress import task
+from paretext.words import words_of
 
 SAMPLE_CHARACTERS = 2000
 """Texts of the sample are cut at so many characters, so that its memory is bounded."""
@@ -119,10 +120,10 @@ def count(data: Labelled, settings: ProfileSettings, sample_size: int) -> Counte
         for texts, labels in data.chunks():
             words = [words_of(text) for text in texts]
             found.gathered.add(texts, labels, begin)
-            found.lengths.add([len(text.split()) for text in texts], labels)
+            found.lengths.add(list(map(len, words)), labels)
             shares = found.stop_words.add(words, labels)
             found.languages.add(texts, words, shares, begin)
-            found.words.add(texts, labels)
+            found.words.add(words, labels)
             found.characters.add(texts, begin)
             if found.tokens:
                 found.tokens.add(texts, labels)

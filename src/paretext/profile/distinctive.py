@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.errors import ParetextError
-from paretext.profile.schema import Distinctive, DistinctiveWord
+from paretext.profile.schema import Distinctive, DistinctiveWord, shown
 from paretext.profile.words import WordCounts
 
 PRIOR_WORDS = 1000
@@ -43,7 +43,7 @@ def distinctive(found: WordCounts, label_names: tuple[str, ...]) -> Distinctive:
         best = np.argsort(-scores[:, k], kind="stable")[:_SHOWN]
         by_class[name] = tuple(
             DistinctiveWord(
-                word=words[i],
+                word=shown(words[i]),
                 count=int(counts[i, k]),
                 elsewhere=int(elsewhere[i, k]),
                 log_odds=float(deltas[i, k]),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from paretext.profile.schema import Finding, Profile, Tokens
+from paretext.stop_words import LANGUAGES
 
 _IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
 
@@ -221,12 +222,13 @@ def _word_forms(profile: Profile) -> Iterator[Finding]:
         )
     else:
         top = found.lemmas[0]
-        best = f" (as {top.preferences[0].label} does {top.preferences[0].form})"
+        # With many classes none may use the lemma often enough for a preference of its own.
+        best = "".join(f" (as {own.label} does {own.form})" for own in top.preferences[:1])
         yield _finding(
             "word forms",
             "fine",
             f"Classes prefer forms of {found.preferring} of {found.tested} frequent lemmas, most "
-            f"of all of {top.lemma}{best if top.preferences else ''}, Cramér's V {top.v:.2f}.",
+            f"of all of {top.lemma}{best}, Cramér's V {top.v:.2f}.",
             "Do not lemmatise or stem the texts: the forms carry part of the label.",
         )
 
@@ -315,7 +317,8 @@ def _languages(profile: Profile) -> Iterator[Finding]:
         "look",
         f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} "
         f"({listed}).",
-        "Give the right --language."
+        f"Give the right --language; where it is none of {', '.join(LANGUAGES)}, read nothing into "
+        "what is said of stop words and word forms."
         if many
         else "Read them; drop them, or take a multilingual --model if they are meant to be there.",
     )
@@ -327,7 +330,8 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "label errors",
             "look",
-            "Fewer than two classes have 5 distinct texts, too few to look for label errors.",
+            "Fewer than two classes have 5 distinct texts, or these share no word: too few to look "
+            "for label errors.",
             "Add texts.",
         )
         return

@@ -20,9 +20,13 @@ from paretext.metrics import confusion_matrix, macro_f1
 from paretext.profile.counting import Gathered
 from paretext.profile.schema import LabelError, LabelErrors, ProfileSettings, shown
 from paretext.progress import task
+from paretext.words import tokens_of
 
 FOLDS = 5
 _MOST_STEPS = 60
+_MOST_WEIGHTS = 2_000_000
+"""Of one model, all classes together, which bounds seconds and memory: the most frequent n-grams
+that there is room for are read."""
 _SHOWN = 50
 Probabilities = NDArray[np.float64]
 
@@ -32,7 +36,8 @@ def label_errors(
 ) -> LabelErrors | None:
     """Doubtful labels among distinct texts with one label; those with two are known already.
 
-    None where fewer than two classes have 5 of them; smaller classes are left out.
+    None where fewer than two classes have 5 of them, or these share no word; smaller classes are
+    left out.
     """
     texts = own.distinct()
     twice = np.isin(own.identities.keys[texts.indices], own.identities.conflicting_keys())
@@ -45,6 +50,8 @@ def label_errors(
     if enough.sum() < 2:
         return None
     found = doubts(texts.texts, texts.labels, len(names), settings.seed)
+    if found is None:
+        return None
     numbers = own.data.rows_at(texts.indices)
     carried = np.bincount(texts.labels[found.texts], minlength=len(names))
     return LabelErrors(
@@ -80,9 +87,11 @@ class Doubts:
     macro_f1: float
 
 
-def doubts(texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: int) -> Doubts:
+def doubts(texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: int) -> Doubts | None:
     """labels: (n,) of n distinct texts, at least 5 of every class that occurs."""
     found = out_of_fold(texts, labels, n_classes, seed)
+    if found is None:
+        return None
     candidates, likely = confident(found, labels)
     own = found[candidates, labels[candidates]]
     order = np.argsort(own - found[candidates, likely], kind="stable")
@@ -95,32 +104,40 @@ def doubts(texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: in
 
 def out_of_fold(
     texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: int
-) -> Probabilities:
-    """(n, K) probabilities of each text from a model that was trained without it."""
+) -> Probabilities | None:
+    """(n, K) probabilities of each text from a model that was trained without it.
+
+    None where the texts that one model should learn from share nothing (one word each, say).
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
-    from sklearn.pipeline import make_pipeline
 
     found = np.zeros((len(texts), n_classes))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
-    column = np.array(texts, dtype=object)
+    # A text is cut once; what a row holds is a list of its tokens.
+    column = np.fromiter(map(tokens_of, texts), object, len(texts))
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, 2),
+        min_df=2 if len(texts) > 1000 else 1,
+        max_features=_MOST_WEIGHTS // n_classes,
+        sublinear_tf=True,
+        tokenizer=list,
+        token_pattern=None,
+        lowercase=False,
+    )
     with task("looking for label errors", FOLDS) as advance, warnings.catch_warnings():
         # Enough steps to rank texts; the last digits of the weights do not matter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for rest, held in folds:
-            model = make_pipeline(
-                TfidfVectorizer(
-                    ngram_range=(1, 2),
-                    min_df=2 if len(texts) > 1000 else 1,
-                    sublinear_tf=True,
-                    token_pattern=r"(?u)\w+|[^\w\s]",
-                ),
-                LogisticRegression(C=20.0, max_iter=_MOST_STEPS),
-            )
-            model.fit(column[rest], labels[rest])
-            found[np.ix_(held, model.classes_)] = model.predict_proba(column[held])
+            try:
+                values = vectorizer.fit_transform(column[rest])
+            except ValueError:  # no terms remain
+                return None
+            model = LogisticRegression(C=20.0, max_iter=_MOST_STEPS).fit(values, labels[rest])
+            answers = model.predict_proba(vectorizer.transform(column[held]))
+            found[np.ix_(held, model.classes_)] = answers
             advance()
     return found
 

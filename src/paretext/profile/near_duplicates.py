@@ -1,7 +1,7 @@
 """Near duplicates: texts that share nearly all their runs of 5 characters.
 
 The similarity of two texts is the Jaccard similarity of their sets of runs, after lower-casing and
-with everything but letters and digits made a blank. All pairs would be too many, so candidates come
+with everything but words and emoji made a blank. All pairs would be too many, so candidates come
 from MinHash signatures (Broder 1997, "On the resemblance and containment of documents") cut into
 bands (Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", section 3.4): 16 bands of 4
 values let a pair of similarity 0.8 through with probability 0.9998. Within a bucket each text meets
@@ -11,7 +11,6 @@ be missed where a bucket holds several groups.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.progress import task
+from paretext.words import runs_of
 
 THRESHOLD = 0.8
 RUN = 5
 _BANDS, _VALUES = 16, 4
 _BATCH = 1000
-_WORDS = re.compile(r"[^\W_]+")
 
 Signatures = NDArray[np.uint32]
 
@@ -56,7 +55,7 @@ def near(texts: Sequence[str], seed: int) -> Near:
 
 def plainly(text: str) -> str:
     """What is compared: words in lower case with a blank between, at least 5 characters long."""
-    return (" ".join(_WORDS.findall(text.lower())) or text).ljust(RUN)
+    return (" ".join(runs_of(text)) or text).ljust(RUN)
 
 
 def jaccard(first: str, second: str) -> float:

@@ -98,7 +98,7 @@ class ClassLength(_Part):
 
 
 class Lengths(_Part):
-    """Of the training texts, in words between white space or in tokens of a model."""
+    """Of the training texts, in words or in tokens of a model."""
 
     unit: Literal["words", "tokens"]
     mean: float
@@ -128,7 +128,7 @@ class Tokens(_Part):
 
 
 class StopWords(_Part):
-    """Words between white space, lower-cased, without the punctuation around them."""
+    """How many of the words are on a list."""
 
     language: str
     list_name: str

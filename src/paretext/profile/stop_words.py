@@ -1,13 +1,11 @@
 """Stop words: how much of the texts they are.
 
-A word here is what stands between white space, lower-cased, without the punctuation
-around it. Two shares are given, for they differ: of all words, and the mean of every text's own
-share, which the reference study reports as "share of stop words" (49.22% there).
+Two shares are given, for they differ: of all words, and the mean of every text's own share, which
+the reference study reports as "share of stop words" (49.22% there).
 """
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,14 +13,6 @@ from numpy.typing import NDArray
 
 from paretext.profile.schema import StopWords
 from paretext.stop_words import list_name, stop_words
-
-_AROUND = string.punctuation + "“”„‘’«»…–—¿¡。，！？、；：（）「」"
-
-
-def words_of(text: str) -> list[str]:
-    """Words between white space, lower-cased, without the punctuation around them."""
-    words = (word.strip(_AROUND) for word in text.lower().replace("’", "'").split())
-    return [word for word in words if word]
 
 
 class StopWordCounts:
@@ -34,7 +24,7 @@ class StopWordCounts:
         self.texts = np.zeros(n_classes, np.int64)
 
     def add(self, texts: Sequence[list[str]], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-        """texts: the `words_of` each. Returns each text's share of stop words, 0 without words."""
+        """texts: the words of each. Returns each text's share of stop words, 0 without words."""
         found = np.array([sum(map(self.known.__contains__, words)) for words in texts], np.int64)
         totals = np.array([len(words) for words in texts], np.int64)
         shares = found / np.maximum(totals, 1)

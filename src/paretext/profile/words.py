@@ -1,26 +1,19 @@
 """How often each class uses each word, in bounded memory.
 
-A word is a run of letters and digits in any script, lower-cased; an apostrophe inside belongs to
-it ("don't"). The table keeps at most two million entries: beyond that, entries seen least are
+The table keeps at most two million entries: beyond that, entries seen least are
 dropped and counted, as lossy counting does (Manku & Motwani 2002, "Approximate Frequency Counts
 over Data Streams", section 4.2). Words that matter here are frequent and stay.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MOST_ENTRIES = 2_000_000
-
-
-def tokens_of(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
 
 
 class WordCounts:
@@ -33,9 +26,9 @@ class WordCounts:
         self._most_entries = most_entries
         self._least = 1
 
-    def add(self, texts: Sequence[str], labels: NDArray[np.int64]) -> None:
-        for text, label in zip(texts, labels.tolist(), strict=True):
-            found = tokens_of(text)
+    def add(self, texts: Sequence[list[str]], labels: NDArray[np.int64]) -> None:
+        """texts: the words of each."""
+        for found, label in zip(texts, labels.tolist(), strict=True):
             self.counts[label].update(found)
             self.totals[label] += len(found)
         while sum(map(len, self.counts)) > self._most_entries:

@@ -17,6 +17,7 @@ LONGEST_NAME = 36  # characters; longer names lose their middle
 TOP = 50  # above the drawing, for the title
 _TITLE = 15  # pixels
 _NARROW, _BROAD = "fijlrt'’.,:;!|", "mwMW"
+_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 
 
 def shorten(name: str, longest: int = LONGEST_NAME) -> str:
@@ -36,12 +37,13 @@ def fit(name: str, most: float) -> str:
 
 
 def ems(text: str) -> float:
-    """About how wide a text is, in sizes of its font."""
-    return sum(map(_letter_ems, text))
+    """About how wide a text is, in sizes of its font; what ZWJ joins to an emoji adds nothing."""
+    joined = zip(text, f" {text}", strict=False)
+    return sum(_letter_ems(letter) for letter, before in joined if before != "\u200d")
 
 
 def _letter_ems(letter: str) -> float:
-    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf") or letter in _SKIN_TONES:
         return 0.0  # drawn over the letter before
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.0

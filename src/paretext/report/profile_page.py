@@ -11,6 +11,7 @@ from typing import Any
 
 from paretext import __version__
 from paretext.files import write_text
+from paretext.profile.build import faults_said
 from paretext.profile.schema import Lengths, Profile
 from paretext.report import page
 from paretext.report.escaping import visible
@@ -41,7 +42,8 @@ def write_profile(profile: Profile, folder: Path) -> None:
 
     Raises ParetextError where Jinja2 is not installed.
     """
-    html = render(profile)
+    with faults_said():
+        html = render(profile)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "profile.json", profile.model_dump_json(indent=2) + "\n")
     write_text(folder / "profile.html", html)

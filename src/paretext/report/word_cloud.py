@@ -1,8 +1,9 @@
 """Word clouds as places on a canvas; the page draws them as SVG text.
 
 The heaviest word goes to the middle and each next one to the first free place on a spiral around
-it. A word's width is estimated from its characters, and the page draws it at exactly that width
-(SVG's `textLength`), so that no two words overlap in whatever font the reader has.
+it. A word's width is estimated from its characters (marks have none of their own, nor have those
+that ZWJ joins to an emoji), and the page draws it at exactly that width (SVG's `textLength`), so
+that no two words overlap in whatever font the reader has.
 """
 
 from __future__ import annotations

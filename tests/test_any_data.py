@@ -1,0 +1,51 @@
+"""The main job on odd texts ends in a table or in one sentence, by the script that tries them all.
+
+`benchmarks/any_data.py` does the same with every set there, and with real ones.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "any_data.py"
+SETS = {
+    "emoji alone": "a table of 6 versions",
+    "evaluation of one class": "a table of 6 versions",
+    "200 classes": "a table of 6 versions",
+    "one text a class": "before training: .* 1 of 'class 0', .* and 25 more (30 of 30 labels)",
+    "nothing shared": "before training: .* tfidf has nothing to learn from",
+    "blank but one": "before training: .* with no text",
+    "evaluation with a new label": "before training: .* 'is this'",
+}
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    if not SCRIPT.is_file():
+        pytest.skip("benchmarks/ is not part of this distribution")
+    spec = importlib.util.spec_from_file_location("any_data", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded
+    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", SETS)
+def test_the_main_job_ends(
+    name: str, script: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (job,) = (each for each in script.generated() if each.name == name)
+    found = script.ended(job, tmp_path_factory.mktemp("any"), 800)
+    assert found["well"], found
+    parts = SETS[name].split(".*")
+    assert all(part.strip() in found["outcome"] for part in parts), found
