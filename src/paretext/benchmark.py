@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext import progress
-from paretext.artifact import available_cores
+from paretext.cores import available_cores
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes
 

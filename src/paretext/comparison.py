@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from paretext.artifact import Artifact, available_cores
+from paretext.artifact import Artifact
 from paretext.benchmark import Cost, Measured, Target, benchmark, machine
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Verdict
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretext import progress
-from paretext.artifact import available_cores
 from paretext.balance import check_factors
 from paretext.baselines import BASELINES
 from paretext.benchmark import Target
@@ -37,6 +36,7 @@ from paretext.comparison import BASELINE, Comparison, Version, compare
 from paretext.compression import compress
 from paretext.compression.build import Compressed, export_candidate
 from paretext.compression.recipe import PARENT, Recipe, validated
+from paretext.cores import available_cores
 from paretext.data import Dataset, require_trainable
 from paretext.data_checks import DataReport, check, drop_leaks
 from paretext.errors import ParetextError

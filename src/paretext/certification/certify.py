@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import NormalDist
 
 from paretext import __version__, progress
-from paretext.artifact import available_cores
 from paretext.benchmark import Target, benchmark, machine
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
@@ -17,6 +16,7 @@ from paretext.certification.flips import find_flips, write_flips
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
 from paretext.certification.records import Clause
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes, sha256

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paretext import progress
-from paretext.artifact import available_cores
 from paretext.benchmark import machine
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.manifest import Manifest

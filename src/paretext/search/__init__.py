@@ -18,11 +18,11 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from paretext import progress
-from paretext.artifact import available_cores
 from paretext.benchmark import machine
 from paretext.certification.certify import require_enough
 from paretext.compression.recipe import Recipe
 from paretext.compression.step import Outline, require_encoder
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
