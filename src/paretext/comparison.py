@@ -25,8 +25,9 @@ from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
-from paretext.files import new_folder, write_json
+from paretext.files import new_folder, read_json, write_json
 from paretext.intervals import Drops, Interval, Quality, paired_drops, quality
+from paretext.locks import changes
 from paretext.manifest import Manifest
 from paretext.metrics import METRICS
 from paretext.report import steps
@@ -98,17 +99,20 @@ class Comparison:
     def read(cls, folder: str | Path) -> Comparison:
         """The comparison that `compare` wrote to `folder`."""
         path = Path(folder) / "comparison.json"
-        if not path.is_file():
-            raise ParetextError(f"there is no {path}; make one with: paretext compare.")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
-        return cls(rows, tuple(values["labels"]), values["data"], values["machine"])
+
+        def read(values: Any) -> Comparison:
+            rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
+            data, machine = dict(values["data"]), dict(values["machine"])
+            return cls(rows, tuple(values["labels"]), data, machine)
+
+        return read_json(path, "make one with: paretext compare", read)
 
     def flat(self) -> list[dict[str, Any]]:
         """One flat row a version, as in comparison.csv."""
         return [_flat(row, self.labels) for row in self.rows]
 
 
+@changes("out")
 def compare(
     versions: Sequence[Version],
     data: Dataset,

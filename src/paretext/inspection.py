@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from paretext.certification.certificate import Certificate
 from paretext.errors import ParetextError
-from paretext.files import folder_bytes
+from paretext.files import folder_bytes, read_json
 from paretext.manifest import NAME, Manifest
 from paretext.report.certificate import headline
 
@@ -56,8 +55,10 @@ def _artifact(path: Path) -> dict[str, Any]:
 
 def _run(path: Path) -> dict[str, Any]:
     record = path / "parent.json"
-    parent = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    artifacts = sorted(path.glob(f"artifacts/*/{NAME}"))
+    again = "start the same paretext run (or paretext train) again"
+    parent = read_json(record, again, dict[str, Any]) if record.is_file() else {}
+    found = sorted(path.glob(f"artifacts/*/{NAME}"))
+    artifacts = [each for each in found if each.parent.suffix != ".partial"]
     return {
         "kind": "run",
         "parent": parent.get("parent", "not chosen yet"),
@@ -72,10 +73,12 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _classifier(path: Path) -> dict[str, Any]:
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    return {
-        "kind": "classifier, in PyTorch",
-        "architecture": ", ".join(config.get("architectures") or ["unknown"]),
-        "labels": list(config.get("id2label", {}).values()),
-        "bytes in all": folder_bytes(path),
-    }
+    def described(config: Any) -> dict[str, Any]:
+        return {
+            "kind": "classifier, in PyTorch",
+            "architecture": ", ".join(config.get("architectures") or ["unknown"]),
+            "labels": list(config.get("id2label", {}).values()),
+            "bytes in all": folder_bytes(path),
+        }
+
+    return read_json(path / "config.json", "copy the classifier again", described)

@@ -10,6 +10,7 @@ from paretext.compression.recipe import Recipe
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import Stages
+from paretext.locks import works_in
 from paretext.profile.build import profile
 from paretext.profile.schema import ProfileSettings
 from paretext.profile.tokens import load_tokenizer
@@ -22,6 +23,7 @@ class _NoProfile(ParetextError):
     """Texts that no profile can be made of."""
 
 
+@works_in("out")
 def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Path) -> None:
     """Write out/profile/ for the data of a run, unless it is there already.
 

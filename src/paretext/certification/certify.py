@@ -21,6 +21,7 @@ from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes, sha256
 from paretext.intervals import Interval
+from paretext.locks import changes
 from paretext.manifest import CERTIFICATE
 from paretext.metrics import FloatArray
 
@@ -31,6 +32,7 @@ ROUNDS = 7
 rounds there could be in 63 of 64 cases."""
 
 
+@changes("candidate")
 def certify(
     candidate: str | Path,
     reference: str | Path,

@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from paretext.files import read_json
 from paretext.progress import Advance
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     )
 
     if as_json:
-        dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        dump(read_json(folder / "comparison.json", "make one with: paretext compare", dict))
         return
     comparison = Comparison.read(folder)
     table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")

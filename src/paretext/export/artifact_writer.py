@@ -7,7 +7,6 @@ written into the manifest.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
@@ -30,6 +29,7 @@ from paretext.export.quantisation import Quantization
 from paretext.export.recurrent_graph import write_recurrent_graph
 from paretext.export.traced import trace_graph
 from paretext.files import new_folder
+from paretext.locks import temporary_folder
 from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
 from paretext.ngrams import NGRAMS
 from paretext.recurrent import RECURRENT
@@ -150,9 +150,9 @@ def _check_agreement(
     reference: np.ndarray[Any, np.dtype[np.float32]],
 ) -> float:
     """The largest difference of a logit, at most TOLERANCE of the largest logit (or of 1)."""
-    with tempfile.TemporaryDirectory() as folder:
-        _write_model(graph, classifier, Path(folder))
-        answers = Artifact(Path(folder), draft).logits(texts)
+    with temporary_folder() as folder:
+        _write_model(graph, classifier, folder)
+        answers = Artifact(folder, draft).logits(texts)
     difference = float(np.abs(answers - reference).max())
     allowed = TOLERANCE * max(1.0, float(np.abs(reference).max()))
     if not difference <= allowed:
