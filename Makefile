@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test lint format kill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: $(READY) ## check style, formatting and types
 
 test: lint ## check style and types, then run every test, slow ones too
 	$(BIN)/pytest
+
+kill: $(READY) ## kill jobs at 50 random moments, start them again, compare what they leave
+	$(BIN)/python tests/kill.py --kills 50
 
 format: $(READY) ## mend style and formatting in place
 	$(BIN)/ruff check --fix .
