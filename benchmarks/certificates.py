@@ -58,7 +58,7 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         folders = {name: copied(artifacts / name, Path(scratch) / name) for name in versions}
-        folders["copy"] = copied(reference, Path(scratch) / "copy")
+        folders["copy"] = renamed(copied(reference, Path(scratch) / "copy"))
         folders["broken-int8"] = broken(reference, Path(scratch) / "broken-int8")
         for name, folder in folders.items():
             at = options.at or ["precision=0.9"]
@@ -78,6 +78,12 @@ def main() -> None:
 
 def copied(folder: Path, target: Path) -> Path:
     return Path(shutil.copytree(folder, target))
+
+
+def renamed(folder: Path) -> Path:
+    """The same under its folder's name: an artifact against itself is refused."""
+    Manifest.read(folder).model_copy(update={"name": folder.name}).write(folder)
+    return folder
 
 
 def broken(reference: Path, target: Path) -> Path:

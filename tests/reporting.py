@@ -17,6 +17,7 @@ from paretext.certification.certificate import Certificate, Data, Model, attach
 from paretext.certification.certify import overall
 from paretext.certification.clauses import judge
 from paretext.certification.flips import find_flips, write_flips
+from paretext.certification.records import Span
 from paretext.comparison import Badge, Comparison, Row
 from paretext.compression import Recipe
 from paretext.data import Dataset
@@ -26,6 +27,7 @@ from paretext.intervals import paired_drops, quality
 from paretext.manifest import CERTIFICATE, Agreement, Ancestor, FileRecord, Manifest, WeightCount
 from paretext.profile import profile
 from paretext.report.profile_page import write_profile
+from paretext.standing import Beside, Standing, stand
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\" '{{ 7 * 7 }} \x1b[31m\u202eevil"
 MACHINE = {
@@ -78,12 +80,32 @@ def make_run(
         labels=data.label_names,
         data={"name": data.name, "texts": n, "fingerprint": data.fingerprint, "rounds": 5},
         machine=MACHINE,
+        standing=_standing(data, rows, answers),
     )
     (folder / "comparison").mkdir()
     write_json(folder / "comparison" / "comparison.json", comparison._json(made))
     found = profile(train.take(range(min(len(train), 200))), data.take(range(50)))
     write_profile(found, folder / "profile")
     return made
+
+
+def _standing(data: Dataset, rows: Sequence[Row], answers: dict[str, Any]) -> Standing:
+    return stand(
+        "parent",
+        data.labels,
+        answers["parent"].argmax(axis=1),
+        data.label_names,
+        next(row.quality for row in rows if row.version == "parent"),
+        beside=[
+            Beside(
+                name=row.version,
+                macro_f1=row.quality.macro_f1.estimate,
+                drop=Span.of(row.drops.macro_f1),
+            )
+            for row in rows
+            if row.version == "tfidf" and row.drops
+        ],
+    )
 
 
 def _data(labels: Sequence[str], texts: Sequence[str] | None, n: int, seed: int = 0) -> Dataset:

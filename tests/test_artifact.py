@@ -9,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import datasets
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import toy
 from hypothesis import given
@@ -79,7 +83,7 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
         ({"labels": 3}, "damaged at labels"),
         ({"max_length": "long"}, "damaged at max_length"),
         ({"surprise": 1}, "damaged at surprise"),
-        ({"files": {"model.onnx": {"sha256": "x"}}}, "damaged at files.model.onnx.bytes"),
+        ({"files": {"model.onnx": {"sha256": "0" * 64}}}, "damaged at files.model.onnx.bytes"),
     ],
 )
 def test_a_manifest_that_is_not_ours(copied: Path, change: dict[str, object], message: str) -> None:
@@ -184,10 +188,88 @@ def test_nothing_in_nothing_out(fp32: Artifact) -> None:
     assert list(fp32.stream([])) == []
 
 
-def test_one_str_is_not_an_iterable_of_texts(fp32: Artifact) -> None:
-    for ask in (fp32.predict, fp32.predict_proba, fp32.logits, lambda t: list(fp32.stream(t))):
-        with pytest.raises(ParetextError, match="put it in"):
-            ask("happy")
+def refuses(fp32: Artifact, texts: Any, match: str) -> None:
+    """Every way to ask ends in the same sentence."""
+    asked = (fp32.predict, fp32.predict_proba, fp32.logits, fp32.longer)
+    for ask in (*asked, lambda asked: list(fp32.stream(asked))):
+        with pytest.raises(ParetextError, match=match) as caught:
+            ask(texts)
+        assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_list_of_texts(fp32: Artifact) -> None:
+    frame = pd.DataFrame({"text": ["happy"], "label": ["joy"]})
+    refuses(fp32, "happy", "given one str: put it in")
+    refuses(fp32, b"happy", "given one bytes: put it in")
+    refuses(fp32, np.str_("happy"), "given one str_: put it in")
+    refuses(fp32, 3, "given a int: put the texts in")
+    refuses(fp32, None, "given a NoneType")
+    refuses(fp32, np.array("happy"), "given a ndarray")
+    refuses(fp32, frame, "given a DataFrame with the columns 'text', 'label': give the column of")
+    refuses(fp32, frame[["text"]], "with the columns 'text': give the column")
+    refuses(fp32, pd.DataFrame(np.zeros((1, 9))), "with the columns '0', '1', '2', '3', '4', ...:")
+    refuses(fp32, pa.table({"text": ["happy"]}), "given a Table with the columns 'text'")
+    refuses(fp32, datasets.Dataset.from_dict({"text": ["a"]}), "given a Dataset with the columns")
+    refuses(fp32, {"text": ["happy"]}, "given a dict with the columns 'text'")
+    refuses(fp32, pl.DataFrame({"text": ["happy"]}), "given a DataFrame with the columns 'text'")
+
+
+class pl:
+    """As polars has it, which is not among the dependencies."""
+
+    class DataFrame(list[Any]):
+        def __init__(self, values: dict[str, list[str]]) -> None:
+            super().__init__(values.values())
+            self.columns = list(values)
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (None, r"is missing \(None\): leave it out"),
+        (float("nan"), r"is missing \(nan\)"),
+        (np.float32("nan"), r"is missing \(nan\)"),
+        (pd.NA, r"is missing \(<NA>\)"),
+        (pd.NaT, r"is missing \(NaT\)"),
+        (3, "is of type int"),
+        (b"happy", "is of type bytes"),
+        (("happy", "sad"), "is of type tuple"),
+        (["happy", "sad"], "is of type list"),
+        (np.array(["happy", "sad"]), "is of type ndarray"),
+        ({"text": "happy"}, "is of type dict"),
+        ("happy \ud800", r"has half of a character \('\\ud800' at 6\)"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_position(
+    fp32: Artifact, monkeypatch: pytest.MonkeyPatch, bad: Any, match: str
+) -> None:
+    refuses(fp32, [bad], r"^texts\[0\] " + match)
+    refuses(fp32, ["happy", bad, "sad"], r"^texts\[1\] " + match)
+    monkeypatch.setattr(runtime, "CHUNK_TEXTS", 4)
+    refuses(fp32, [*["happy"] * 9, bad, "sad"], r"^texts\[9\] " + match)
+
+
+def test_a_column_of_texts_is_a_list_of_texts(fp32: Artifact) -> None:
+    texts = texts_of_all_lengths(20)
+    expected = fp32.predict(texts).tolist()
+    table = pd.DataFrame({"text": texts})
+    for column in (
+        tuple(texts),
+        iter(texts),
+        (text for text in texts),
+        np.array(texts),
+        np.array(texts, object),
+        np.array(texts, np.dtypes.StringDType()),
+        table["text"],
+        table["text"].astype("string"),
+        table["text"].astype(object),
+        table["text"].astype("category"),
+        table["text"][::-1][::-1],
+        datasets.Dataset.from_dict({"text": texts})["text"],
+        pa.array(texts).to_pylist(),
+    ):
+        assert fp32.predict(column).tolist() == expected, type(column)
+    assert fp32.predict(np.array(texts[:1])).tolist() == expected[:1]
 
 
 def test_texts_that_were_cut_are_counted(versions: Versions) -> None:

@@ -19,6 +19,7 @@ from paretext.cli.inputs import read_recipe
 from paretext.comparison import Comparison
 from paretext.compression import Recipe
 from paretext.export import export
+from paretext.manifest import Manifest
 from paretext.training import TrainingSettings
 
 _QUICK = {"embedding_size": 16, "hidden_size": 16, "epochs": 5, "batch_size": 8}
@@ -135,8 +136,11 @@ def test_baselines_stand_in_one_table_with_an_encoder(
     names = ["pytorch", "parent", "int8", "tfidf", "bigru"]
     assert [row.version for row in table.rows] == names
     assert table.row("tfidf").quality.macro_f1.estimate > 0.9
-    assert not (out / "candidates" / "tfidf" / "learning-curves.png").exists()
-    assert (out / "candidates" / "bigru" / "learning-curves.png").exists()
+    manifests = {name: Manifest.read(out / "artifacts" / name) for name in ("parent", "tfidf")}
+    assert manifests["tfidf"].data == manifests["parent"].data  # trained on the same texts
+    assert manifests["tfidf"].seen == manifests["parent"].seen
+    assert not (out / "candidates" / "tfidf" / "learning-curves.svg").exists()
+    assert (out / "candidates" / "bigru" / "learning-curves.svg").exists()
 
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("done twice")

@@ -9,6 +9,7 @@ import math
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from paretext.compression.magnitude import MagnitudePruning
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.export.quantisation import DynamicQuantization
+from paretext.report.markdown import escaped
 from paretext.report.table import markdown, sentences
 
 ODD = 'int 8/"\u00e4"|$x'
@@ -173,15 +175,15 @@ def test_costs_are_of_one_round_and_fit_together(made: Made) -> None:
 def test_the_folder_has_a_picture_of_each_version_and_text_names_all(made: Made) -> None:
     names = {path.name for path in made.folder.iterdir()}
     assert names == {
-        *("comparison.csv", "comparison.json", "comparison.md", "trade-off.png"),
-        *("confusion-pytorch.png", "confusion-parent.png", "confusion-int-8------x.png"),
+        *("comparison.csv", "comparison.json", "comparison.md", "trade-off.svg"),
+        *("confusion-pytorch.svg", "confusion-parent.svg", "confusion-int-8------x.svg"),
     }
     for name in names:
-        if name.endswith(".png"):
-            assert (made.folder / name).read_bytes().startswith(b"\x89PNG")
+        if name.endswith(".svg"):
+            assert ElementTree.parse(made.folder / name).getroot().tag.endswith("}svg")
     text = (made.folder / "comparison.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    for version in ("pytorch", "parent", ODD.replace("|", "\\|")):
+    for version in ("pytorch", "parent", escaped(ODD)):
         assert sum(line.startswith(f"| {version} |") for line in lines) == 3
     # a name with a bar in it does not make a cell more
     heads = [line for line in lines if line.startswith("| version |")]
@@ -211,7 +213,7 @@ def test_a_pruned_version_is_told_that_zeros_buy_nothing(made: Made) -> None:
     said = [each for each in sentences(pruned) if "zeros" in each]
     assert len(said) == 1
     assert said[0].startswith(f"{ODD} has 35.0% zeros, and they buy nothing here")
-    assert said[0] in markdown(pruned)
+    assert escaped(said[0]) in markdown(pruned)
     for recipe in ((), (DynamicQuantization(),), (MagnitudePruning(), DynamicQuantization())):
         assert not any("zeros" in each for each in sentences(with_recipe(made, *recipe)))
     # pruning twice starts with the weights that are zero already

@@ -203,7 +203,7 @@ def test_words_of_a_cloud_lie_inside_and_apart(words: list[tuple[str, float]]) -
     ("text", "seen"),
     [
         ("plain, naïve 日本 👩‍👧", "plain, naïve 日本 👩‍👧"),
-        ("two\nlines\tand  blanks", "two lines and blanks"),
+        ("two\nlines\tand  blanks", "two lines and  blanks"),
         ("\x1b[31m\x07", "␛[31m␇"),
         ("\u202eturned", "<U+202E>turned"),
         ("\x85\x9f", "<U+0085><U+009F>"),

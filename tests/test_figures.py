@@ -1,10 +1,12 @@
-"""What the figures show, read back from matplotlib's objects, and the files they become."""
+"""What the pictures show, read back from their SVG, whatever the names hold."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,12 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretext.errors import ParetextError
-from paretext.report import drawing, figures, trade_off
+from paretext.report import drawing, figures, pictures, trade_off
+from paretext.report.front import draw_front
 from paretext.report.trade_off import TradeOffPoint
 
-pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
 
 LONG = "a label name that goes on for much longer than anybody would want to read"
+SCRIPTS = ("日本語", "中文", "한국어", "हिन्दी", "العربية", "ภาษาไทย", "👩‍👧", "café")
+HOSTILE = (
+    '<script>alert("1")</script>',
+    '" onload="alert(1)',
+    "{{ 7 * 7 }}",
+    "&lt;",
+    "\x1b[2J\u202e",
+    "]]>",
+    "\ufffe\ud800",
+    "$\\frac{1$",
+)
 
 
 def point(name, macro_f1, ms_per_text, megabytes, is_baseline=False):
@@ -40,122 +54,159 @@ HISTORY = [
 ]
 
 
-def is_png(path, wider_than=400):
-    """A PNG (signature and header, RFC 2083 sec. 3 and 4.1.1) of a sensible size."""
-    data = path.read_bytes()
-    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and width > wider_than < height and len(data) > 10_000
+class Picture:
+    """An SVG file's elements, and its texts."""
+
+    def __init__(self, path: Path) -> None:
+        self.root = ElementTree.parse(path).getroot()
+        self.elements = [(each.tag.split("}")[1], each) for each in self.root.iter()]
+
+    def all(self, tag: str, kind: str = "") -> list[Any]:
+        return [
+            each
+            for name, each in self.elements
+            if name == tag and (not kind or kind in each.get("class", "").split())
+        ]
+
+    def texts(self, kind: str = "") -> list[str]:
+        return [each.text or "" for each in self.all("text", kind)]
 
 
-# Files ----------------------------------------------------------------------------------------
+OWN = {"svg", "title", "style", "rect", "text", "g", "path", "circle", "line", "tspan"}
 
 
-def test_each_figure_is_written_as_a_png(tmp_path):
-    figures.learning_curves(HISTORY, tmp_path / "curves.png", "Training")
-    figures.confusion([[5, 1], [2, 7]], ["no", "yes"], tmp_path / "confusion.png", "Confusion")
-    trade_off.trade_off(POINTS, tmp_path / "trade.png", "Quality against cost")
-    assert all(is_png(tmp_path / f"{name}.png") for name in ("curves", "confusion", "trade"))
+def drawn(path: Path) -> Picture:
+    """The picture, which loads nothing, runs nothing, and has concrete colours."""
+    found = Picture(path)
+    assert {name for name, _ in found.elements} <= OWN
+    text = path.read_text(encoding="utf-8")
+    assert "var(" not in text
+    assert "url(" not in text
+    assert not [key for _, each in found.elements for key in each.attrib if key.startswith("on")]
+    assert not [key for _, each in found.elements for key in each.attrib if "href" in key]
+    assert float(found.root.get("width")) > 300
+    return found
 
 
-@pytest.mark.parametrize("names", [["no", LONG], ["costs $5 to $10", "$\\frac{1$"], ["", "x"]])
-def test_two_classes_with_awkward_names(tmp_path, names):
-    figures.confusion([[5, 1], [2, 7]], names, tmp_path / "c.png", "Costs $5, or $6 at \\most $")
-    assert is_png(tmp_path / "c.png")
+# Names ----------------------------------------------------------------------------------------
 
 
-def test_nothing_global_is_left_behind(tmp_path):
-    """In a fresh interpreter: importing imports no matplotlib, drawing no pyplot."""
-    code = f"""
-import sys
-from pathlib import Path
-from paretext.report import figures
-assert "matplotlib" not in sys.modules
-figures.confusion([[5, 1], [2, 7]], ["no", "yes"], Path({str(tmp_path)!r}) / "c.png", "Confusion")
-assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+@pytest.mark.parametrize("names", [SCRIPTS, HOSTILE, [LONG, *"abcdefg"], [""] * 8])
+def test_any_name_can_be_read_in_every_picture(tmp_path: Path, names: Any) -> None:
+    counts = np.eye(8, dtype=int) * 9
+    figures.confusion(counts, names, tmp_path / "confusion.svg", names[0])
+    points = [point(name, 0.9, 1.0, 9.0 + i) for i, name in enumerate(names)]
+    trade_off.trade_off(points, tmp_path / "trade-off.svg", names[0])
+    figures.learning_curves(HISTORY, tmp_path / "curves.svg", names[0])
+    found = {name: drawn(tmp_path / f"{name}.svg") for name in ("confusion", "trade-off", "curves")}
+    labels = found["confusion"].texts("label")
+    rows = found["trade-off"].texts("row")
+    if names is SCRIPTS:
+        assert labels[::2] == labels[1::2] == rows[::4] == list(SCRIPTS)
+        assert found["curves"].texts("title") == [SCRIPTS[0]]
+    if names is HOSTILE:
+        shown = "".join(labels)
+        for part in ("<script>", "{{ 7 * 7 }}", "&lt;", "␛[2J<U+202E>", "<U+FFFE><U+D800>"):
+            assert part in shown
+    if LONG in names:
+        assert labels[0] == rows[0] == drawing.fit(LONG, 22)
+        assert found["confusion"].all("text", "label")[0][0].text == LONG  # its tooltip
+
+
+def test_names_that_do_not_fit_lie_aslant_and_inside(tmp_path: Path) -> None:
+    for names, level in ((("no", "yes"), True), (("no", LONG), False)):
+        figures.confusion([[5, 1], [2, 7]], names, tmp_path / "c.svg", "Confusion")
+        below = drawn(tmp_path / "c.svg").all("text", "label")[1::2]
+        assert [each.get("transform") is None for each in below] == [level] * 2
+
+
+def test_long_names_keep_both_ends() -> None:
+    for short in (drawing.shorten(LONG), drawing.fit(LONG, 12), drawing.fit("長" * 99, 12)):
+        whole = LONG if short.isascii() or "a" in short else "長" * 99
+        start, end = short.split("…")
+        assert whole.startswith(start)
+        assert whole.endswith(end)
+    assert len(drawing.shorten(LONG)) == drawing.LONGEST_NAME
+    assert drawing.ems(drawing.fit("長" * 99, 12)) <= 12
+    assert drawing.shorten("joy") == drawing.fit("joy", 12) == "joy"
+
+
+def test_marks_over_letters_take_no_room() -> None:
+    assert drawing.ems("हिन्दी") < drawing.ems("हनदल") + 0.6 * 3
+    assert drawing.ems("e\u0301") == drawing.ems("e")
+    assert drawing.ems("日本") == 2
 
 
 # Learning curves ------------------------------------------------------------------------------
 
 
-def test_curves_show_the_history_and_mark_the_first_best_epoch():
-    loss, score = figures.draw_learning_curves(HISTORY, "Training").axes
-    shown = {line.get_label(): line for line in [*loss.lines, *score.lines]}
-    np.testing.assert_array_equal(shown["training"].get_ydata(), [r["train_loss"] for r in HISTORY])
-    np.testing.assert_array_equal(loss.lines[1].get_ydata(), [r["selection_loss"] for r in HISTORY])
-    np.testing.assert_array_equal(
-        score.lines[0].get_ydata(), [r["selection_macro_f1"] for r in HISTORY]
-    )
-    best = shown["best: epoch 3, macro-F1 0.910"]
-    assert (list(best.get_xdata()), list(best.get_ydata())) == ([3], [0.91])
+def test_curves_show_the_history_and_mark_the_first_best_epoch(tmp_path: Path) -> None:
+    figures.learning_curves(HISTORY, tmp_path / "c.svg", "Training")
+    found = drawn(tmp_path / "c.svg")
+    told = [title.text for title in found.all("title")]
+    for row in HISTORY:
+        for name, key in (
+            ("training", "train_loss"),
+            ("selection", "selection_loss"),
+            ("selection", "selection_macro_f1"),
+        ):
+            assert f"{name}, epoch {row['epoch']}: {row[key]:.4f}" in told
+    assert found.texts("best-name") == ["kept: epoch 3"] * 2
+    assert found.texts("name") == ["loss", "macro-F1"]
+    places = [float(each.get("x1")) for each in found.all("line", "best")]
+    assert places[0] == places[1]
 
 
-def test_one_epoch_is_enough_and_none_is_refused():
-    figure = figures.draw_learning_curves(HISTORY[:1], "Training")
-    assert figure.axes[0].get_xlim() == (0, 2)
+def test_one_epoch_is_enough_none_is_refused_and_a_loss_may_diverge(tmp_path: Path) -> None:
+    figures.learning_curves(HISTORY[:1], tmp_path / "c.svg", "Training")
+    drawn(tmp_path / "c.svg")
     with pytest.raises(ParetextError, match="no rows"):
-        figures.draw_learning_curves([], "Training")
+        figures.learning_curves([], tmp_path / "c.svg", "Training")
+    diverged = [{**row, "train_loss": math.nan, "selection_loss": math.inf} for row in HISTORY]
+    figures.learning_curves(diverged, tmp_path / "c.svg", "Training")
+    text = (tmp_path / "c.svg").read_text(encoding="utf-8")
+    assert "nan" not in text
+    assert "inf" not in text
 
 
 # Confusion matrix -----------------------------------------------------------------------------
 
 
-def test_confusion_colours_rows_by_share_and_writes_counts():
+def test_confusion_colours_rows_by_share_and_writes_counts(tmp_path: Path) -> None:
     counts = np.array([[90, 10, 0], [0, 1999, 1], [0, 0, 0]])
-    axes = figures.draw_confusion(counts, ["a", "b", "c"], "Confusion").axes[0]
-    image = axes.images[0]
-    np.testing.assert_allclose(image.get_array(), [[90, 10, 0], [0, 99.95, 0.05], [0, 0, 0]])
-    assert (image.norm.vmin, image.norm.vmax) == (0, 100)
-    cells = [text.get_text() for text in axes.texts]
-    assert cells[:3] == ["90\n90%", "10\n10%", "0\n0%"]
-    assert cells[3:6] == ["0\n0%", "1,999\n>99%", "1\n<1%"]
-    assert cells[6:] == ["0\nn/a"] * 3
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("prediction", "truth")
-    assert "true class" in axes.child_axes[0].get_ylabel()
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
+    figures.confusion(counts, ["a", "b", "c"], tmp_path / "c.svg", "Confusion")
+    found = drawn(tmp_path / "c.svg")
+    cells = [(each.text, each[0].text) for each in found.all("text", "cell")]
+    assert cells[:3] == [("90", "90%"), ("10", "10%"), ("0", "0%")]
+    assert cells[3:6] == [("0", "0%"), ("1,999", ">99%"), ("1", "<1%")]
+    assert cells[6:] == [("0", "n/a")] * 3
+    shades = [float(each.get("fill-opacity")) for each in found.all("rect", "heat")]
+    assert shades[:4] == [0.9, 0.1, 1.0, 0.08]  # 1999 of 2000, and 1 of 2000
+    assert found.texts("of") == ["prediction", "truth"]
+    assert found.texts("label")[::2] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("k", [2, 6, 20])
-def test_cell_texts_stay_inside_their_cells_and_names_apart(k):
-    counts = np.full((k, k), 1234)
-    figure = figures.draw_confusion(counts, [f"comp.sys.hardware_{i}" for i in range(k)], "C")
-    figure.canvas.draw()
-    axes = figure.axes[0]
-    cell = axes.get_window_extent().width / k
-    assert max(text.get_window_extent().width for text in axes.texts) < cell
-    assert max(text.get_window_extent().height for text in axes.texts) < cell
-    names = axes.get_xticklabels()
-    if names[0].get_rotation() == 0:
-        assert max(name.get_window_extent().width for name in names) < cell
+def test_zeros_of_many_classes_are_left_out(tmp_path: Path) -> None:
+    k = 77
+    figures.confusion(np.eye(k, dtype=int), [f"c{i}" for i in range(k)], tmp_path / "c.svg", "C")
+    assert len(drawn(tmp_path / "c.svg").all("text", "cell")) == k
 
 
-def test_long_names_keep_both_ends():
-    short = drawing.shorten(LONG)
-    assert len(short) == drawing.LONGEST_NAME
-    start, end = short.split("…")
-    assert LONG.startswith(start)
-    assert LONG.endswith(end)
-    assert drawing.shorten("joy") == "joy"
+@pytest.mark.parametrize("most", [9, 1234, 123_456_789])
+@pytest.mark.parametrize("k", [2, 6, 20, 77])
+def test_counts_fit_their_cells(tmp_path: Path, k: int, most: int) -> None:
+    figures.confusion(np.full((k, k), most), ["a"] * k, tmp_path / "c.svg", "C")
+    found = drawn(tmp_path / "c.svg")
+    side = float(found.all("rect", "heat")[0].get("width"))
+    style = found.all("style")[0].text
+    font = float(re.findall(r"\.cell\{font-size:([\d.]+)px", style)[0])
+    assert font * drawing.ems(f"{most:,}") <= side
+    assert 2.2 * font <= side
 
 
-@given(st.tuples(*[st.floats(0, 1)] * 3))
-def test_cell_text_contrasts_with_its_cell(rgb):
-    """At least 4.5 to 1, what WCAG 2.2 (sec. 1.4.3) asks of small text."""
-
-    def luminance(colour):
-        c = np.array(colour)
-        linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-        return linear @ [0.2126, 0.7152, 0.0722]
-
-    ink = figures._ink_on((*rgb, 1.0))
-    light, dark = sorted([luminance(rgb), 1.0 if ink == "white" else 0.0], reverse=True)
-    assert (light + 0.05) / (dark + 0.05) > 4.5
-
-
-def test_counts_that_do_not_fit_the_names_are_refused():
+def test_counts_that_do_not_fit_the_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParetextError, match=r"shape \(2, 3\) and there are 2 label names"):
-        figures.draw_confusion(np.zeros((2, 3)), ["a", "b"], "Confusion")
+        figures.confusion(np.zeros((2, 3)), ["a", "b"], tmp_path / "c.svg", "Confusion")
 
 
 # Trade-off ------------------------------------------------------------------------------------
@@ -170,36 +221,52 @@ def test_pareto_front_equals_brute_force(points):
         return a[0] <= b[0] and a[1] >= b[1] and a != b
 
     expected = {i for i, p in enumerate(points) if not any(beats(q, p) for q in points)}
-    front = trade_off.pareto_front(points)
+    front = pictures.pareto_front(points)
     assert set(front) == expected
     assert len(front) == len(expected)
     assert [points[i][0] for i in front] == sorted(points[i][0] for i in front)
 
 
-def test_panels_show_the_front_of_their_own_cost():
-    figure = trade_off.draw_trade_off(POINTS, "Quality against cost")
-    fronts = [
-        next(line for line in axes.lines if line.get_gid() == "pareto front").get_ydata()
-        for axes in figure.axes[:2]
-    ]
-    # Latency: int8, parent, then on to the edge. Size: int8, then pytorch and parent, equal.
-    np.testing.assert_array_equal(fronts[0], [0.905, 0.908, 0.908])
-    np.testing.assert_array_equal(fronts[1], [0.905, 0.908, 0.908, 0.908])
-    assert [axes.get_xscale() for axes in figure.axes[:2]] == ["log", "log"]
-    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+def test_panels_show_the_front_of_their_own_cost(tmp_path: Path) -> None:
+    trade_off.trade_off(POINTS, tmp_path / "t.svg", "Quality against cost")
+    found = drawn(tmp_path / "t.svg")
+    marks = found.all("g", "point")
+    told = [each[0].text for each in marks[:12]]
+    on = {text.split(":")[0] for text, each in zip(told[:6], marks, strict=False) if _on(each)}
+    assert on == {"int8", "parent"}  # latency
+    on = {text.split(":")[0] for text, each in zip(told[6:], marks[6:], strict=False) if _on(each)}
+    assert on == {"int8", "parent", "pytorch"}  # size: the last two are equal
+    assert "int8: macro-F1 0.9050 [0.8910, 0.9180], 1.5 ms" in told
+    assert "int8: macro-F1 0.9050 [0.8910, 0.9180], 23 MB" in told
+    fronts = [path.get("d") for path in found.all("path", "front")]
+    heights = [{each.split()[1] for each in re.split("[ML]", path)[1:]} for path in fronts]
+    assert [len(each) for each in heights] == [2, 2]
 
 
-def test_intervals_and_table_carry_the_numbers():
-    figure = trade_off.draw_trade_off(POINTS, "Quality against cost")
-    for axes in figure.axes[:2]:
-        bars = [c.get_segments()[0][:, 1] for c in axes.collections]
-        expected = [(p.macro_f1_low, p.macro_f1_high) for p in POINTS]
-        np.testing.assert_allclose(bars, expected)
-    words = [text.get_text() for text in figure.axes[2].texts]
-    for p in POINTS:
-        assert any(word.startswith(p.name) for word in words)
-    assert "0.899 (0.885 to 0.912)" in words
-    assert [w for w in words if w.endswith("(baseline)")] == ["pytorch  (baseline)"]
+def _on(mark: Any) -> bool:
+    return "on" in mark.get("class").split()
+
+
+def test_the_table_carries_the_numbers(tmp_path: Path) -> None:
+    odd = TradeOffPoint("odd", *[math.nan] * 3, 1.0, 2.0, False)
+    trade_off.trade_off([*POINTS, odd], tmp_path / "t.svg", "Quality against cost")
+    found = drawn(tmp_path / "t.svg")
+    cells = found.texts("row")
+    rows = [cells[i : i + 4] for i in range(0, len(cells), 4)]
+    assert rows[0] == ["pytorch  (baseline)", "0.908 (0.894 to 0.921)", "7.5", "91"]
+    assert rows[5] == ["distilroberta", "0.899 (0.885 to 0.912)", "2.3", "69"]
+    assert rows[6] == ["odd", "undefined", "1", "2"]
+    assert len(found.all("g", "point")) == 2 * 6 + 7  # what is undefined has no place
+    trade_off.trade_off([odd], tmp_path / "t.svg", "Nothing to draw")
+    assert len(drawn(tmp_path / "t.svg").all("g", "point")) == 1
+
+
+def test_a_search_draws_the_limits_that_fall_into_the_panels(tmp_path: Path) -> None:
+    limits = {"p95_latency": 2.0, "size": 500e6, "macro_f1_drop": 0.01}
+    draw_front(POINTS, limits, tmp_path / "f.svg", "Search")
+    found = drawn(tmp_path / "f.svg")
+    assert len(found.all("line", "limit")) == 1
+    assert "p95 milliseconds per text at batch 1, log scale" in found.texts("of")
 
 
 coordinate = st.sampled_from([0.0, 0.02, 0.05, 0.3, 1.0])
@@ -210,43 +277,40 @@ coordinate = st.sampled_from([0.0, 0.02, 0.05, 0.3, 1.0])
 def test_discs_never_cover_each_other_and_keep_the_order_of_cost(discs):
     discs = discs[:12]
     costs, heights = zip(*discs, strict=True)
-    placed, left, right = trade_off.side_by_side(costs, heights)
+    placed, left, right = pictures.side_by_side(costs, heights)
     width = math.log10(right / left)
     share = [math.log10(x / left) / width for x in placed]
     assert all(0 < s < 1 for s in share)
     for i, (cost, height) in enumerate(discs):
         for j in range(i):
-            rise = trade_off._ASPECT * (height - heights[j])
-            assert math.hypot(share[i] - share[j], rise) > trade_off._DISC - 1e-9
+            rise = pictures._ASPECT * (height - heights[j])
+            assert math.hypot(share[i] - share[j], rise) > pictures._DISC - 1e-9
             if cost != costs[j]:
                 assert (cost > costs[j]) == (placed[i] > placed[j])
 
 
 def test_discs_with_room_stay_where_they_are():
-    placed, _, _ = trade_off.side_by_side([1.0, 10.0, 100.0], [0.5, 0.5, 0.5])
+    placed, _, _ = pictures.side_by_side([1.0, 10.0, 100.0], [0.5, 0.5, 0.5])
     assert placed == pytest.approx([1.0, 10.0, 100.0])
     # Two at one cost move equally far, one to each side.
-    placed, _, _ = trade_off.side_by_side([10.0, 10.0, 100.0], [0.5, 0.5, 0.5])
+    placed, _, _ = pictures.side_by_side([10.0, 10.0, 100.0], [0.5, 0.5, 0.5])
     assert placed[0] * placed[1] == pytest.approx(100.0)
     assert placed[0] < 10.0 < placed[1]
 
 
-def test_drawn_discs_do_not_overlap_on_the_page():
-    """The shares that `side_by_side` works with, against what the renderer makes of them."""
-    figure = trade_off.draw_trade_off([*POINTS, *POINTS[1:]], "Eleven, in pairs")
-    figure.canvas.draw()
-    for axes in figure.axes[:2]:
-        discs = [line for line in axes.lines if line.get_marker() in ("o", "s")]
-        centres = [axes.transData.transform((d.get_xdata()[0], d.get_ydata()[0])) for d in discs]
-        assert len(centres) == 11
-        across = discs[0].get_markersize() * figure.dpi / 72
-        for i, one in enumerate(centres):
-            for other in centres[:i]:
-                assert np.hypot(*(one - other)) > across
+def test_drawn_discs_do_not_overlap_on_the_page(tmp_path: Path) -> None:
+    """The shares that `side_by_side` works with, against the places in the file."""
+    points = [point(f"v{i}", 0.9, 1.0 + 0.01 * (i % 2), 9) for i in range(11)]
+    trade_off.trade_off(points, tmp_path / "t.svg", "Eleven, at two costs")
+    discs = drawn(tmp_path / "t.svg").all("circle", "disc")[:11]
+    centres = [(float(each.get("cx")), float(each.get("cy"))) for each in discs]
+    for i, one in enumerate(centres):
+        for other in centres[:i]:
+            assert math.dist(one, other) > 16.5  # of 18, so that a mark's rim alone is covered
 
 
-def test_what_cannot_be_drawn_is_named():
+def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParetextError, match="no versions"):
-        trade_off.draw_trade_off([], "Nothing")
+        trade_off.trade_off([], tmp_path / "t.svg", "Nothing")
     with pytest.raises(ParetextError, match="int8 has megabytes = 0"):
-        trade_off.draw_trade_off([point("int8", 0.9, 1.0, 0)], "Nothing")
+        trade_off.trade_off([point("int8", 0.9, 1.0, 0)], tmp_path / "t.svg", "Nothing")

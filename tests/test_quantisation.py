@@ -22,7 +22,9 @@ from paretext.compression.magnitude import linears
 from paretext.errors import ParetextError
 from paretext.export import export
 from paretext.export.calibration import Calibration, divergence
+from paretext.export.graph import POSITIONS, checked
 from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.export.quantised_graph import Counts, Plan, rewrite
 from paretext.files import folder_bytes
 
 LABELS = ("anger", "joy", "sadness")
@@ -64,13 +66,15 @@ def static(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> 
 def model_of(
     nodes: list[onnx.NodeProto], weights: dict[str, NDArray[Any]], x: NDArray[Any]
 ) -> onnx.ModelProto:
-    """A graph of these nodes from x to logits."""
+    """A graph of these nodes from x, numbers or ids to look up, to logits."""
     kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+    looks_up = np.issubdtype(x.dtype, np.integer) and nodes[0].op_type == "Gather"
+    rank = x.ndim + looks_up
     graph = helper.make_graph(
         nodes,
         "test",
         [helper.make_tensor_value_info("x", kind, [None] * x.ndim)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [None] * rank)],
         [numpy_helper.from_array(values, name) for name, values in weights.items()],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
@@ -104,9 +108,13 @@ def test_every_matrix_product_is_quantised(classifier: Classifier, int8: Artifac
     assert operators(graph)["MatMulIntegerToFloat"] == len(modules) - 3 * attentions
     assert operators(graph)["MatMul"] == 0
     # the products add their biases: what is left are the skip connections and the positions
-    assert operators(graph)["Add"] == 2 * classifier.model.config.num_hidden_layers + 1
+    added = operators(graph)["Add"] + operators(graph)["Sum"]
+    assert added == 2 * classifier.model.config.num_hidden_layers + 1
     assert not any(
-        name in weights and weights[name].ndim > 1 and weights[name].dtype == np.float32
+        name in weights
+        and name != POSITIONS  # small, and integers would cost time there
+        and weights[name].ndim > 1
+        and weights[name].dtype == np.float32
         for node in graph.node
         if node.op_type in ("Gemm", "MatMul", "Gather")
         for name in node.input
@@ -277,6 +285,100 @@ def test_products_that_share_a_matrix_or_an_input_share_its_integers() -> None:
     np.testing.assert_allclose(answer(made, x), (x @ weight + x @ other) @ weight, atol=0.7)
 
 
+def chain(length: int, width: int = 8) -> tuple[onnx.ModelProto, NDArray[np.float32]]:
+    """Products without biases, with other operators between them and biases on every third."""
+    x, nodes, weights = random(2, width), [], {}
+    before = "x"
+    for index in range(length):
+        weights[f"w{index}"] = random(width, width, seed=index) / np.float32(2 * width**0.5)
+        nodes.append(helper.make_node("MatMul", [before, f"w{index}"], [f"product{index}"]))
+        before = f"product{index}"
+        if index % 3 == 0:
+            weights[f"b{index}"] = random(width, seed=index)
+            nodes.append(helper.make_node("Add", [f"b{index}", before], [f"biased{index}"]))
+            before = f"biased{index}"
+        nodes.append(helper.make_node("Erf", [before], [f"erf{index}"]))
+        nodes.append(helper.make_node("Mul", [before, f"erf{index}"], [f"gated{index}"]))
+        nodes.append(helper.make_node("Add", [f"gated{index}", before], [f"sum{index}"]))
+        before = f"sum{index}"
+    nodes.append(helper.make_node("Identity", [before], ["logits"]))
+    return model_of(nodes, weights, x), x
+
+
+def kept(model: onnx.ModelProto) -> dict[str, bytes]:
+    """Every node by its first output."""
+    return {node.output[0]: node.SerializeToString() for node in model.graph.node}
+
+
+def test_a_long_graph_keeps_every_node_that_is_not_replaced() -> None:
+    """Nodes were known by the `id` of an object that protobuf makes anew at each look."""
+    model, x = chain(200)
+    matrices = frozenset(Counts.of(model).matrices)
+    assert len(matrices) == 200
+    for _ in range(3):
+        made = rewrite(model, Plan(matrices, 7, 8, None))
+        assert made.products == 200
+        gone = {node.output[0] for node in model.graph.node if node.op_type == "MatMul"}
+        biased = {f"product{index}" for index in range(0, 200, 3)}
+        before, after = kept(model), kept(made.graph)
+        assert set(before) - set(after) == biased  # their Adds are one operator with them
+        changed = {name for name in set(before) & set(after) if before[name] != after[name]}
+        assert changed == gone - biased | {f"biased{index}" for index in range(0, 200, 3)}
+        new = [node.op_type for node in made.graph.graph.node if node.output[0] not in before]
+        assert set(new) == {"DynamicQuantizeLinear"}
+        assert len(new) == 200
+    short, x = chain(4)
+    made = rewrite(short, Plan(frozenset(Counts.of(short).matrices), 7, 8, None))
+    np.testing.assert_allclose(answer(made.graph, x), answer(short, x), atol=0.1)
+
+
+def test_a_plan_of_nothing_leaves_the_graph_as_it_is(fp32: Artifact) -> None:
+    graph = onnx.load(fp32.folder / "model.onnx")
+    nothing = Plan(frozenset(), 7, None, None)
+    for model in (graph, chain(100)[0]):
+        made = rewrite(model, nothing)
+        assert (made.products, made.tables) == (0, 0)
+        assert made.graph.SerializeToString(deterministic=True) == model.SerializeToString(
+            deterministic=True
+        )
+
+
+def test_what_is_added_but_is_no_bias_stays() -> None:
+    """One number for all outputs is no bias: the integer product wants one for each."""
+    x, weight, one = random(3, 8), random(8, 4, seed=1), random(1, seed=2)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Add", ["product", "one"], ["logits"]),
+    ]
+    made, _ = DynamicQuantization().apply(model_of(nodes, {"w": weight, "one": one}, x))
+    assert operators(made.graph)["Add"] == 1
+    np.testing.assert_allclose(answer(made, x), x @ weight + one, atol=0.2)
+
+
+def test_a_table_that_is_multiplied_by_too_is_not_mistaken_for_its_matrix() -> None:
+    """A matrix has a scale for each column, a table one for each row."""
+    table, ids = random(8, 8) * np.float32(range(1, 9))[:, None], np.array([[7, 0, 3]])
+    nodes = [
+        helper.make_node("Gather", ["table", "x"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "table"], ["products"]),
+        helper.make_node("Gather", ["table", "x"], ["again"]),
+        helper.make_node("Add", ["products", "again"], ["logits"]),
+    ]
+    made, said = DynamicQuantization().apply(model_of(nodes, {"table": table}, ids))
+    expected = table[ids] @ table + table[ids]
+    np.testing.assert_allclose(answer(made, ids), expected, atol=0.03 * np.abs(expected).max())
+    assert said[0].startswith("quantised 1 of 1")
+    assert said[1].startswith("quantised 0 of 2")
+
+
+def test_a_graph_that_lost_a_node_is_not_passed_on() -> None:
+    model, _ = chain(3)
+    del model.graph.node[2]
+    with pytest.raises(ParetextError, match="not valid") as caught:
+        checked(model)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("bits", "saturates"), [(7, False), (8, True)])
 def test_seven_bits_never_saturate_sixteen(bits: Any, saturates: bool) -> None:
     """vpmaddubsw, by hand: pairs of uint8 x int8 products are added in 16 bits, saturating.
@@ -358,7 +460,7 @@ def test_a_gather_along_columns_is_no_lookup() -> None:
 
 def test_calibration_texts_are_fed_without_padding(int8: Artifact) -> None:
     texts = [*TEXTS, *("x " * n for n in range(12))] * 3
-    calibration = Calibration.from_texts(texts, int8._tokenizer)
+    calibration = Calibration.from_texts(texts, int8._tokenizer, pad_id=0)
     assert calibration.texts == len(texts)
     rows = [tuple(row) for feed in calibration.feeds for row in feed["input_ids"].tolist()]
     expected = [tuple(each.ids) for each in int8._tokenizer.encode_batch_fast(texts)]
@@ -435,7 +537,7 @@ def test_divergence_is_that_of_scipy() -> None:
 
 def test_no_calibration_texts(int8: Artifact) -> None:
     with pytest.raises(ParetextError, match="calibration set is empty; give at least one text"):
-        Calibration.from_texts([], int8._tokenizer)
+        Calibration.from_texts([], int8._tokenizer, pad_id=0)
 
 
 def test_a_limit_without_texts_to_measure_it_on() -> None:

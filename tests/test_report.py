@@ -20,11 +20,10 @@ from paretext.comparison import Comparison
 from paretext.errors import ParetextError
 from paretext.files import write_json
 from paretext.report import steps
-from paretext.report.pictures import linear_ticks, log_ticks, strips
+from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
 from paretext.report.run_data import RunReport
 from paretext.report.run_page import COLUMNS, MOST_CLASSES, render, write_report
 from paretext.report.table import cells
-from paretext.report.trade_off import pareto_front
 
 pytest.importorskip("sklearn")
 

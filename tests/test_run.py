@@ -113,7 +113,7 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     assert {path.name for path in (out / "classifiers").iterdir()} == {"pruned"}
     candidate = out / "candidates" / "roberta"
     assert {path.name for path in candidate.iterdir()} == {
-        *("model", "history.json", "learning-curves.png"),
+        *("model", "history.json", "learning-curves.svg"),
     }
     names = [path.name for path in out.rglob("*")]
     assert not [
@@ -211,6 +211,10 @@ def test_the_selection_split_is_held_out_of_training_and_evaluation_touches_neit
         "train": data.train.fingerprint,
         "selection": data.selection.fingerprint,
     }
+    assert manifest.seen is not None
+    given = [*data.train.texts, *data.selection.texts]
+    assert manifest.seen.overlap(given).known == manifest.seen.texts == 120
+    assert manifest.seen.overlap(data.evaluation.texts).known == 0
     assert [each.name for each in manifest.lineage] == ["roberta", "pruned"]
     assert [step["step"] for step in manifest.recipe] == [
         "magnitude_pruning",

@@ -256,7 +256,8 @@ def test_the_table_has_each_width_and_equal_layers_share_it(
 
     monkeypatch.setattr(latency, "_time", pretend)
     encoder = read_encoder(whole.model)
-    three = replace(encoder, layers=(encoder.layers[0], *encoder.layers))
+    first = latency._renamed(encoder.layers[0], "first.")  # a graph has no two equal names
+    three = replace(encoder, layers=(first, *encoder.layers))
     table = latency.measure(three, 24, "int8", "group", 16)
     assert table.texts == 8
     assert list(table.attention[0]) == [0, 1, 2, 3, 4]

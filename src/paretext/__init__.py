@@ -6,9 +6,15 @@ The public names load on first use, so that `import paretext` needs neither torc
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime from 1.29 on reports to its maker which graphs are loaded and run, by threads that it
+# starts when it is imported; a process that forks then hangs or aborts as its child ends. The texts
+# and models of a classifier are nobody's business: off, unless the user says otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from paretext.artifact import Artifact

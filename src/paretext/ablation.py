@@ -33,6 +33,7 @@ from paretext.intervals import Interval, paired_drops, pooled_drop
 from paretext.locks import works_in
 from paretext.metrics import confusion_matrix, macro_f1
 from paretext.ownership import claim
+from paretext.report.markdown import escaped, table
 from paretext.run import TEXTS, Data, candidate_names
 
 Predictions = NDArray[np.int64]
@@ -133,9 +134,8 @@ class Ablation:
         return ("seed", *self.arms, "drop, 95% interval", "answers that differ")
 
     def markdown(self) -> str:
-        lines = [self.columns, ("---",) * len(self.columns), *self.rows()]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        return f"# Ablation\n\n{self.sentence}\n\n{table}\n\n{_LEGEND}\n"
+        shown = table(self.columns, self.rows())
+        return f"# Ablation\n\n{escaped(self.sentence)}\n\n{shown}\n\n{_LEGEND}\n"
 
 
 _LEGEND = (

@@ -11,11 +11,19 @@ What is timed is what a caller waits for, from texts to probabilities, tokenisat
 - batch 32: 32 texts a call, together, in the order of the data. PyTorch pads them to the longest,
   as people do; an artifact may split the call as it likes.
 - bulk: all texts at once; PyTorch takes them in batches of 32.
+
+Other work on the machine can make a call of several threads take a hundred times as long, and a
+ratio of two such times is nonsense. A round of a version was **disturbed** if its process had less
+than a core (nothing in it waits, so it runs all the time where it may), or if one text took longer
+than 32 texts together (the call that does 32 times the work). Disturbed rounds are made again, up
+to MORE_ROUNDS of them, and left out. If rounds are still missing, or they disagree, the cost says
+so (`Cost.unsteady`), and nobody quotes a speed from it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -40,6 +48,12 @@ BATCH1_TEXTS = 200
 BATCH32_TEXTS = 512
 ROUND_MS = 8_000
 """A round's time at batch 1 for the slowest version; slower models are timed on fewer texts."""
+MORE_ROUNDS = 3
+"""In place of disturbed ones."""
+LEAST_CORES = 0.8
+"""CPU seconds of a second that a process had, all threads together."""
+MOST_SPREAD = 1.5
+"""Between a quarter and three quarters of the rounds: medians beyond it are those of two moods."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians over the rounds; `rounds` has each round's value of the last four by name."""
+    """Medians over the undisturbed rounds; `rounds` has each round's value of the four by name."""
 
     name: str
     bytes: int
@@ -63,6 +77,15 @@ class Cost:
     batch32_ms_per_text: float
     bulk_texts_per_second: float
     rounds: dict[str, list[float]]
+    unsteady: str = ""
+    """Why the times are no figures to quote, as the end of a sentence; empty where they are."""
+
+
+def times_faster(slow: Cost, fast: Cost, time: str) -> float | None:
+    """How many times faster `fast` is, by one of the times; None where one of them is unsteady."""
+    if slow.unsteady or fast.unsteady:
+        return None
+    return float(getattr(slow, time) / getattr(fast, time))
 
 
 @dataclass(frozen=True)
@@ -111,39 +134,95 @@ def benchmark(
         advance = stack.enter_context(
             progress.task("timing all versions", len(targets) * (rounds + 1))
         )
-        slowest = 0.0
+        slowest = slowest_call = 0.0
         for worker in workers.values():  # also the warm-up
             slowest = max(slowest, worker.ask("logits")["ms_per_text"])
-            worker.ask("batch1", texts=16)
+            slowest_call = max(slowest_call, worker.ask("batch1", texts=16)["batch1_ms_p50"])
             advance()
-        few = int(np.clip(ROUND_MS / slowest, 32, BATCH1_TEXTS))
+        few = int(np.clip(ROUND_MS / slowest_call, 32, BATCH1_TEXTS))
         many = int(np.clip(2 * ROUND_MS / slowest, 64, BATCH32_TEXTS))
-        times: dict[str, dict[str, list[float]]] = {name: {} for name in workers}
-        names = list(workers)
-        for index in range(rounds):
+        made: dict[str, list[_Round]] = {name: [] for name in workers}
+        names, together = list(workers), min(32, len(texts))
+        for index in range(rounds + MORE_ROUNDS):
+            if index >= rounds and not any(_unsteady(each, rounds) for each in made.values()):
+                break
             turn = names[index % len(names) :] + names[: index % len(names)]
+            begun = {name: _Round({}, math.inf, together) for name in names}
             for what, count in (("batch1", few), ("batch32", many), ("bulk", None)):
                 for name in turn:
-                    answer = workers[name].ask(what, texts=count)
-                    for key, value in answer.items():
-                        times[name].setdefault(key, []).append(value)
-            advance(len(names))
+                    begun[name] = begun[name].having(workers[name].ask(what, texts=count))
+            for name in names:
+                made[name].append(begun[name])
+            if index < rounds:
+                advance(len(names))
         return {
             target.name: Measured(
-                _cost(target, times[target.name], workers[target.name].ask("memory")["bytes"]),
+                _cost(
+                    target,
+                    made[target.name],
+                    rounds,
+                    workers[target.name].ask("memory")["bytes"],
+                ),
                 np.load(workers[target.name].logits),
             )
             for target in targets
         }
 
 
-def _cost(target: Target, times: dict[str, list[float]], peak: float) -> Cost:
+@dataclass(frozen=True)
+class _Round:
+    """One version's times in a round. cores: the least CPU seconds a second of its process;
+    together: the texts of a call at batch 32."""
+
+    times: dict[str, float]
+    cores: float
+    together: int
+
+    def having(self, answer: dict[str, float]) -> _Round:
+        times = {name: value for name, value in answer.items() if name != "cores"}
+        return _Round(self.times | times, min(self.cores, answer["cores"]), self.together)
+
+    @property
+    def disturbed(self) -> str:
+        """How other work shows in it; empty if it does not."""
+        if self.cores < LEAST_CORES:
+            return f"its process had a core for only {self.cores:.0%} of the time"
+        one = self.times["batch1_ms_p50"]
+        call = self.together * self.times["batch32_ms_per_text"]
+        if one > call:
+            return f"one text took {one:.3g} ms, and {self.together} together {call:.3g} ms"
+        return ""
+
+
+def _undisturbed(made: Sequence[_Round], rounds: int) -> Sequence[_Round]:
+    """Those that count: all of them where too few were undisturbed."""
+    good = [each for each in made if not each.disturbed]
+    return good if len(good) >= rounds else made
+
+
+def _unsteady(made: Sequence[_Round], rounds: int) -> str:
+    """Why the times of these rounds are no figures to quote; empty where they are."""
+    counted = _undisturbed(made, rounds)
+    for each in counted:
+        if each.disturbed:
+            return each.disturbed
+    for name in ("batch1_ms_p50", "batch32_ms_per_text"):
+        low, high = np.quantile([each.times[name] for each in counted], (0.25, 0.75))
+        if high > MOST_SPREAD * low:
+            return f"rounds disagree, {low:.3g} to {high:.3g} ms a text"
+    return ""
+
+
+def _cost(target: Target, made: Sequence[_Round], rounds: int, peak: float) -> Cost:
+    counted = _undisturbed(made, rounds)
+    times = {name: [each.times[name] for each in counted] for name in counted[0].times}
     medians = {name: float(np.median(values)) for name, values in times.items()}
     return Cost(
         name=target.name,
         bytes=folder_bytes(target.folder),
         peak_memory_bytes=int(peak),
         rounds=times,
+        unsteady=_unsteady(made, rounds),
         **medians,
     )
 

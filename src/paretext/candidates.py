@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretext import progress
 from paretext.baselines import BASELINES
-from paretext.classifier import Classifier, check_source, source_digest
+from paretext.classifier import Classifier, check_trainable, source_digest
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, read_json, write_json
@@ -33,7 +33,7 @@ def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
     resolve_device(recipe.training.device)
     for model in models:
         if model not in BASELINES:
-            check_source(model, recipe.max_length)
+            check_trainable(model, data.train.label_names, recipe.max_length)
     if any(removed_language(model, recipe) for model in models):
         check_removal(data.train.texts, recipe.language)
 
@@ -111,7 +111,7 @@ def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) 
     fitted.classifier.save(folder / "model")
     write_json(folder / "history.json", list(fitted.history))
     if len(fitted.history) > 1 or baseline is None:  # there is no curve of a single fit
-        learning_curves(fitted.history, folder / "learning-curves.png", name)
+        learning_curves(fitted.history, folder / "learning-curves.svg", name)
 
 
 def _say_truncated(classifier: Classifier, data: Data) -> None:

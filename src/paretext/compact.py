@@ -37,7 +37,9 @@ class CompactConfig(PretrainedConfig):
     """word_rank: width of the word table where it is factorised, else None.
     embedding_size: width of the embeddings' norm; where it is not hidden_size, a matrix follows.
     shapes: {"heads", "head_size", "neurons"} of each layer; 0 leaves that part out.
-    head_size: outputs of the head's first matrix. pooling: "first" token or "mean" of all."""
+    head_size: outputs of the head's first matrix. pooling: "first" token or "mean" of all.
+    skips_padding: positions count the tokens that are not pad_token_id (`Encoder.padding_id`), so
+    the table has one row more than the longest input, max_position_embeddings."""
 
     model_type = COMPACT
     keys_to_ignore_at_inference: ClassVar[list[str]] = ["hidden_states"]
@@ -58,6 +60,7 @@ class CompactConfig(PretrainedConfig):
         dropout: float = 0.1,
         initializer_range: float = 0.02,
         pad_token_id: int = 0,
+        skips_padding: bool = False,
         **other: Any,
     ) -> None:
         self.vocab_size = vocab_size
@@ -73,6 +76,7 @@ class CompactConfig(PretrainedConfig):
         self.layer_norm_eps = layer_norm_eps
         self.dropout = dropout
         self.initializer_range = initializer_range
+        self.skips_padding = skips_padding
         super().__init__(**other)
         self.pad_token_id = pad_token_id
 
@@ -138,6 +142,7 @@ class CompactClassifier(PreTrainedModel):
     config_class = CompactConfig
     base_model_prefix = "encoder"
     main_input_name = "input_ids"
+    _input_embed_layer = "words"
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__(config)
@@ -146,7 +151,8 @@ class CompactClassifier(PreTrainedModel):
         self.words = nn.Embedding(config.vocab_size, rank)
         if config.word_rank:
             self.word_factor = nn.Linear(rank, embedding, bias=False)
-        self.positions = nn.Embedding(config.max_position_embeddings, embedding)
+        rows = config.max_position_embeddings + config.skips_padding
+        self.positions = nn.Embedding(rows, embedding)
         self.embedding_norm = nn.LayerNorm(embedding, config.layer_norm_eps)
         if embedding != width:
             self.projection = nn.Linear(embedding, width)
@@ -182,11 +188,19 @@ class CompactClassifier(PreTrainedModel):
         x: torch.Tensor = self.words(input_ids)
         if self.config.word_rank:
             x = self.word_factor(x)
-        x = self.embedding_norm(x + self.positions.weight[: x.shape[1]])
+        x = self.embedding_norm(x + self._positions(input_ids))
         x = nn.functional.dropout(x, self.config.dropout, self.training)
         if self.config.embedding_size != self.config.hidden_size:
             x = self.projection(x)
         return x
+
+    def _positions(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """The embedding of each token's position, (sequence, width) or one for each text."""
+        table = self.positions.weight  # which no rounding touches (`quantization_aware`)
+        if not self.config.skips_padding:
+            return table[: input_ids.shape[1]]
+        counted = (input_ids != self.config.pad_token_id).int()
+        return nn.functional.embedding(counted.cumsum(1) * counted, table)
 
     def encode(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> list[torch.Tensor]:
         """The embeddings, each layer's output, and last the pooled (batch, width)."""
@@ -218,7 +232,8 @@ def from_encoder(encoder: Encoder, **config: Any) -> CompactClassifier:
             hidden_size=dense.weight.shape[0],
             embedding_size=encoder.positions.shape[1],
             word_rank=None if factor is None else words.shape[1],
-            max_position_embeddings=len(encoder.positions),
+            max_position_embeddings=len(encoder.positions) - (encoder.padding_id is not None),
+            skips_padding=encoder.padding_id is not None,
             shapes=[_shape(layer) for layer in encoder.layers],
             activation=encoder.activation,
             head_size=dense.weight.shape[1],

@@ -1,7 +1,9 @@
 """compare(): many versions on the same texts -> one table, confusion matrices, a picture.
 
 Quality comes from each version's own predictions, with bootstrap intervals; the difference from
-the reference version comes with a paired one (`metrics`). Cost comes from `benchmark`.
+the reference version comes with a paired one (`metrics`). Cost comes from `benchmark`. The model
+that the others are measured against is judged by itself too (`standing`), and where PyTorch answers
+beside the artifact that was exported from it, the two have to agree (`agreement`).
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from paretext.agreement import is_export_of, require_agreement
 from paretext.artifact import Artifact
 from paretext.benchmark import Cost, Measured, Target, benchmark, machine
 from paretext.certification.certificate import Certificate
-from paretext.certification.records import Verdict
+from paretext.certification.held_out import doubts, overlap
+from paretext.certification.records import Span, Verdict
 from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.data_checks import say_cut
@@ -34,8 +38,11 @@ from paretext.report import steps
 from paretext.report.figures import confusion
 from paretext.report.table import markdown
 from paretext.report.trade_off import TradeOffPoint, trade_off
+from paretext.standing import Beside, Standing, stand
 
 BASELINE = "pytorch"
+FORMAT = 2
+"""Of comparison.json: 1 did not judge the parent."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class Version:
 
 @dataclass(frozen=True)
 class Badge:
-    """What the certificate in a version's artifact says, and the clauses that do not hold."""
+    """What the certificate in a version's artifact says, and the clauses that do not hold; there is
+    none for a certificate that proves nothing (`held_out.doubts`)."""
 
     verdict: Verdict
     reference: str
@@ -58,7 +66,7 @@ class Badge:
     @classmethod
     def of(cls, artifact: Path) -> Badge | None:
         found = Certificate.of(artifact)
-        if found is None:
+        if found is None or doubts(found, Manifest.read(artifact)):
             return None
         return cls(
             found.verdict,
@@ -91,6 +99,8 @@ class Comparison:
     labels: tuple[str, ...]
     data: dict[str, Any]
     machine: dict[str, Any]
+    standing: Standing | None = None
+    """What the first artifact is worth by itself; None in a comparison of an older version."""
 
     def row(self, version: str) -> Row:
         return next(row for row in self.rows if row.version == version)
@@ -103,7 +113,9 @@ class Comparison:
         def read(values: Any) -> Comparison:
             rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
             data, machine = dict(values["data"]), dict(values["machine"])
-            return cls(rows, tuple(values["labels"]), data, machine)
+            standing = values.get("standing")
+            found = standing and Standing.model_validate(standing)
+            return cls(rows, tuple(values["labels"]), data, machine, found)
 
         return read_json(path, "make one with: paretext compare", read)
 
@@ -124,9 +136,10 @@ def compare(
 ) -> Comparison:
     """Measure all versions on `data` and write the folder `out`.
 
-    It holds comparison.csv, .json and .md, confusion-VERSION.png for each version, and
-    trade-off.png. Raises ParetextError if two versions share a name, a parent is not among them,
-    or an artifact's labels are not the data's.
+    It holds comparison.csv, .json and .md, confusion-VERSION.svg for each version, and
+    trade-off.svg. Raises ParetextError if two versions share a name, a parent is not among them,
+    an artifact's labels are not the data's, or one answers otherwise than the PyTorch model beside
+    it that it was exported from.
     """
     _check(versions, data)
     threads = threads or available_cores()
@@ -136,8 +149,10 @@ def compare(
         longer, longest = artifact.longer(data.texts), artifact.manifest.max_length
         say_cut("evaluation", longer, len(data), longest)
     measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
+    _require_agreement(versions, measured)
+    rows = tuple(_row(version, measured, data, seed) for version in versions)
     comparison = Comparison(
-        rows=tuple(_row(version, measured, data, seed) for version in versions),
+        rows=rows,
         labels=data.label_names,
         data={
             "name": Path(data.name).name,
@@ -147,6 +162,7 @@ def compare(
             "rounds": rounds,
         },
         machine=machine(threads),
+        standing=_standing(versions, rows, measured, data),
     )
     with new_folder(Path(out)) as folder:
         _write(comparison, folder)
@@ -171,6 +187,51 @@ def _check(versions: Sequence[Version], data: Dataset) -> None:
                     f"{version.target.folder} has the labels {', '.join(labels)}, and {data.name} "
                     f"has {', '.join(data.label_names)}; read the data with the artifact's names."
                 )
+
+
+def _require_agreement(versions: Sequence[Version], measured: dict[str, Measured]) -> None:
+    """ParetextError where an artifact does not answer as PyTorch does before it was compressed."""
+    targets = {version.target.name: version.target for version in versions}
+    for version in versions:
+        own, against = version.target, targets.get(version.parent or "")
+        if against is None or (own.kind, against.kind) != ("artifact", "pytorch"):
+            continue
+        if is_export_of(own.folder, against.folder):
+            expected, found = (measured[each.name].logits for each in (against, own))
+            require_agreement(own.folder, expected, found)
+
+
+def _standing(
+    versions: Sequence[Version], rows: Sequence[Row], measured: dict[str, Measured], data: Dataset
+) -> Standing:
+    """Of the first artifact, which the others are measured against, beside the baselines."""
+    artifacts = [each.target for each in versions if each.target.kind == "artifact"]
+    judged = (artifacts or [versions[0].target])[0].name
+    manifests = {each.name: Manifest.read(each.folder) for each in artifacts}
+    return stand(
+        judged,
+        data.labels,
+        measured[judged].logits.argmax(axis=1).astype(np.int64),
+        data.label_names,
+        next(row.quality for row in rows if row.version == judged),
+        beside=[
+            Beside(
+                name=row.version,
+                macro_f1=row.quality.macro_f1.estimate,
+                drop=Span.of(row.drops.macro_f1),
+            )
+            for row in rows
+            if row.drops is not None
+            and row.parent == judged
+            and _is_baseline(manifests[row.version], manifests[judged])
+        ],
+        seen=overlap(data, list(manifests.values())),
+    )
+
+
+def _is_baseline(manifest: Manifest, judged: Manifest) -> bool:
+    """Whether it is a model without a transformer, and not a student of the judged one."""
+    return not manifest.is_encoder and not manifest.shares_root(judged)
 
 
 def _row(version: Version, measured: dict[str, Measured], data: Dataset, seed: int) -> Row:
@@ -234,11 +295,11 @@ def _write(comparison: Comparison, folder: Path) -> None:
     shown = steps.versions(comparison.rows)
     names = file_names([row.version for row in shown])
     for row, name in zip(shown, names, strict=True):
-        picture = folder / f"confusion-{name}.png"
+        picture = folder / f"confusion-{name}.svg"
         confusion(row.quality.confusion, comparison.labels, picture, row.version)
     points = [
         TradeOffPoint(
-            name=row.version,
+            name=f"{row.version} (busy)" if row.cost.unsteady else row.version,
             macro_f1=row.quality.macro_f1.estimate,
             macro_f1_low=row.quality.macro_f1.low,
             macro_f1_high=row.quality.macro_f1.high,
@@ -249,7 +310,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         for row in shown
     ]
     texts = comparison.data["texts"]
-    trade_off(points, folder / "trade-off.png", f"Quality on {texts:,} texts against cost")
+    trade_off(points, folder / "trade-off.svg", f"Quality on {texts:,} texts against cost")
 
 
 def file_names(versions: Sequence[str]) -> list[str]:
@@ -281,6 +342,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
                 "flips": asdict(row.drops.flips),
             },
             "rounds": row.cost.rounds,
+            "unsteady": row.cost.unsteady,
             "certificate": row.certificate and asdict(row.certificate),
         }
         for row, flat in zip(comparison.rows, comparison.flat(), strict=True)
@@ -289,6 +351,7 @@ def _json(comparison: Comparison) -> dict[str, Any]:
         "machine": comparison.machine,
         "data": comparison.data,
         "labels": list(comparison.labels),
+        "standing": comparison.standing and comparison.standing.model_dump(mode="json"),
         "versions": rows,
     }
     # JSON has no NaN; an undefined number is null.
@@ -319,10 +382,11 @@ def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
         cost=Cost(
             name=values["version"],
             rounds=values["rounds"],
+            unsteady=values.get("unsteady", ""),
             **{
                 field.name: values[field.name]
                 for field in fields(Cost)
-                if field.name not in ("name", "rounds")
+                if field.name not in ("name", "rounds", "unsteady")
             },
         ),
         recipe=tuple(values["recipe"]),

@@ -21,8 +21,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from paretext.data_reading import OnBadRow, is_unicode, read_label_names, read_labelled
+from paretext.data_columns import shown
+from paretext.data_reading import read_label_names, read_labelled
+from paretext.data_values import is_blank, label_name, repeated, text_problem
 from paretext.errors import ParetextError
+from paretext.tables import OnBadRow, is_unicode
 
 __all__ = ["Dataset", "Fingerprint", "Labelled", "read_label_names", "require_trainable"]
 
@@ -89,8 +92,8 @@ class Dataset:
             with the names of the training data, and a label those lack is an error. Without them,
             names come from the dataset's own class names, or else are the distinct labels, sorted.
         split: the part of a folder or hub dataset to read; "@split" in the source wins.
-        on_bad_row: what to do with a row without label or text: "fail", or "skip" and say how
-            many.
+        on_bad_row: what to do with a row that cannot be read, or has no text or no label: "fail",
+            or "skip" and say how many of which kind, and which rows.
 
         Raises ParetextError with one sentence for anything that cannot be read.
         """
@@ -141,6 +144,23 @@ class Dataset:
         return Dataset(
             tuple(self.texts[i] for i in chosen), self.labels[chosen], self.label_names, name
         )
+
+    def aligned(self, label_names: Sequence[str]) -> Dataset:
+        """The same texts with the labels counted in the order of a model's `label_names`.
+
+        Raises ParetextError unless these are the names that the data has.
+        """
+        names, own = tuple(label_names), [label_name(name) for name in self.label_names]
+        wanted = [label_name(name) for name in names]
+        if names == self.label_names:
+            return self
+        if set(wanted) != set(own):
+            raise ParetextError(
+                f"the model's labels are {_listed(names)}, and those of {self.name} are "
+                f"{_listed(self.label_names)}: read the data with the model's label names."
+            )
+        places = np.array([wanted.index(name) for name in own])
+        return Dataset(self.texts, places[self.labels], names, self.name)
 
     def split(self, share: float, seed: int) -> tuple[Dataset, Dataset]:
         """(rest, held-out): a stratified split with `share` of the texts held out.
@@ -243,6 +263,11 @@ def _apportion(counts: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.in
     return np.where(counts > 0, np.clip(held, 1, np.maximum(counts - 1, 1)), 0)
 
 
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(map(repr, names[:10]))
+    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
 def _checked_labels(labels: object, n: int) -> npt.NDArray[np.int64]:
     array = np.asarray(labels)
     if n == 0:
@@ -260,15 +285,18 @@ def _check_label_names(names: tuple[str, ...]) -> None:
     if not names:
         raise ParetextError("there are no label names: give one for each label.")
     for i, name in enumerate(names):
-        if not isinstance(name, str) or not name.strip() or not is_unicode(name):
+        if not isinstance(name, str) or is_blank(name) or not is_unicode(name):
             raise ParetextError(f"the name of label {i} is {name!r}: give it a text.")
-        if name in names[:i]:
-            raise ParetextError(
-                f"labels {names.index(name)} and {i} are both named {name!r}: rename one."
-            )
+    if twice := repeated(names):
+        first, second = twice
+        raise ParetextError(
+            f"labels {first} and {second} are both named {shown(names[second])}: rename one."
+        )
 
 
 def _check_texts(texts: tuple[str, ...]) -> None:
     for i, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip() or not is_unicode(text):
-            raise ParetextError(f"text {i} (counted from 0) is {text!r}: it must hold words.")
+        if problem := text_problem(text):
+            raise ParetextError(
+                f"text {i} (counted from 0) is {shown(repr(text))}, {problem}: it must hold words."
+            )

@@ -24,6 +24,9 @@ from paretext.data import Dataset, Fingerprint, Labelled
 from paretext.errors import ParetextError
 from paretext.progress import say
 
+MOST = 0.5
+"""Texts are no longer held out where this share of them was seen. Far beyond what repeats in one
+kind of texts make, and below what any mix-up of files does."""
 _EXAMPLES = 3
 _SHOWN_CHARACTERS = 80
 
@@ -186,6 +189,18 @@ def drop_leaks(train: Dataset, evaluation: Dataset) -> Dataset:
         f"in {train.name}."
     )
     return evaluation.take(~leaked)
+
+
+def require_apart(known: Sequence[str], name: str, held: Dataset) -> None:
+    """ParetextError where most of the texts to be held out are among the `known` ones of that name:
+    a score on them is no measurement. A few that repeat are counted and said (`check`)."""
+    found = int(np.isin(_keys(held.texts), _keys(known)).sum())
+    if found >= MOST * len(held):
+        raise ParetextError(
+            f"{held.name}: {found:,} of its {len(held):,} texts also stand in {name}, so a "
+            "score on them would be one of memory; give other texts (--drop-leaks leaves those of "
+            "--eval out that stand in --data)."
+        )
 
 
 def say_cut(split: str, longer: int, texts: int, max_length: int) -> None:

@@ -8,7 +8,7 @@ read by Hugging Face `datasets`, imported only then.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Any
 
 from paretext.errors import ParetextError
 from paretext.progress import say
-from paretext.tables import FORMATS, Row, columns, read_rows
+from paretext.table_parquet import arrow_rows, not_utf8
+from paretext.tables import FORMATS, BadRow, OnBadRow, Row, columns, scan_rows
 
 _HUB_NAME = re.compile(
     r"(?P<path>\w[\w.-]*(?:/\w[\w.-]*)?)(?::(?P<config>[^@]+))?(?:@(?P<split>.+))?", re.ASCII
 )
+_BATCH = 1000  # rows of a dataset that are Python objects at one time
 _SAMPLE = 200  # rows looked at to tell columns of strings from columns of numbers
 
 
@@ -35,21 +37,26 @@ class Source:
     """Column -> names of the classes 0, 1, ..., for columns that declare them."""
     string_columns: Callable[[], list[str]]
     """The columns that hold strings that are not numbers."""
-    rows: Callable[[str, str], Iterator[Row]]
-    """Rows with at least the two columns named."""
+    rows: Callable[[Sequence[str] | None], Iterator[Row | BadRow]]
+    """All rows, with at least the columns named (None: all). One that cannot be read raises a
+    ParetextError or is a BadRow, as was said when the source was opened."""
 
 
-def open_source(source: str | Path, split: str) -> Source:
+def open_source(source: str | Path, split: str, on_bad_row: OnBadRow = "fail") -> Source:
     """Find and open `source`. Raises ParetextError if it is no file, folder or hub dataset."""
+    if on_bad_row not in ("fail", "skip"):
+        raise ParetextError(f"on_bad_row is {on_bad_row!r}: use 'fail' or 'skip'.")
     path, given = Path(source), str(source)
     if path.is_file() or (path.suffix.lower() in FORMATS and not path.is_dir()):
-        return _open_file(path)
+        return open_file(path, on_bad_row)
     folder, _, folder_split = given.rpartition("@")
     if path.is_dir():
-        return _open_dataset(given, lambda datasets: _load_folder(datasets, path, split))
+        return _open_dataset(
+            given, lambda datasets: _load_folder(datasets, path, split), on_bad_row
+        )
     if folder and Path(folder).is_dir():
         part, of = Path(folder), folder_split
-        return _open_dataset(given, lambda datasets: _load_folder(datasets, part, of))
+        return _open_dataset(given, lambda datasets: _load_folder(datasets, part, of), on_bad_row)
     hub = _HUB_NAME.fullmatch(given)
     if hub is None or isinstance(source, Path):
         raise ParetextError(
@@ -59,16 +66,22 @@ def open_source(source: str | Path, split: str) -> Source:
     return _open_dataset(
         given,
         lambda datasets: _load_hub(datasets, hub["path"], hub["config"], hub["split"] or split),
+        on_bad_row,
     )
 
 
-def _open_file(path: Path) -> Source:
+def open_file(path: Path, on_bad_row: OnBadRow) -> Source:
+    """Open a table. Raises ParetextError if it is not there or has no columns."""
+
+    def rows(wanted: Sequence[str] | None) -> Iterator[Row | BadRow]:
+        return scan_rows(path, on_bad_row, wanted)
+
     def string_columns() -> list[str]:
-        sample = list(islice(read_rows(path), _SAMPLE))
+        sample = [row for row in islice(rows(None), _SAMPLE) if isinstance(row, dict)]
         return [name for name in names if _holds_strings([row.get(name) for row in sample])]
 
-    names = columns(path)
-    return Source(str(path), names, {}, string_columns, lambda text, label: read_rows(path))
+    names = columns(path, on_bad_row)
+    return Source(str(path), names, {}, string_columns, rows)
 
 
 def _holds_strings(values: list[object]) -> bool:
@@ -113,7 +126,7 @@ def _load_hub(datasets: Any, path: str, config: str | None, split: str) -> Any:
     return datasets.load_dataset(path, config, split=split)
 
 
-def _open_dataset(given: str, load: Callable[[Any], Any]) -> Source:
+def _open_dataset(given: str, load: Callable[[Any], Any], on_bad_row: OnBadRow) -> Source:
     try:
         import datasets
     except ImportError:
@@ -146,10 +159,21 @@ def _open_dataset(given: str, load: Callable[[Any], Any]) -> Source:
         if getattr(feature, "dtype", "") in ("string", "large_string")
     ]
 
-    def rows(text: str, label: str) -> Iterator[Row]:
-        for batch in table.select_columns([text, label]).iter(batch_size=1000):
-            for one_text, one_label in zip(batch[text], batch[label], strict=True):
-                yield {text: one_text, label: one_label}
+    def rows(wanted: Sequence[str] | None) -> Iterator[Row]:
+        n = 0
+        chosen = table.select_columns(list(features if wanted is None else wanted))
+        try:
+            for batch in chosen.with_format("arrow").iter(batch_size=_BATCH):
+                for row in arrow_rows(batch, on_bad_row):
+                    n += 1
+                    yield row
+        except UnicodeDecodeError as bad:
+            raise ParetextError(f"'{given}', row {n + 1}: {not_utf8(bad)}") from None
+        except (OSError, ValueError, OverflowError) as problem:  # Arrow's errors among them
+            raise ParetextError(
+                f"'{given}', row {n + 1} cannot be read ({_short(problem)}): load the dataset "
+                "again, or leave the row out of it."
+            ) from None
 
     return Source(given, list(features), names, lambda: strings, rows)
 

@@ -16,17 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from paretext.data import Chunk
-from paretext.data_reading import (
-    Label,
-    OnBadRow,
-    choose_columns,
-    good_rows,
-    name_labels,
-    require_rows,
-)
+from paretext.data_columns import choose_columns
+from paretext.data_reading import Label, good_rows, name_labels, require_rows
 from paretext.data_sources import Source, open_source
 from paretext.errors import ParetextError
 from paretext.progress import task
+from paretext.tables import OnBadRow
 
 _EVERY = 8192
 
@@ -104,7 +99,7 @@ def open_labelled(
 
     Raises ParetextError as `Dataset.read` does.
     """
-    opened = open_source(source, split)
+    opened = open_source(source, split, on_bad_row)
     text, label = choose_columns(opened, text_column, label_column)
     bad: dict[str, list[int]] = {}
     first: dict[str, Label] = {}  # value of a label -> where it first stands

@@ -70,8 +70,10 @@ class Layer:
 @dataclass(frozen=True)
 class Encoder:
     """words (vocabulary, width or rank); word_factor (rank, width) where they are factorised;
-    positions (longest, width), row 0 being the first token's, with the embedding of token type 0
-    already added; head: two linears and the activation between them; pooling: "first" or "mean"."""
+    positions (rows, width), with the embedding of token type 0 already added; padding_id: None, and
+    a token's position is its index, or the id that is not counted, wherever it stands: its position
+    is row 0, and that of the others how many of them there are up to here, itself included; head:
+    two linears and the activation between them; pooling: "first" or "mean"."""
 
     words: Array
     word_factor: Array | None
@@ -82,6 +84,7 @@ class Encoder:
     activation: str
     head: tuple[Linear, str, Linear]
     pooling: str = "first"
+    padding_id: int | None = None
 
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert")
@@ -112,9 +115,12 @@ def _read_family(model: Any, names: dict[int, str]) -> Encoder:
     base = getattr(model, model.base_model_prefix)
     embeddings = base.embeddings
     positions = _array(embeddings.position_embeddings.weight)
+    padding_id = None
     if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        # These count positions from padding_idx + 1 (fairseq's convention).
-        positions = positions[config.pad_token_id + 1 :]
+        # These leave padding out as they count, wherever it stands (a text may hold "<pad>"), and
+        # begin at padding_idx + 1 (fairseq's convention). Row padding_idx is the padding's own.
+        padding_id = int(embeddings.padding_idx)
+        positions = positions[padding_id:]
     if hasattr(embeddings, "token_type_embeddings"):
         positions = positions + _array(embeddings.token_type_embeddings.weight)[0]
     distilbert = config.model_type == "distilbert"
@@ -130,6 +136,7 @@ def _read_family(model: Any, names: dict[int, str]) -> Encoder:
         layers=tuple(read(block, names) for block in blocks),
         activation=_activation(config),
         head=_head(model, base, names),
+        padding_id=padding_id,
     )
 
 
@@ -149,6 +156,7 @@ def _read_compact(model: Any, names: dict[int, str]) -> Encoder:
             _linear(model.head_output, names),
         ),
         pooling=config.pooling,
+        padding_id=config.pad_token_id if config.skips_padding else None,
     )
 
 

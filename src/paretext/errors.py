@@ -1,4 +1,8 @@
-"""The one exception a user is meant to see."""
+"""The one exception a user is meant to see, and what it says of those of other libraries."""
+
+import re
+
+_LONGEST = 200
 
 
 class ParetextError(Exception):
@@ -6,3 +10,12 @@ class ParetextError(Exception):
 
     The command line prints the message alone and exits with status 2.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, to stand inside a sentence: the first line of what caused
+    it at first, without colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
+    return lines[0].rstrip(".: ")[:_LONGEST] if lines else type(error).__name__

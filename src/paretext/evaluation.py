@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.data import Dataset
+from paretext.data_values import label_name
 from paretext.errors import ParetextError
 from paretext.intervals import Quality, quality
 
@@ -24,9 +25,9 @@ def evaluate(model: Model, data: Dataset, *, resamples: int = 10_000, seed: int 
 
     Raises ParetextError if the model answers with a label that the data does not know.
     """
-    position = {name: index for index, name in enumerate(data.label_names)}
-    names = model.predict(data.texts)
-    unknown = sorted(set(names.tolist()) - position.keys())
+    position = {label_name(name): index for index, name in enumerate(data.label_names)}
+    names = [label_name(name) for name in model.predict(data.texts).tolist()]
+    unknown = sorted(set(names) - position.keys())
     if unknown:
         raise ParetextError(
             f"the model answers {unknown[0]!r}, which is not a label of {data.name} "

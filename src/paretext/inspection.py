@@ -55,8 +55,7 @@ def _artifact(path: Path) -> dict[str, Any]:
 
 def _run(path: Path) -> dict[str, Any]:
     record = path / "parent.json"
-    again = "start the same paretext run (or paretext train) again"
-    parent = read_json(record, again, dict[str, Any]) if record.is_file() else {}
+    parent = _values(record) if record.is_file() else {}
     found = sorted(path.glob(f"artifacts/*/{NAME}"))
     artifacts = [each for each in found if each.parent.suffix != ".partial"]
     return {
@@ -73,12 +72,15 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _classifier(path: Path) -> dict[str, Any]:
-    def described(config: Any) -> dict[str, Any]:
-        return {
-            "kind": "classifier, in PyTorch",
-            "architecture": ", ".join(config.get("architectures") or ["unknown"]),
-            "labels": list(config.get("id2label", {}).values()),
-            "bytes in all": folder_bytes(path),
-        }
+    config = _values(path / "config.json")
+    named, labels = config.get("architectures"), config.get("id2label")
+    return {
+        "kind": "classifier, in PyTorch",
+        "architecture": ", ".join(map(str, named)) if isinstance(named, list) else "unknown",
+        "labels": list(labels.values()) if isinstance(labels, dict) else "unknown",
+        "bytes in all": folder_bytes(path),
+    }
 
-    return read_json(path / "config.json", "copy the classifier again", described)
+
+def _values(path: Path) -> dict[str, Any]:
+    return read_json(path, "write the folder again", lambda values: {**values})

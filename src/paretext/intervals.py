@@ -337,6 +337,27 @@ def proportion(successes: int, n: int, confidence: float) -> Interval:
     return Interval(share, low, high)
 
 
+def texts_needed(n: int, interval: Interval, limit: float) -> int | None:
+    """About how many texts would decide; None if it is decided, or if no number would.
+
+    The estimate stays as it is and the way from it to the end that faces the limit shrinks with the
+    square root of the texts, until that end meets the limit. An estimate on the limit never gets
+    there. Rounded up to two digits, which is more than it can promise.
+    """
+    gap = abs(limit - interval.estimate)
+    if not interval.low <= limit < interval.high or gap == 0:
+        return None
+    below = interval.estimate < limit
+    reach = interval.high - interval.estimate if below else interval.estimate - interval.low
+    return two_digits(n * (reach / gap) ** 2)
+
+
+def two_digits(needed: float) -> int:
+    """Rounded up to two digits."""
+    digits = int(10 ** max(math.floor(math.log10(needed)) - 1, 0))
+    return math.ceil(needed / digits) * digits
+
+
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ParetextError(

@@ -201,6 +201,11 @@ METRICS: Mapping[str, Callable[[npt.ArrayLike], FloatArray]] = MappingProxyType(
 
 
 def scores(m: Margins) -> FloatArray:
-    """Every number that gets an interval, (..., 4 + 2K): METRICS in order, F1s, recalls."""
+    """Every number that gets an interval, (..., 4 + 2K): METRICS in order, F1s, recalls.
+
+    The F1 of a class without texts is NaN here, as its recall is: nothing was measured of it. In
+    macro-F1 it counts as 0 (`macro_f1`).
+    """
     scalars = (_macro_f1(m), _balanced_accuracy(m), _kappa(m), _accuracy(m))
-    return np.concatenate([np.stack(scalars, axis=-1), _f1_per_class(m), _recall_per_class(m)], -1)
+    f1 = np.where(m.truth == 0, np.nan, _f1_per_class(m))
+    return np.concatenate([np.stack(scalars, axis=-1), f1, _recall_per_class(m)], -1)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Protocol
 
+from paretext.report.escaping import visible
+
 logger = logging.getLogger("paretext")
 
 Advance = Callable[..., None]
@@ -25,16 +27,27 @@ class Sink(Protocol):
 
 
 class LogSink:
-    """Messages and the begin and end of tasks as log records at level INFO."""
+    """Messages and the begin and end of tasks as log records at level INFO, each of one line."""
 
     def say(self, message: str) -> None:
-        logger.info(message)
+        logger.info("%s", visible(message))
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        logger.info("%s: begins (%d)", label, total)
+        logger.info("%s: begins (%d)", visible(label), total)
         yield lambda n=1, note="": None
-        logger.info("%s: done", label)
+        logger.info("%s: done", visible(label))
+
+
+class Silent:
+    """For work that is done only to see whether it can be: nothing is told."""
+
+    def say(self, message: str) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        yield lambda n=1, note="": None
 
 
 _sink: ContextVar[Sink] = ContextVar("paretext_progress", default=LogSink())

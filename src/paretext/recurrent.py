@@ -56,6 +56,7 @@ class RecurrentClassifier(PreTrainedModel):
 
     config_class = RecurrentConfig
     main_input_name = "input_ids"
+    _input_embed_layer = "words"
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__(config)

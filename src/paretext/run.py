@@ -4,7 +4,7 @@ A run is a folder:
 
     profile/                  what is in the data: profile.html, profile.json
     run.json                  the settings, and what was found in the data
-    candidates/NAME/          model/ (a classifier), history.json, learning-curves.png
+    candidates/NAME/          model/ (a classifier), history.json, learning-curves.svg
     parent.json               the candidates' macro-F1 on the selection split, and who won
     classifiers/NAME/         PyTorch models of versions that change the model
     artifacts/NAME/           what gets deployed
@@ -38,13 +38,13 @@ from paretext.candidates import best_epoch, check_models, identities, train_cand
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
-from paretext.comparison import BASELINE, Comparison, Version, compare
+from paretext.comparison import BASELINE, FORMAT, Comparison, Version, compare
 from paretext.compression import compress
 from paretext.compression.build import Compressed, export_candidate
 from paretext.compression.recipe import PARENT, Recipe, validated
 from paretext.cores import available_cores
 from paretext.data import Dataset, require_trainable
-from paretext.data_checks import DataReport, check, drop_leaks
+from paretext.data_checks import DataReport, check, drop_leaks, require_apart
 from paretext.errors import ParetextError
 from paretext.files import Stages, folder_digest, read_json, write_json
 from paretext.locks import works_in
@@ -95,8 +95,9 @@ def prepare(
 ) -> Data:
     """Check the data, say what is in it, and hold a stratified selection split out of `train`.
 
-    Raises ParetextError for one class only, a label with one example, or factors of the wrong
-    length: everything that would otherwise end a training an hour later.
+    Raises ParetextError for one class only, a label with one example, factors of the wrong length,
+    or splits that are mostly the same texts: everything that would otherwise end a training an hour
+    later, or leave it without worth.
     """
     require_trainable(train)
     check_factors(recipe.training.supersample, train.label_names)
@@ -105,6 +106,11 @@ def prepare(
         progress.say(sentence)
     if evaluation is not None and leaks_dropped:
         evaluation = drop_leaks(train, evaluation)
+    held = [each for each in (evaluation, selection) if each is not None]
+    for split in held:
+        require_apart(train.texts, train.name, split)
+    if len(held) == 2:
+        require_apart(held[1].texts, held[1].name, held[0])
     if selection is None:
         train, selection = train.split(recipe.selection_share, recipe.training.seed)
         progress.say(f"held out {len(selection):,} of the texts to choose on, stratified")
@@ -174,6 +180,7 @@ def run(
     """
     if data.evaluation is None:
         raise ParetextError("run needs evaluation data that training never sees: give --eval.")
+    require_apart(unlabelled, "--unlabelled", data.evaluation)
     out = Path(out)
     check_models(recipe.models, data, recipe)  # before the profile, which takes a while
     _claim(recipe.models, data, out)
@@ -196,7 +203,7 @@ def run(
         unlabelled=unlabelled,
     )
     others = [
-        export_candidate(folder, name, data.selection, out)
+        export_candidate(folder, name, data.train, data.selection, out)
         for name, folder in trained.folders.items()
         if name != trained.parent
     ]
@@ -211,6 +218,7 @@ def run(
         out / "certificates",
         budget=budget,
         threads=threads,
+        classifier=parent,
     )
     found = compared(parent, made, others, data.evaluation, out, threads=threads, rounds=rounds)
     page, _ = write_report(out)
@@ -238,6 +246,7 @@ def compared(
     made_now = Stages(out).finished(
         "comparison",
         {
+            "format": FORMAT,
             "versions": [(v.target.name, v.parent, *_identity(v.target)) for v in versions],
             "evaluation": evaluation.fingerprint,
             "threads": threads or available_cores(),

@@ -8,6 +8,15 @@
 
 Text is UTF-8, with or without a byte order mark. Rows are counted from 1, the header not included;
 errors name the row and, in text formats, the line.
+
+A row that cannot be read ends the reading, unless `scan_rows` is asked to skip such rows: it then
+has a `BadRow` in its place, so that every row keeps its number, and reading goes on behind it:
+
+* after the line on which the fault was met; where a quote is never closed, after the line on which
+  it was opened. Each line of a record whose quotes do not match is a bad row.
+* a byte that is not UTF-8 costs its field alone: it is a lone surrogate there (PEP 383), which is
+  no text to whoever looks at that field.
+* a Parquet file that is damaged is an error all the same: nothing says where its next row begins.
 """
 
 from __future__ import annotations
@@ -16,13 +25,13 @@ import csv
 import io
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from paretext.errors import ParetextError
-
-Row = dict[str, object]
+from paretext.table_parquet import common_type, json_kinds, parquet_file, read_parquet
+from paretext.table_rows import BadRow, OnBadRow, Place, Row, checked_header, is_unicode, listed
 
 FORMATS = {
     ".csv": "csv",
@@ -34,13 +43,18 @@ FORMATS = {
 """Suffix of the file's name (in lower case) -> format."""
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-_READ_ROWS = 1024  # rows of a Parquet file that are Python objects at one time
+
+QUOTES = BadRow("quotes that do not match")
+FIELDS = BadRow("more or fewer fields than the header names")
+NO_OBJECT = BadRow("a line that is no JSON object")
 
 # The csv module's limit (131,072 characters a field) is one number for the whole process. It is
 # lifted only while one row is parsed, under a lock, and put back. 2**31 - 1 is the most that fits a
 # C long on every platform.
 _NO_LIMIT = 2**31 - 1
 _limit_lock = threading.Lock()
+
+_DEEPEST = 100  # lists and objects in each other; what is read must be written again
 
 
 def format_of(path: str | Path) -> str:
@@ -57,7 +71,7 @@ def format_of(path: str | Path) -> str:
     return FORMATS[suffix]
 
 
-def columns(path: str | Path) -> list[str]:
+def columns(path: str | Path, on_bad_row: OnBadRow = "fail") -> list[str]:
     """The column names of the table at `path`, in order.
 
     For JSON Lines these are the keys of all rows in the order they first appear, which takes one
@@ -65,13 +79,34 @@ def columns(path: str | Path) -> list[str]:
     """
     path, kind = _existing(path), format_of(path)
     if kind == "jsonl":
-        return list(dict.fromkeys(key for row in _read_jsonl(path) for key in row))
+        rows = _read_jsonl(path, on_bad_row)
+        names = list(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
+        return names if names or on_bad_row == "fail" else columns(path)  # which says why
     if kind == "parquet":
-        with _parquet_file(path) as file:
-            return _checked_header([str(n) for n in file.schema_arrow.names], _Place(path))
+        with parquet_file(path) as file:
+            return list(file.schema_arrow.names)
     with path.open("rb") as binary:
-        place = _Place(path)
-        return _csv_header(_csv_records(binary, DELIMITERS[kind], place), place, kind)
+        place = Place(path)
+        return _csv_header(_csv_records(binary, DELIMITERS[kind], place, "fail"), place, kind)
+
+
+def column_types(path: str | Path, on_bad_row: OnBadRow = "fail") -> dict[str, Any]:
+    """The columns of the table at `path`, each with an Arrow type that can hold all its values.
+
+    A type is one of pyarrow's, or its name. A column of JSON Lines whose values are of several
+    kinds, or objects, is one of strings. Takes a pass over such a file.
+    """
+    path, kind = _existing(path), format_of(path)
+    if kind == "parquet":
+        with parquet_file(path) as file:
+            return {field.name: field.type for field in file.schema_arrow}
+    if kind != "jsonl":
+        return dict.fromkeys(columns(path), "string")
+    kinds: dict[str, set[str]] = {}
+    for row in _read_jsonl(path, on_bad_row):
+        for name, value in row.items() if isinstance(row, dict) else ():
+            kinds.setdefault(name, set()).update(json_kinds(value))
+    return {name: common_type(found) for name, found in kinds.items()}
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
@@ -81,37 +116,33 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     type. Raises ParetextError at once for a missing file or an unknown suffix, and during the
     iteration for content that cannot be read, naming the row; a table without rows is an error.
     """
+    rows = scan_rows(path, "fail")
+    return (row for row in rows if not isinstance(row, BadRow))  # there is none: the first raises
+
+
+def scan_rows(
+    path: str | Path, on_bad_row: OnBadRow, names: Sequence[str] | None = None
+) -> Iterator[Row | BadRow]:
+    """`read_rows`, with a BadRow in the place of each row that cannot be read if told to skip.
+
+    names: the columns that will be looked at (default: all); others may be left out.
+    """
     path, kind = _existing(path), format_of(path)
     if kind == "jsonl":
-        return _read_jsonl(path)
+        return _read_jsonl(path, on_bad_row)
     if kind == "parquet":
-        return _read_parquet(path)
-    return _read_csv(path, kind)
+        return read_parquet(path, on_bad_row, names)
+    return _read_csv(path, kind, on_bad_row)
 
 
 def text_lines(path: str | Path) -> Iterator[str]:
     """The lines of a plain UTF-8 text file, without their line ends."""
     path = _existing(path)
     with path.open("rb") as binary:
-        place = _Place(path)
+        place = Place(path)
         for line in _lines(binary, place):
             place.row += 1
             yield line.rstrip("\r\n")
-
-
-class _Place:
-    """Where the reader stands; `error` makes a sentence that begins with it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.row = 0  # 0 is the header
-        self.line = 0  # where the row begins; 0 where the format has no lines
-        self.lines_read = 0
-
-    def error(self, problem: str) -> ParetextError:
-        row = f"row {self.row}" if self.row else "the header"
-        line = f" (line {self.line})" if self.line else ""
-        return ParetextError(f"'{self.path}', {row}{line}: {problem}")
 
 
 def _existing(path: str | Path) -> Path:
@@ -131,58 +162,80 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _lines(binary: IO[bytes], place: _Place) -> Iterator[str]:
+def _lines(binary: IO[bytes], place: Place, on_bad_row: OnBadRow = "fail") -> Iterator[str]:
     """Decoded lines with their ends kept; a lone carriage return, as in a quoted field, ends one.
 
     Splitting the bytes at line feeds before decoding is safe (no other UTF-8 character contains
     that byte) and lets a bad byte be found at its own row, where a buffered decoder runs ahead.
     """
-    start = 0
+    start = binary.tell()
     for raw in binary:
         place.lines_read += 1
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as bad:
             utf16 = start == 0 and raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-            place.line = place.lines_read
-            coding = "UTF-16" if utf16 else "WINDOWS-1252"
-            raise place.error(
-                f"byte 0x{raw[bad.start]:02x} at offset {start + bad.start} is not UTF-8: "
-                f"save the file as UTF-8, for example with `iconv -f {coding} -t UTF-8`."
-            ) from None
+            if on_bad_row == "fail" or utf16 or not place.row:
+                place.line = place.lines_read
+                coding = "UTF-16" if utf16 else "WINDOWS-1252"
+                raise place.error(
+                    f"byte 0x{raw[bad.start]:02x} at offset {start + bad.start} is not UTF-8: "
+                    f"save the file as UTF-8, for example with `iconv -f {coding} -t UTF-8`."
+                ) from None
+            text = raw.decode("utf-8", "surrogateescape")
         if start == 0:
             text = text.removeprefix("\ufeff")
         start += len(raw)
+        if place.lines_read == place.line:
+            place.next_line = start
         if "\r" in text:
             yield from io.StringIO(text, newline="")
         else:
             yield text
+    place.ended = True
 
 
-def _csv_records(binary: IO[bytes], delimiter: str, place: _Place) -> Iterator[list[str]]:
-    reader = csv.reader(_lines(binary, place), delimiter=delimiter, strict=True)
+def _csv_records(
+    binary: IO[bytes], delimiter: str, place: Place, on_bad_row: OnBadRow
+) -> Iterator[list[str] | BadRow]:
+    reader = csv.reader(_lines(binary, place, on_bad_row), delimiter=delimiter, strict=True)
     while True:
-        place.line = place.lines_read + 1
+        place.line, place.next_line = place.lines_read + 1, None
+        record: list[str] | BadRow | None
         with _limit_lock:
             limit = csv.field_size_limit(_NO_LIMIT)
             try:
                 record = next(reader, None)
             except csv.Error as problem:
-                raise place.error(
-                    f"the quotes do not match ({problem}): put a field that has a quote in it "
-                    'between quotes and double the quote ("") inside, or use .jsonl.'
-                ) from None
+                if on_bad_row == "fail" or not place.row:
+                    raise place.error(
+                        f"the quotes do not match ({problem}): put a field that has a quote in it "
+                        'between quotes and double the quote ("") inside, or use .jsonl.'
+                    ) from None
+                record = QUOTES
             finally:
                 csv.field_size_limit(limit)
         if record is None:
             return
-        if record:  # [] is a blank line
+        if not isinstance(record, BadRow):
+            if record:  # [] is a blank line
+                yield record
+        elif not place.ended:
+            for _ in range(place.line, max(place.lines_read, place.line) + 1):
+                yield record
+        else:  # the quote is never closed, so it opened no field, and the lines after it are rows
             yield record
+            if place.next_line is None:  # a line that only carriage returns divide
+                return
+            binary.seek(place.next_line)
+            place.lines_read, place.ended = place.line, False
+            lines = _lines(binary, place, on_bad_row)
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
 
 
-def _csv_header(records: Iterator[list[str]], place: _Place, kind: str) -> list[str]:
+def _csv_header(records: Iterator[list[str] | BadRow], place: Place, kind: str) -> list[str]:
     header = next(records, None)
-    if header is None:
+    if header is None or isinstance(header, BadRow):  # a bad header has raised
         raise place.error("there are only blank lines: the first line must name the columns.")
     if len(header) == 1:
         for other, suffix in ((",", ".csv"), ("\t", ".tsv"), (";", ""), ("|", "")):
@@ -193,105 +246,76 @@ def _csv_header(records: Iterator[list[str]], place: _Place, kind: str) -> list[
                     f"the columns seem to be separated by {name}, which is not how .{kind} is "
                     f"read: {remedy}."
                 )
-    return _checked_header(header, place)
+    return checked_header(header, place)
 
 
-def _checked_header(header: list[str], place: _Place) -> list[str]:
-    twice = [name for i, name in enumerate(header) if name in header[:i]]
-    if twice:
-        raise place.error(f"the column '{twice[0]}' is named twice: rename one of them.")
-    return header
-
-
-def _read_csv(path: Path, kind: str) -> Iterator[Row]:
+def _read_csv(path: Path, kind: str, on_bad_row: OnBadRow) -> Iterator[Row | BadRow]:
     with path.open("rb") as binary:
-        place = _Place(path)
-        records = _csv_records(binary, DELIMITERS[kind], place)
+        place = Place(path)
+        records = _csv_records(binary, DELIMITERS[kind], place, on_bad_row)
         header = _csv_header(records, place, kind)
         place.row = 1
         for record in records:
-            if len(record) != len(header):
+            if isinstance(record, BadRow):
+                yield record
+            elif len(record) == len(header):
+                yield dict(zip(header, record, strict=True))
+            elif on_bad_row == "skip":
+                yield FIELDS
+            else:
                 raise place.error(
                     f"{_fields(len(record))} where the header names {len(header)}: put a field "
                     "that has the delimiter in it between quotes."
                 )
-            yield dict(zip(header, record, strict=True))
             place.row += 1
         if place.row == 1:
             raise ParetextError(f"'{path}' has a header and no rows: give a file with rows.")
 
 
-def _read_jsonl(path: Path) -> Iterator[Row]:
+def _read_jsonl(path: Path, on_bad_row: OnBadRow) -> Iterator[Row | BadRow]:
     with path.open("rb") as binary:
-        place = _Place(path)
+        place = Place(path)
         place.row = 1
-        for line in _lines(binary, place):
+        for line in _lines(binary, place, on_bad_row):
             if not line.strip():
                 continue
             place.line = place.lines_read
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as problem:
-                raise place.error(
-                    f"not JSON ({problem}): write one object a line, such as "
-                    '{"text": "...", "label": "joy"}.'
-                ) from None
-            if not isinstance(row, dict):
-                raise place.error(
-                    f"{_json_kind(row)} where an object is needed: write one object a line, such "
-                    'as {"text": "...", "label": "joy"}.'
-                )
-            yield row
+                yield _json_object(line)
+            except ValueError as problem:
+                if on_bad_row == "fail":
+                    raise place.error(
+                        f"{problem}: write one object a line, such as "
+                        '{"text": "...", "label": "joy"}.'
+                    ) from None
+                yield NO_OBJECT
             place.row += 1
         if place.row == 1:
             raise ParetextError(f"'{path}' has only blank lines: give a file with rows.")
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
-    with _parquet_file(path) as file:
-        place = _Place(path)
-        _checked_header([str(n) for n in file.schema_arrow.names], place)
-        place.row = 1
-        try:
-            for batch in file.iter_batches(batch_size=_READ_ROWS):
-                # Row by row only to name the row: a batch with bad bytes fails as a whole.
-                try:
-                    rows = batch.to_pylist()
-                except UnicodeDecodeError:
-                    rows = (batch.slice(i, 1).to_pylist()[0] for i in range(batch.num_rows))
-                for row in rows:
-                    yield row
-                    place.row += 1
-        except UnicodeDecodeError as bad:
-            raise place.error(
-                f"byte 0x{bad.object[bad.start]:02x} at offset {bad.start} of a text is not "
-                "UTF-8: write the column again as UTF-8 strings."
-            ) from None
-        except (OSError, import_pyarrow().lib.ArrowException) as problem:
-            raise place.error(f"damaged ({first_line(problem)}): write the file again.") from None
-        if place.row == 1:
-            raise ParetextError(f"'{path}' has columns and no rows: give a file with rows.")
-
-
-def import_pyarrow() -> Any:
+def _json_object(line: str) -> Row:
+    """The object that a line holds. Raises ValueError, which says what it holds instead."""
     try:
-        import pyarrow.parquet
-    except ImportError:
-        raise ParetextError(
-            'Parquet files need pyarrow, which is not installed: pip install "paretext[train]".'
-        ) from None
-    return pyarrow
+        row = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"not JSON ({problem})") from None
+    if not isinstance(row, dict):
+        raise ValueError(f"{_json_kind(row)} where an object is needed")
+    if not all(map(is_unicode, row)):
+        raise ValueError("a key that is not valid Unicode")
+    if line.count("[") + line.count("{") > _DEEPEST and _depth(row) > _DEEPEST:
+        raise ValueError(f"lists or objects more than {_DEEPEST} deep in each other")
+    return row
 
 
-def _parquet_file(path: Path) -> Any:
-    pyarrow = import_pyarrow()
-    try:
-        return pyarrow.parquet.ParquetFile(path)
-    except (OSError, pyarrow.lib.ArrowException) as problem:
-        raise ParetextError(
-            f"'{path}' is not a Parquet file that can be read ({first_line(problem)}): "
-            "write it again, or give it the suffix of its real format."
-        ) from None
+def _depth(value: object) -> int:
+    """How deep lists and objects stand in each other."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, (list, dict))]:
+        depth += 1
+        level = [x for each in level for x in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _json_kind(value: object) -> str:
@@ -301,12 +325,3 @@ def _json_kind(value: object) -> str:
 
 def _fields(count: int) -> str:
     return f"{count} field" if count == 1 else f"{count} fields"
-
-
-def listed(names: Iterable[str], word: str = "or") -> str:
-    *most, last = list(names)
-    return f"{', '.join(most)} {word} {last}" if most else last
-
-
-def first_line(problem: BaseException) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import io
@@ -14,14 +15,9 @@ from types import TracebackType
 from typing import IO, Any, Protocol
 
 from paretext.errors import ParetextError
-from paretext.table_reading import (
-    DELIMITERS,
-    Row,
-    first_line,
-    format_of,
-    import_pyarrow,
-    listed,
-)
+from paretext.table_parquet import import_pyarrow
+from paretext.table_reading import DELIMITERS, format_of
+from paretext.table_rows import Row, first_line, listed
 
 _ROW_GROUP = 8192  # rows of a Parquet row group
 
@@ -42,13 +38,19 @@ class RowWriter:
     row leaves out is written as empty (null); one that `fields` does not name is an error.
 
     CSV and TSV hold strings: None and not-a-number become the empty field, lists and dicts become
-    JSON, dates ISO 8601. JSON Lines holds null for not-a-number. A Parquet column takes its type
-    from the first rows (8,192 of them); one that is empty there holds strings.
+    JSON, dates ISO 8601. A string is written as it is, also one that a spreadsheet would take for a
+    formula. JSON Lines holds null for not-a-number and the infinities, which JSON lacks. A Parquet
+    column has the type that `types` gives it (pyarrow's, or its name), or takes it from the first
+    rows (8,192 of them); one that is empty there holds strings, and strings hold any value as CSV
+    would.
     """
 
-    def __init__(self, path: str | Path, fields: Sequence[str]) -> None:
+    def __init__(
+        self, path: str | Path, fields: Sequence[str], types: Mapping[str, Any] | None = None
+    ) -> None:
         self.path = Path(path)
         self.fields = list(fields)
+        self._types = dict(types or {})
         self.rows = 0
         self._kind = format_of(path)
         if not self.fields or len(set(self.fields)) != len(self.fields):
@@ -71,12 +73,14 @@ class RowWriter:
             if self._kind == "jsonl":
                 self._sink = _JsonlSink(binary)
             elif self._kind == "parquet":
-                self._sink = _ParquetSink(binary, self.fields)
+                self._sink = _ParquetSink(binary, self.fields, self._types)
             else:
                 self._sink = _CsvSink(binary, self.fields, DELIMITERS[self._kind])
-        except BaseException:
+        except BaseException as problem:
             binary.close()
             self._temporary.unlink(missing_ok=True)
+            if isinstance(problem, (OSError, *_BAD_VALUE)):
+                raise self._error(problem) from None
             raise
         return self
 
@@ -110,7 +114,7 @@ class RowWriter:
                 if error is None:
                     sink.finish()
             finally:
-                sink.binary.close()
+                sink.close()
             if error is None:
                 os.replace(self._temporary, self.path)
         except (OSError, *_BAD_VALUE) as problem:
@@ -128,9 +132,8 @@ class RowWriter:
         if isinstance(problem, UnicodeEncodeError):
             what = "a text holds half of a surrogate pair, which is not valid Unicode"
         remedy = "mend the value" if self._kind == "jsonl" else "mend the value, or use .jsonl"
-        return ParetextError(
-            f"'{self.path}' cannot hold a value by row {self.rows} ({what}): {remedy}."
-        )
+        place = f"a value by row {self.rows}" if self.rows else "a column's name"
+        return ParetextError(f"'{self.path}' cannot hold {place} ({what}): {remedy}.")
 
 
 class _Sink(Protocol):
@@ -139,6 +142,8 @@ class _Sink(Protocol):
     def write(self, row: Row) -> None: ...
 
     def finish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class _CsvSink:
@@ -157,11 +162,13 @@ class _CsvSink:
         self.binary.write(self._buffer.getvalue()[:-2].encode("utf-8") + b"\n")
 
     def write(self, row: Row) -> None:
-        values = (_text_value(value) for value in row.values())
-        self._put(_json(v) if isinstance(v, (list, dict)) else v for v in values)
+        self._put(map(_csv_value, row.values()))
 
     def finish(self) -> None:
         pass
+
+    def close(self) -> None:
+        self.binary.close()
 
 
 class _JsonlSink:
@@ -175,13 +182,18 @@ class _JsonlSink:
     def finish(self) -> None:
         pass
 
+    def close(self) -> None:
+        self.binary.close()
+
 
 class _ParquetSink:
-    def __init__(self, binary: IO[bytes], fields: list[str]) -> None:
+    def __init__(self, binary: IO[bytes], fields: list[str], types: dict[str, Any]) -> None:
         self.binary = binary
         self._fields = fields
+        self._types = types
         self._rows: list[Row] = []
         self._writer: Any = None
+        self._strings: list[str] = []
 
     def write(self, row: Row) -> None:
         self._rows.append(row)
@@ -191,18 +203,36 @@ class _ParquetSink:
     def _flush(self) -> None:
         pyarrow = import_pyarrow()
         if self._writer is None:
-            arrays = [pyarrow.array([row[name] for row in self._rows]) for name in self._fields]
-            types = [pyarrow.string() if pyarrow.types.is_null(a.type) else a.type for a in arrays]
-            schema = pyarrow.schema(list(zip(self._fields, types, strict=True)))
-            self._writer = pyarrow.parquet.ParquetWriter(self.binary, schema)
+            fields = [pyarrow.field(name, self._type(name)) for name in self._fields]
+            self._strings = [each.name for each in fields if pyarrow.types.is_string(each.type)]
+            self._writer = pyarrow.parquet.ParquetWriter(self.binary, pyarrow.schema(fields))
+        for row in self._rows:
+            for name in self._strings:
+                if not isinstance(row[name], (str, type(None))):
+                    row[name] = _string(row[name])
         schema = self._writer.schema
         self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=schema))
         self._rows = []
+
+    def _type(self, name: str) -> Any:
+        """The type of a column: as given, or that of its first rows."""
+        if name in self._types:
+            return self._types[name]
+        pyarrow = import_pyarrow()
+        found = pyarrow.array([row[name] for row in self._rows]).type
+        return pyarrow.string() if pyarrow.types.is_null(found) else found
 
     def finish(self) -> None:
         if self._rows or self._writer is None:
             self._flush()
         self._writer.close()
+
+    def close(self) -> None:
+        if self._writer is not None:  # else it would be closed later, on a file that is closed
+            with contextlib.suppress(Exception):
+                self._writer.close()
+            self._writer.is_open = False
+        self.binary.close()
 
 
 def _python(value: object) -> object:
@@ -219,8 +249,28 @@ def _text_value(value: object) -> object:
     return value
 
 
+def _csv_value(value: object) -> object:
+    """`value` as CSV holds it: what the csv module is to write."""
+    value = _text_value(value)
+    return _json(value) if isinstance(value, (list, dict)) else value
+
+
+def _string(value: object) -> str | None:
+    """`value` as the string that CSV has in its place."""
+    value = _csv_value(value)
+    return None if value is None else str(value)
+
+
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_json_default)
+    try:
+        return _dumps(value, allow_nan=False)
+    except ValueError:  # not a number, or infinite, somewhere in it
+        text = _dumps(value, allow_nan=True)
+        return _dumps(json.loads(text, parse_constant=lambda _: None), allow_nan=False)
+
+
+def _dumps(value: object, allow_nan: bool) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=allow_nan, default=_json_default)
 
 
 def _json_default(value: object) -> str:

@@ -7,12 +7,35 @@ is guessed from the content. Reading and writing stream: memory stays flat howev
         for row in read_rows("in.csv"):
             writer.write(row)
 
-Reading lives in `table_reading`, writing in `table_writing`; this module gathers their names.
+Reading lives in `table_reading` and `table_parquet`, writing in `table_writing`; this module
+gathers their names.
 """
 
 from __future__ import annotations
 
-from paretext.table_reading import FORMATS, Row, columns, format_of, read_rows, text_lines
+from paretext.table_reading import (
+    FORMATS,
+    column_types,
+    columns,
+    format_of,
+    read_rows,
+    scan_rows,
+    text_lines,
+)
+from paretext.table_rows import BadRow, OnBadRow, Row, is_unicode
 from paretext.table_writing import RowWriter
 
-__all__ = ["FORMATS", "Row", "RowWriter", "columns", "format_of", "read_rows", "text_lines"]
+__all__ = [
+    "FORMATS",
+    "BadRow",
+    "OnBadRow",
+    "Row",
+    "RowWriter",
+    "column_types",
+    "columns",
+    "format_of",
+    "is_unicode",
+    "read_rows",
+    "scan_rows",
+    "text_lines",
+]

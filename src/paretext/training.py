@@ -123,7 +123,8 @@ def fit(
     on_epoch: called after each epoch, once its checkpoint is written; what it raises ends the
         training, which can go on from there.
     targets: learn these answers, not the labels; the texts of each epoch then count once.
-    Raises ParetextError for factors of the wrong length, or a device that is not there.
+    Raises ParetextError for factors of the wrong length, a device that is not there, or data with
+    other labels than the classifier's; their order may be another, since they go by name.
     """
     from transformers import EarlyStoppingCallback, set_seed
 
@@ -140,6 +141,7 @@ def fit(
                 on_epoch=on_epoch,
                 targets=targets,
             )
+    train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
     rows = supersampled(train, settings.supersample)
@@ -225,25 +227,23 @@ class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         end, length = self._ends[index], self.lengths[index]
         ids = self._tokens[end - length : end].tolist()
-        example: dict[str, Any] = {"input_ids": ids, "attention_mask": [1] * len(ids)}
-        return example | {name: rows[index] for name, rows in self.arrays.items()}
+        return {"input_ids": ids} | {name: rows[index] for name, rows in self.arrays.items()}
 
 
 class _Padding:
     """Pads a batch to its longest text."""
 
     def __init__(self, classifier: Classifier) -> None:
-        self.pad = classifier.tokenizer.pad
+        self.pad = classifier.pad
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        texts = ("input_ids", "attention_mask")
-        inputs = [{name: example[name] for name in texts} for example in examples]
+        inputs = self.pad([example["input_ids"] for example in examples])
         stacked = {
             name: torch.from_numpy(np.stack([example[name] for example in examples]))
             for name in examples[0]
-            if name not in texts
+            if name not in inputs
         }
-        return {**self.pad(inputs, return_tensors="pt"), **stacked}
+        return {**inputs, **stacked}
 
 
 def _by_length(data: Dataset) -> NDArray[np.intp]:

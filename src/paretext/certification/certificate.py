@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationError
 
@@ -23,6 +23,8 @@ from paretext.errors import ParetextError
 from paretext.files import digest_of, new_folder, sha256, write_json, write_text
 from paretext.manifest import CARD, CERTIFICATE, FileRecord, Manifest
 from paretext.report.card import model_card
+from paretext.seen import Overlap
+from paretext.standing import Standing
 
 FORMAT_VERSION = 1
 
@@ -67,6 +69,9 @@ class Certificate(Record):
     machine: dict[str, Any]
     version: str
     """Of paretext."""
+    added: ClassVar[tuple[str, ...]] = ("standing",)
+    standing: Standing | None = None
+    """What the reference is worth by itself: the verdict says nothing of it."""
     digest: str = ""
     """SHA-256 of all of the above in canonical JSON."""
 
@@ -76,6 +81,16 @@ class Certificate(Record):
 
     def _digest(self) -> str:
         return digest_of(self.model_dump(mode="json", exclude={"digest"}))
+
+    @property
+    def seen(self) -> Overlap | None:
+        """How many of the texts one of the two models was trained on; None where none is known."""
+        return self.standing.seen if self.standing else None
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether its texts are such that neither model was trained on: False if it was forced."""
+        return self.seen is None or not self.seen.mostly
 
     def clause(self, name: str) -> Clause:
         return next(clause for clause in self.clauses if clause.name == name)

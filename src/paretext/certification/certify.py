@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 from paretext import __version__, progress
 from paretext.benchmark import Target, benchmark, machine
@@ -13,6 +14,7 @@ from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
 from paretext.certification.clauses import judge, overall, simple
 from paretext.certification.flips import find_flips, write_flips
+from paretext.certification.held_out import require_held_out
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
 from paretext.certification.records import Clause
@@ -20,10 +22,11 @@ from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes, sha256
-from paretext.intervals import Interval
+from paretext.intervals import Interval, quality
 from paretext.locks import changes
-from paretext.manifest import CERTIFICATE
+from paretext.manifest import CERTIFICATE, Manifest
 from paretext.metrics import FloatArray
+from paretext.standing import stand
 
 LEAST_TEXTS = 10
 """Of every label. With fewer, one text more or less moves its recall by over ten points."""
@@ -45,6 +48,7 @@ def certify(
     threads: int | None = None,
     texts: bool = True,
     out: str | Path | None = None,
+    force: bool = False,
 ) -> Certificate:
     """Certify an artifact against a reference, and write the certificate into the artifact.
 
@@ -55,11 +59,21 @@ def certify(
     threads: cores to use (default: those this process may run on).
     texts: whether the list of flips holds the texts, or row numbers only.
     out: folder for NAME-flips.csv (default: the one that the artifact lies in).
+    force: certify on texts that the models were trained on too; the certificate says so.
 
-    Raises ParetextError if the labels differ, or a label has fewer than LEAST_TEXTS texts.
+    Raises ParetextError if the labels differ, a label has fewer than LEAST_TEXTS texts, the two are
+    one model, or the texts are not held out.
     """
     certificate, answers = measure(
-        candidate, reference, data, budget, at=at, resamples=resamples, seed=seed, threads=threads
+        candidate,
+        reference,
+        data,
+        budget,
+        at=at,
+        resamples=resamples,
+        seed=seed,
+        threads=threads,
+        force=force,
     )
     folder = Path(candidate)
     place = Path(out) if out else folder.resolve().parent
@@ -82,6 +96,7 @@ def measure(
     resamples: int = 10_000,
     seed: int = 0,
     threads: int | None = None,
+    force: bool = False,
 ) -> tuple[Certificate, tuple[FloatArray, FloatArray]]:
     """What `certify` finds, written nowhere; and both models' probabilities, (n, K) each."""
     budget = budget or Budget()
@@ -95,6 +110,8 @@ def measure(
         )
     before, after = (open_model(each, threads) for each in (reference, folder))
     _check(before, after, data, budget)
+    manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
+    seen = require_held_out(data, manifests, force)
     with progress.task(f"answers to {len(data):,} texts", 2) as advance:
         answers = []
         for model in (before, after):
@@ -112,6 +129,8 @@ def measure(
         seed=seed,
     )
     clauses = (*found.clauses, *_costs(folder, before, data, budget, threads))
+    answered, classes = old.argmax(axis=1), len(data.label_names)
+    own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
     certificate = Certificate(
         verdict=overall([clause.verdict for clause in clauses]),
         candidate=after.record,
@@ -132,6 +151,7 @@ def measure(
         at=tuple(map(str, points)),
         machine=machine(threads),
         version=__version__,
+        standing=stand(before.record.name, data.labels, answered, data.label_names, own, seen=seen),
     ).sealed()
     return certificate, (old, new)
 
@@ -146,6 +166,12 @@ def texts_to_hold(limit: float, confidence: float, classes: int) -> int:
 
 
 def _check(reference: Opened, candidate: Opened, data: Dataset, budget: Budget) -> None:
+    if reference.record.digest == candidate.record.digest:
+        raise ParetextError(
+            f"{candidate.folder} and {reference.folder} are the same artifact "
+            f"({reference.record.digest[:12]}), and a certificate of a model against itself proves "
+            "nothing; give the one that it was made from with --against."
+        )
     if set(reference.labels) != set(candidate.labels):
         raise ParetextError(
             f"{candidate.folder} has the labels {', '.join(candidate.labels)}, and its reference "
@@ -197,9 +223,10 @@ def _costs(
         found = Interval(cost.batch1_ms_p95, min(rounds), max(rounds))
         timed = simple("p95_latency", budget.p95_latency, found, len(data))
         # More texts would not settle it; a quieter machine might.
-        clauses.append(
-            timed.model_copy(update={"candidate": cost.batch1_ms_p95, "texts_needed": None})
-        )
+        known: dict[str, Any] = {"candidate": cost.batch1_ms_p95, "texts_needed": None}
+        if cost.unsteady:
+            known |= {"verdict": "undecided", "why": f"the machine was busy: {cost.unsteady}"}
+        clauses.append(timed.model_copy(update=known))
     return clauses
 
 

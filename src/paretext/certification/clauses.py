@@ -14,7 +14,6 @@ clause, 2.5% by default, as far as the intervals keep their promise (`benchmarks
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ from paretext.certification.calibration import rises
 from paretext.certification.operating import At, Point, operating_points
 from paretext.certification.proportions import Pairs, mcnemar, simultaneous
 from paretext.certification.records import Clause, OperatingPoint, Part, Span, Verdict
-from paretext.intervals import Interval, paired_drops
+from paretext.intervals import Interval, paired_drops, texts_needed, two_digits
 from paretext.metrics import METRICS, FloatArray, IntArray, confusion_matrix
 
 ALIKE = 1e-4
@@ -105,26 +104,6 @@ def verdict(interval: Interval, limit: float) -> Verdict:
     if interval.high <= limit:
         return "holds"
     return "broken" if interval.low > limit else "undecided"
-
-
-def texts_needed(n: int, interval: Interval, limit: float) -> int | None:
-    """About how many texts would decide; None if it is decided, or if no number would.
-
-    The estimate stays as it is and the way from it to the end that faces the limit shrinks with the
-    square root of the texts, until that end meets the limit. An estimate on the limit never gets
-    there. Rounded up to two digits, which is more than it can promise.
-    """
-    gap = abs(limit - interval.estimate)
-    if verdict(interval, limit) != "undecided" or gap == 0:
-        return None
-    below = interval.estimate < limit
-    reach = interval.high - interval.estimate if below else interval.estimate - interval.low
-    return _rounded(n * (reach / gap) ** 2)
-
-
-def _rounded(needed: float) -> int:
-    digits = int(10 ** max(math.floor(math.log10(needed)) - 1, 0))
-    return math.ceil(needed / digits) * digits
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
@@ -220,7 +199,7 @@ def _of_parts(
     worst = max(parts, key=lambda part: (part.verdict == "broken", part.drop.high))
     open_parts = [part for part in parts if part.verdict == "undecided"]
     needed = [
-        None if part.texts_needed is None else _rounded(n * part.texts_needed / part.texts)
+        None if part.texts_needed is None else two_digits(n * part.texts_needed / part.texts)
         for part in open_parts
     ]
     decides = result == "undecided" and None not in needed

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from paretext import progress
 from paretext.certification.certificate import Certificate
+from paretext.certification.held_out import doubts, require_sound
 from paretext.errors import ParetextError
+from paretext.manifest import Manifest
 
 
 def check_certificate(artifact: str | Path, required: bool = False) -> None:
@@ -19,6 +21,16 @@ def check_certificate(artifact: str | Path, required: bool = False) -> None:
                 "paretext certify."
             )
         return
+    doubt = doubts(certificate, Manifest.read(Path(artifact)))
+    if required:
+        require_sound(certificate, Path(artifact))
+    if doubt:
+        progress.say(f"warning: the certificate of {artifact} proves nothing, since {doubt}")
+    elif certificate.standing is not None and not certificate.standing.is_good:
+        progress.say(
+            f"warning: the certificate of {artifact} compares two models and says nothing good of "
+            f"either: {certificate.standing.reason}"
+        )
     named = [clause.name for clause in certificate.clauses if clause.verdict == certificate.verdict]
     listed = f"{certificate.verdict} ({', '.join(named)})"
     if required and certificate.verdict != "holds":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from paretext.certification.units import Kind
 from paretext.intervals import Interval
@@ -14,6 +14,14 @@ Verdict = Literal["holds", "broken", "undecided"]
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+    added: ClassVar[tuple[str, ...]] = ()
+    """Fields that the first certificates did not have: left out while None, so that the digests of
+    those stay what they were."""
+
+    @model_serializer(mode="wrap")
+    def _without_added(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        return {k: v for k, v in values.items() if v is not None or k not in self.added}
 
 
 class Span(Record):
@@ -65,6 +73,9 @@ class Clause(Record):
     p_value: float | None = None
     """Accuracy: exact McNemar test, two-sided, of "right equally often"."""
     parts: tuple[Part, ...] = ()
+    added: ClassVar[tuple[str, ...]] = ("why",)
+    why: str | None = None
+    """Why it is undecided, where its limit does not lie inside the interval."""
 
 
 class Rates(Record):

@@ -15,6 +15,7 @@ from paretext.artifact import Artifact
 from paretext.benchmark import machine
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import measure
+from paretext.certification.held_out import require_sound
 from paretext.certification.model import is_artifact
 from paretext.certification.records import Clause
 from paretext.cores import available_cores
@@ -49,18 +50,22 @@ def verify(
     *,
     rerun: bool = False,
     threads: int | None = None,
+    force: bool = False,
 ) -> Verification:
     """Verify the certificate in an artifact's folder.
 
     data, reference: compared with what the certificate names, and needed for a rerun.
     threads: for a rerun (default: the certificate's, or the cores there are).
-    Raises ParetextError if there is no certificate, or one of them was changed.
+    force: verify a certificate that proves nothing too (on texts that were trained on).
+    Raises ParetextError if there is no certificate, it proves nothing, or one of them was changed.
     """
     folder = Path(artifact)
     Artifact.load(folder)
     certificate = Certificate.of(folder)
     if certificate is None:
         raise ParetextError(f"{folder} has no certificate; make one with: paretext certify.")
+    if not force:
+        require_sound(certificate, folder)
     checked = ["artifact: every file has its digest", "certificate: unchanged, and about this one"]
     if data is not None:
         _check_data(certificate, data)
@@ -85,6 +90,7 @@ def verify(
             resamples=certificate.resamples,
             seed=certificate.seed,
             threads=threads or cores,
+            force=force,
         )
         differences = _differences(certificate, again)
         warnings += differences

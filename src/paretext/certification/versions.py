@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paretext import progress
+from paretext.agreement import is_export_of, require_agreement
 from paretext.benchmark import machine
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
+from paretext.certification.model import open_model
 from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
@@ -27,8 +29,12 @@ def certify_versions(
     *,
     budget: Budget | None = None,
     threads: int | None = None,
+    classifier: Path | None = None,
 ) -> None:
     """Certify each artifact against the artifact `reference`; their flips are listed in `out`.
+
+    classifier: the folder that `reference` was exported from. Before the first certificate is made,
+    the two have to answer alike: ParetextError if not, for then the reference is another model.
 
     A certificate that says the same already (same models, data, budget and machine) is kept. Where
     the data cannot carry a certificate, that is said, and none is made.
@@ -39,6 +45,9 @@ def certify_versions(
         if _is_current(folder, reference, data, budget, threads):
             progress.say(f"certificate of {folder.name}: kept, its inputs have not changed")
             continue
+        if classifier is not None:
+            _require_agreement(reference, classifier, data, threads)
+            classifier = None  # once is enough
         try:
             certificate = certify(
                 folder,
@@ -56,6 +65,15 @@ def certify_versions(
             progress.say(f"certificate of {folder.name}: {headline(certificate)}")
 
 
+def _require_agreement(reference: Path, classifier: Path, data: Dataset, threads: int) -> None:
+    if is_export_of(reference, classifier):
+        progress.say(f"checking {reference.name} against PyTorch on {len(data):,} texts")
+        expected, found = (
+            open_model(each, threads).logits(data.texts) for each in (classifier, reference)
+        )
+        require_agreement(reference, expected, found)
+
+
 def _is_current(folder: Path, reference: Path, data: Dataset, budget: Budget, threads: int) -> bool:
     found = Certificate.of(folder)
     return found is not None and (
@@ -63,6 +81,8 @@ def _is_current(folder: Path, reference: Path, data: Dataset, budget: Budget, th
         and found.reference.digest == Manifest.read(reference).identity
         and found.data.fingerprint == data.fingerprint
         and found.budget == budget
+        and found.standing is not None  # older ones did not look
+        and found.is_held_out
         and (found.resamples, found.seed, found.at) == (RESAMPLES, SEED, ())
         and found.machine == machine(threads)
     )

@@ -7,11 +7,15 @@ PyTorch.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
-from typing import Annotated
+import traceback
+import warnings
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from paretext import __version__, progress
 from paretext.cli import (
@@ -32,7 +36,21 @@ from paretext.cli import (
 from paretext.errors import ParetextError
 from paretext.files import is_full_disk
 
+
+class _Interrupted(Exception):
+    """Ctrl-C, kept from typer, which would end without a word."""
+
+
+class _Verbs(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+
+
 app = typer.Typer(
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -84,17 +102,24 @@ for verb in (
 
 def main() -> None:
     """Run a verb; what the user can mend becomes one sentence and exit status 2."""
-    from paretext.cli.console import ConsoleSink, err
+    from paretext.cli.console import ConsoleSink, complain, err, show_warning
 
     _quiet_libraries()
+    _encode_everything()
     try:
-        with progress.using(ConsoleSink()):
+        with progress.using(ConsoleSink()), warnings.catch_warnings():
+            warnings.showwarning = show_warning
             app()
+    except (KeyboardInterrupt, _Interrupted):
+        complain("interrupted.")
+        sys.exit(130)  # 128 + SIGINT, as shells count
     except Exception as error:
         sentence = _sentence(error)
-        if sentence is None:
-            raise
-        err.print(f"paretext: {sentence}", markup=False, soft_wrap=True)
+        if sentence is None:  # a fault of ours, whose message may quote data all the same
+            for each in traceback.format_exc().rstrip("\n").split("\n"):
+                err.print(each, soft_wrap=True)
+            sys.exit(1)
+        complain(sentence)
         sys.exit(2)
 
 
@@ -115,6 +140,13 @@ def _sentence(error: Exception) -> str | None:
         extra = "search" if error.name == "optuna" else "train"
         return f'{error.name} is not installed; pip install "paretext[{extra}]".'
     return None
+
+
+def _encode_everything() -> None:
+    """What a stream's encoding does not have is written as a number, and is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it was closed
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _quiet_libraries() -> None:

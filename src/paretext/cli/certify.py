@@ -43,6 +43,12 @@ def certify(
     label_column: LabelColumn = None,
     on_bad_row: OnBadRow = "fail",
     threads: Threads = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Certify on texts that were trained on too; the certificate says so."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Certify what compression changed: clause by clause holds, broken or undecided.
@@ -78,6 +84,7 @@ def certify(
         threads=threads,
         texts=not no_texts,
         out=out,
+        force=force,
     )
     if json:
         dump(certificate.model_dump(mode="json"))

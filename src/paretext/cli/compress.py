@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import read_data, read_recipe, read_unlabelled, with_presets
+from paretext.cli.inputs import (
+    parents_labels,
+    read_data,
+    read_recipe,
+    read_unlabelled,
+    with_presets,
+)
 from paretext.cli.options import (
     DataFile,
     Json,
@@ -40,7 +46,6 @@ def compress(
 
     Example: paretext compress runs/emotion --data train.csv --preset safe --preset tiny
     """
-    from paretext.classifier import label_names
     from paretext.cli.console import dump, table
     from paretext.compression import compress as compress_all
     from paretext.files import folder_bytes
@@ -55,14 +60,14 @@ def compress(
             settings.model_copy(update={"versions": given.versions}) if trained_here else given
         )
     settings = with_presets(settings, preset, recipe)
-    names = None if labels else label_names(str(parent))
+    names = parents_labels(parent, labels)
     prepared = read_data(
         data,
         None,
         selection,
         text_column,
         label_column,
-        labels,
+        None,
         on_bad_row,
         False,
         settings,
@@ -76,7 +81,7 @@ def compress(
         prepared.selection,
         out or source,
         parent_name=name,
-        unlabelled=read_unlabelled(unlabelled, text_column),
+        unlabelled=read_unlabelled(unlabelled, text_column, on_bad_row),
     )
     manifests = {each.name: Manifest.read(each.folder) for each in made}
     if json:

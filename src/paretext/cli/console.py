@@ -1,21 +1,25 @@
-"""What the command line shows: progress, messages, tables. Only `cli` prints."""
+"""What the command line shows: progress, messages, tables. Only `cli` prints.
+
+Whatever is printed goes through the two consoles below, for which every string is text: control
+characters from data are shown and not obeyed, what looks like markup stays as it is, and what the
+terminal's encoding does not have stands as a number. So give them strings, and no `Text`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -24,13 +28,39 @@ from rich.text import Text
 
 from paretext.files import read_json
 from paretext.progress import Advance
+from paretext.report.escaping import as_json, encodable, visible
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
+    from paretext.comparison import Comparison
 
-out = Console(width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, highlight=False)
 
+class _Plain(Console):
+    """A console that shows each string as one line of text, whatever it holds."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        shown = encodable(visible(text), self.encoding)
+        return super().render_str(shown, **{**settings, "markup": False, "emoji": False})
+
+    def on_broken_pipe(self) -> None:
+        """The reader has gone (`| head`): end quietly, and leave nothing to flush at exit."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        raise SystemExit(1)
+
+
+def _width(stream: TextIO | None) -> int | None:
+    """Characters in a line; None where rich asks the terminal, and again when it changes."""
+    if stream is None or not stream.isatty():
+        return 120
+    return 80 if os.environ.get("COLUMNS") == "0" else None  # rich would print nothing
+
+
+out = _Plain(width=_width(sys.stdout))
+err = _Plain(width=_width(sys.stderr), stderr=True, highlight=False)
+
+_NARROWEST = 40
+"""Characters that a table folds itself into; a narrower terminal breaks its lines."""
 _EVERY_SECONDS = 30
 
 
@@ -38,7 +68,7 @@ class ConsoleSink:
     """Messages and bars on standard error; without a terminal, a line now and then."""
 
     def say(self, message: str) -> None:
-        err.print(message, markup=False, soft_wrap=True)
+        err.print(message, soft_wrap=True)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
@@ -66,25 +96,25 @@ class _Lines:
         self.done += n
         now = time.monotonic()
         if note:
-            err.print(f"{self.label}: {note}", markup=False, soft_wrap=True)
+            err.print(f"{self.label}: {note}", soft_wrap=True)
         elif now - self.last > _EVERY_SECONDS:
             rate = (self.done - self.at_begin) / (now - self.begin)
             state = f"{self.done:,} done"
             if self.total and rate:
                 left = _duration((self.total - self.done) / rate)
                 state = f"{self.done:,} of {self.total:,}, about {left} left"
-            err.print(f"{self.label}: {state}", markup=False, soft_wrap=True)
+            err.print(f"{self.label}: {state}", soft_wrap=True)
             self.last = now
 
 
 def _bars() -> Progress:
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        "{task.description}",
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        "{task.fields[note]}",
         console=err,
     )
 
@@ -98,29 +128,59 @@ def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", left: int = 1
 ) -> None:
     """A table on standard output; its first `left` columns are words, the others numbers."""
-    grid = Table(*head, title=title or None, title_justify="left")
-    for column in grid.columns[left:]:
-        column.justify = "right"
+    grid = _grid(title)
+    for place, name in enumerate(head):
+        grid.add_column(name, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*map(Text, row))  # texts from data may hold what looks like markup
-    out.print(grid)
+        grid.add_row(*row)
+    out.print(grid, crop=False)
 
 
-def pairs(values: dict[str, Any], title: str = "") -> None:
-    """Names and values, one pair a line."""
-    grid = Table(show_header=False, title=title or None, title_justify="left", box=None)
+def pairs(values: Mapping[str, Any], title: str = "") -> None:
+    """Names and values, one pair a line; of lists and mappings, one entry a line."""
+    grid = _grid(title, show_header=False, box=None)
+    grid.add_column(style="bold", overflow="fold")
+    grid.add_column(overflow="fold")
     for name, value in values.items():
-        grid.add_row(f"[bold]{name}[/bold]", _plain(str(value)))
-    out.print(grid)
+        grid.add_row(name, Group(*_entries(value)))
+    out.print(grid, crop=False)
 
 
-def line(text: str) -> None:
-    out.print(text, markup=False, soft_wrap=True)
+def _grid(title: str, **settings: Any) -> Table:
+    width = _NARROWEST if out.width < _NARROWEST else None
+    return Table(title=title or None, title_justify="left", width=width, **settings)
+
+
+def _entries(value: Any) -> list[str]:
+    if isinstance(value, list | tuple):
+        return list(map(str, value))
+    if isinstance(value, Mapping):
+        return [f"{name}: {each}" for name, each in value.items()]
+    return [str(value)]
+
+
+def line(text: str = "") -> None:
+    """One line on standard output, however long."""
+    out.print(text, soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """What went wrong, in one line on standard error."""
+    err.print(f"paretext: {sentence}", soft_wrap=True)
+
+
+def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """A library's warning, which may quote data, in one line; in place of Python's own way."""
+    err.print(f"{category.__name__}: {message}", soft_wrap=True)
 
 
 def dump(value: Any) -> None:
     """JSON for machines on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    try:
+        out.file.write(as_json(value, out.encoding) + "\n")
+        out.file.flush()
+    except BrokenPipeError:
+        out.on_broken_pipe()
 
 
 def show_comparison(folder: Path, as_json: bool) -> None:
@@ -132,6 +192,7 @@ def show_comparison(folder: Path, as_json: bool) -> None:
         CERTIFICATES,
         brief_cells,
         certificate_cells,
+        notes,
         sentences,
     )
 
@@ -139,15 +200,35 @@ def show_comparison(folder: Path, as_json: bool) -> None:
         dump(read_json(folder / "comparison.json", "make one with: paretext compare", dict))
         return
     comparison = Comparison.read(folder)
+    for sentence in _conclusion(folder, comparison):
+        line(sentence)
     table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
     for row in steps.versions(comparison.rows):
         if found := steps.cells(comparison, row.version):
             table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
     if certified := certificate_cells(comparison):
         table(CERTIFICATES, certified)
+    for sentence in notes(comparison):
+        line(sentence)
     for sentence in sentences(comparison):
         line(f"- {sentence}")
-    line(f"\nWrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+    line()
+    line(f"Wrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+
+
+def _conclusion(folder: Path, comparison: Comparison) -> list[str]:
+    """What to make of it: a run's in the words of its page, another's as far as it goes."""
+    from paretext.report.run_gather import gather
+
+    run = folder.parent
+    if folder.name == "comparison" and (run / "artifacts").is_dir():
+        found = gather(run).conclusion
+        return [found.headline, *found.sentences]
+    standing = comparison.standing
+    if standing is None:
+        return []
+    said = [] if standing.is_good else [f"{standing.headline} {standing.remedy}"]
+    return [*said, standing.scores]
 
 
 def show_page(run: Path) -> None:
@@ -171,20 +252,8 @@ def show_certificate(
     line(report.headline(certificate))
     if artifact is not None:
         place = folder or artifact.resolve().parent
+        line()
         line(
-            f"\nWrote {artifact / CERTIFICATE}, a section in {artifact / CARD}, and "
+            f"Wrote {artifact / CERTIFICATE}, a section in {artifact / CARD}, and "
             f"{place / str(certificate.flips.file)}."
         )
-
-
-def readable(value: Any) -> str:
-    """Lists and mappings one entry a line, anything else as it is."""
-    if isinstance(value, list | tuple):
-        return "\n".join(map(str, value))
-    if isinstance(value, dict):
-        return "\n".join(f"{name}: {each}" for name, each in value.items())
-    return str(value)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -102,7 +102,8 @@ def explore(
         return
     _show(found)
     if out:
-        line(f"\nWrote {out}: profile.html and profile.json.")
+        line()
+        line(f"Wrote {out}: profile.html and profile.json.")
 
 
 def _show(found: Profile) -> None:
@@ -116,7 +117,6 @@ def _show(found: Profile) -> None:
 
 def _show_classes(found: Profile) -> None:
     from paretext.cli.console import table
-    from paretext.report.escaping import visible
 
     rows = sorted(found.classes.classes, key=lambda row: -row.count)
     most = max(row.count for row in rows)
@@ -124,7 +124,7 @@ def _show_classes(found: Profile) -> None:
         ("label", "", "texts", "share", "copies", "after", "loss weight", "evaluation"),
         [
             (
-                visible(row.label),
+                row.label,
                 _bar(row.count / most),
                 f"{row.count:,}",
                 f"{row.share:.1%}",
@@ -162,12 +162,11 @@ def _show_lengths(found: Profile) -> None:
 
 def _show_words(found: Profile) -> None:
     from paretext.cli.console import table
-    from paretext.report.escaping import visible
 
     table(
         ("label", "words that set it apart (z)"),
         [
-            (visible(label), ", ".join(f"{visible(w.word)} {w.z:.1f}" for w in words[:_WORDS]))
+            (label, ", ".join(f"{w.word} {w.z:.1f}" for w in words[:_WORDS]))
             for label, words in list(found.distinctive.by_class.items())[:_CLASSES]
         ],
         title="Distinctive words",
@@ -178,9 +177,9 @@ def _show_words(found: Profile) -> None:
             ("lemma", "preferred most", "Cramér's V"),
             [
                 (
-                    visible(lemma.lemma),
+                    lemma.lemma,
                     "; ".join(
-                        f"{visible(each.label)}: {visible(each.form)} {each.share:.0%} "
+                        f"{each.label}: {each.form} {each.share:.0%} "
                         f"(elsewhere {each.elsewhere:.0%})"
                         for each in lemma.preferences[:2]
                     ),
@@ -195,16 +194,15 @@ def _show_words(found: Profile) -> None:
 
 def _show_errors(found: Profile) -> None:
     from paretext.cli.console import table
-    from paretext.report.escaping import visible
 
     if found.label_errors and found.label_errors.most_confident:
         table(
             ("text", "label", "perhaps", "row"),
             [
                 (
-                    _short(visible(each.text)),
-                    visible(each.label),
-                    visible(each.likely),
+                    _short(each.text),
+                    each.label,
+                    each.likely,
                     str(each.row),
                 )
                 for each in found.label_errors.most_confident[:_ERRORS]
@@ -216,11 +214,10 @@ def _show_errors(found: Profile) -> None:
 
 def _show_findings(found: Profile) -> None:
     from paretext.cli.console import line
-    from paretext.report.escaping import visible
 
     for finding in found.findings:
-        line(f"{finding.level:>4}  {visible(finding.found)}")
-        line(f"      -> {visible(finding.do)}")
+        line(f"{finding.level:>4}  {finding.found}")
+        line(f"      -> {finding.do}")
 
 
 def _bar(share: float) -> str:
@@ -228,4 +225,5 @@ def _bar(share: float) -> str:
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 70 else f"{text[:69]}…"

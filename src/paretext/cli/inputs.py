@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
     from paretext.run import Data
+    from paretext.tables import OnBadRow
 
 
 def read_recipe(
@@ -51,16 +52,31 @@ def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -
     return validated(Recipe, values, "the presets")
 
 
-def read_unlabelled(path: Path | None, text_column: str | None) -> list[str]:
-    """The texts of a file that needs no labels; blank ones are left out."""
-    from paretext.data_reading import choose_text_column
-    from paretext.tables import read_rows
+def read_unlabelled(path: Path | None, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
+    """The texts of a file that needs no labels; none without a file."""
+    from paretext.data_reading import read_texts
 
-    if path is None:
-        return []
-    column = choose_text_column(path, text_column)
-    texts = [str(row.get(column) or "") for row in read_rows(path)]
-    return [text for text in texts if text.strip()]
+    return [] if path is None else read_texts(path, text_column, on_bad_row)
+
+
+def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
+    """The label names of a trained parent, which the data is read with.
+
+    ParetextError where a file of label names says otherwise: a model's outputs have their order
+    already, and data in another one would teach and measure the wrong labels.
+    """
+    from paretext.classifier import label_names
+    from paretext.data import read_label_names
+    from paretext.errors import ParetextError
+
+    names = label_names(str(parent))
+    given = names if labels is None else read_label_names(labels)
+    if given != names:
+        raise ParetextError(
+            f"{labels} has the labels {', '.join(given[:10])}, and {parent} has "
+            f"{', '.join(names[:10])}, 0 first; leave --labels out, the model names its own."
+        )
+    return names
 
 
 def read_data(
@@ -70,7 +86,7 @@ def read_data(
     text_column: str | None,
     label_column: str | None,
     labels: Path | None,
-    on_bad_row: Literal["fail", "skip"],
+    on_bad_row: OnBadRow,
     drop_leaks: bool,
     recipe: Recipe,
     names: tuple[str, ...] | None = None,

@@ -18,11 +18,11 @@ def inspect(
 
     Example: paretext inspect runs/emotion/artifacts/int8
     """
-    from paretext.cli.console import dump, pairs, readable
+    from paretext.cli.console import dump, pairs
     from paretext.inspection import describe
 
     found = describe(path)
     if json:
         dump(found)
         return
-    pairs({name: readable(value) for name, value in found.items()}, title=str(path))
+    pairs(found, title=str(path))

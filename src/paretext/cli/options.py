@@ -26,7 +26,7 @@ Labels = Annotated[
 ]
 OnBadRow = Annotated[
     Literal["fail", "skip"],
-    typer.Option(help="What to do with rows without text or label: skip or fail."),
+    typer.Option(help="Rows without text or label, or that cannot be read: fail or skip."),
 ]
 DropLeaks = Annotated[
     bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")

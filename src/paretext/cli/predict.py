@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,10 @@ def predict(
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="Classify this text instead.")] = None,
     text_column: TextColumn = None,
+    on_bad_row: Annotated[
+        Literal["fail", "skip"],
+        typer.Option(help="Rows without a text: leave their answers empty and say so, or fail."),
+    ] = "skip",
     require_certificate: Annotated[
         bool,
         typer.Option(
@@ -31,6 +35,9 @@ def predict(
     json: Json = False,
 ) -> None:
     """Add predicted_label and a probability per label to every row of a file. No PyTorch needed.
+
+    Row for row: one that has no text, or cannot be read, keeps its place with these columns empty;
+    such rows are counted and named. With --on-bad-row fail nothing is written if there is one.
 
     Example: paretext predict runs/emotion/artifacts/int8 input.csv -o output.csv
     """
@@ -57,8 +64,10 @@ def predict(
         return
     if texts is None or output is None:
         raise ParetextError("predict needs a file to write: give -o output.csv.")
-    found = predict_file(loaded, texts, output, text_column)
+    found = predict_file(loaded, texts, output, text_column, on_bad_row)
     if json:
         dump(found)
-    else:
-        line(f"{found['rows']:,} rows in {found['seconds']:.1f} s -> {output}")
+        return
+    unanswered = sum(found["unanswered"].values())
+    without = f", {unanswered:,} of them without an answer" if unanswered else ""
+    line(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {output}")

@@ -26,7 +26,6 @@ def report(
     from pydantic_core import from_json
 
     from paretext.cli.console import dump, line
-    from paretext.report.escaping import visible
     from paretext.report.run_page import write_report
 
     page, found = write_report(run, out)
@@ -34,7 +33,8 @@ def report(
         dump(from_json(found.model_dump_json()))
         return
     for sentence in (found.conclusion.headline, *found.conclusion.sentences):
-        line(visible(sentence))
+        line(sentence)
     for each in found.missing:
-        line(f"missing  {visible(each.said)}")
-    line(f"\nWrote {page}, and the same data beside it as report.json.")
+        line(f"missing  {each.said}")
+    line()
+    line(f"Wrote {page}, and the same data beside it as report.json.")

@@ -100,7 +100,7 @@ def run(
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )
-    more = read_unlabelled(unlabelled, text_column)
+    more = read_unlabelled(unlabelled, text_column, on_bad_row)
     run_all(prepared, settings, out, unlabelled=more, budget=limits, threads=threads, rounds=rounds)
     show_comparison(out / "comparison", json)
     if not json:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.certify import STATUS
-from paretext.cli.inputs import read_data, read_unlabelled
+from paretext.cli.inputs import parents_labels, read_data, read_unlabelled
 from paretext.cli.options import (
     DataFile,
     DropLeaks,
@@ -65,7 +65,6 @@ def search(
     holds the limits, 3 it is undecided.
     """
     from paretext.certification.budget import parse_limits
-    from paretext.classifier import label_names
     from paretext.cli.console import dump, line, show_certificate, table
     from paretext.report.front import COLUMNS, cells
     from paretext.run import check_splits, parent_of
@@ -73,14 +72,14 @@ def search(
 
     limits = parse_limits(budget) if budget is not None else {}
     parent, name, settings = parent_of(source)
-    names = None if labels else label_names(str(parent))
+    names = parents_labels(parent, labels)
     prepared = read_data(
         data,
         eval_,
         selection,
         text_column,
         label_column,
-        labels,
+        None,
         on_bad_row,
         drop_leaks,
         settings,
@@ -97,7 +96,7 @@ def search(
         limits=limits,
         evaluation=prepared.evaluation,
         parent_name=name,
-        unlabelled=read_unlabelled(unlabelled, text_column),
+        unlabelled=read_unlabelled(unlabelled, text_column, on_bad_row),
         trials=trials,
         seconds=given if hours is not None or minutes is not None else None,
         storage=storage,
@@ -116,7 +115,7 @@ def search(
         elif found.winner is not None:
             line("It has no certificate: give --eval with texts that the search has not seen.")
         won = " and winner/" if found.winner else ""
-        line(f"Wrote {found.folder}: pareto.json, pareto.png{won}.")
+        line(f"Wrote {found.folder}: pareto.json, pareto.svg{won}.")
     if limits and found.winner is None:
         raise typer.Exit(STATUS["broken"])
     if found.certificate is not None:

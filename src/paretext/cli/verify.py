@@ -26,6 +26,10 @@ def verify(
     label_column: LabelColumn = None,
     on_bad_row: OnBadRow = "fail",
     threads: Threads = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Verify one on texts that were trained on too."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check a certificate: digests of all it names, the machine, and with --rerun its claims.
@@ -47,7 +51,7 @@ def verify(
             split="test",
             on_bad_row=on_bad_row,
         )
-    found = verify_one(artifact, texts, against, rerun=rerun, threads=threads)
+    found = verify_one(artifact, texts, against, rerun=rerun, threads=threads, force=force)
     certificate = found.again or found.certificate
     if json:
         dump(

@@ -24,14 +24,14 @@ class Batch:
 
 def batches(classifier: Classifier, texts: Sequence[str], size: int = 32) -> list[Batch]:
     """The texts, short ones first, on the classifier's device."""
-    encoded = classifier.tokenize(texts)
-    order = np.argsort([len(row) for row in encoded["input_ids"]], kind="stable")
+    ids = classifier.tokenize(texts)["input_ids"]
+    order = np.argsort([len(row) for row in ids], kind="stable")
     found = []
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        padded = classifier.tokenizer.pad(
-            {name: [values[row] for row in rows] for name, values in encoded.items()},
-            return_tensors="pt",
-        ).to(classifier.model.device)
-        found.append(Batch(padded["input_ids"], padded["attention_mask"], rows))
+        padded = classifier.pad([ids[row] for row in rows])
+        device = classifier.model.device
+        found.append(
+            Batch(padded["input_ids"].to(device), padded["attention_mask"].to(device), rows)
+        )
     return found

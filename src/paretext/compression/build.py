@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from transformers import AutoConfig
 
 from paretext import __version__, progress
 from paretext.artifact import Artifact
@@ -28,6 +27,9 @@ from paretext.files import SCRATCH, Stages, digest_of, folder_digest, read_json,
 from paretext.locks import works_in
 from paretext.manifest import Ancestor, Manifest
 from paretext.ownership import claim
+from paretext.pretrained import Source
+from paretext.seen import Sketch
+from paretext.standing import say_standing
 from paretext.training import OnEpoch
 
 CHECK_TEXTS = 128
@@ -63,7 +65,10 @@ def compress(
     or holds the versions of another one.
     """
     stages, parent = Stages(Path(out)), Path(parent)
-    config = AutoConfig.from_pretrained(parent, local_files_only=True)
+    opened = Source.open(str(parent))
+    opened.require_classifier()
+    config = opened.config
+    train, selection = (each.aligned(opened.labels) for each in (train, selection))
     if recipe.versions:
         require_encoder(config)
     recipe.plan(Outline.of(config))
@@ -71,6 +76,7 @@ def compress(
     _claim(stages.root, parent, origin)
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
+    say_standing(artifacts[0].folder, PARENT, selection)
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
         source = version.source
@@ -99,10 +105,12 @@ def _claim(out: Path, parent: Path, origin: Ancestor) -> None:
 
 
 @works_in("out")
-def export_candidate(folder: Path, name: str, selection: Dataset, out: str | Path) -> Compressed:
+def export_candidate(
+    folder: Path, name: str, train: Dataset, selection: Dataset, out: str | Path
+) -> Compressed:
     """The float32 artifact of another trained candidate, for the comparison."""
     origin = Ancestor(name=name, digest=folder_digest(folder))
-    built = Builder(Stages(Path(out)), folder, Recipe(versions=()), selection, selection, ())
+    built = Builder(Stages(Path(out)), folder, Recipe(versions=()), train, selection, ())
     return built.artifact(name, None, folder, [origin], None)
 
 
@@ -123,6 +131,11 @@ class Builder:
     def data(self) -> dict[str, str]:
         data = {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
         return data | ({"unlabelled": digest_of(self.unlabelled)} if self.unlabelled else {})
+
+    @cached_property
+    def seen(self) -> Sketch:
+        """Of all the texts: certificates on them are refused."""
+        return Sketch.of([*self.train.texts, *self.selection.texts, *self.unlabelled])
 
     def classifier(
         self, name: str, step: Step, source: Path, lineage: list[Ancestor]
@@ -185,6 +198,7 @@ class Builder:
                 done=_done(folder),
                 lineage=lineage,
                 data=self.data,
+                seen=self.seen,
             )
 
         inputs = {

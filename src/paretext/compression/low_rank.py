@@ -57,8 +57,9 @@ class LowRankEmbeddings(Step):
 
 def token_counts(classifier: Classifier, data: Dataset) -> torch.Tensor:
     """How often the texts use each token, (vocabulary,)."""
+    rows = classifier.model.config.vocab_size  # some tables have more than the tokenizer
     ids = np.concatenate(classifier.tokenize(data.texts)["input_ids"])
-    return torch.from_numpy(np.bincount(ids, minlength=len(classifier.tokenizer))).float()
+    return torch.from_numpy(np.bincount(ids, minlength=rows)).float()
 
 
 def weighted_svd(

@@ -61,10 +61,9 @@ class MagnitudePruning(Step):
 
 def linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
     """All Linear layers, by name; a weight that two of them share is counted once."""
-    found, seen = [], set()
+    found: list[tuple[str, nn.Linear]] = []
     for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and id(module.weight) not in seen:
-            seen.add(id(module.weight))
+        if isinstance(module, nn.Linear) and not any(module.weight is m.weight for _, m in found):
             found.append((name, module))
     return found
 

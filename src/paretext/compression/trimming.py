@@ -128,6 +128,7 @@ def with_tokenizer(fast: Any, trimmed: Trimmed) -> Any:
 def _counts(tokenizer: Tokenizer, texts: Iterable[str]) -> list[tuple[str, int]]:
     """How often the texts use each token, the most frequent first."""
     whole = Tokenizer.from_str(tokenizer.to_str())
+    whole.encode_special_tokens = tokenizer.encode_special_tokens  # tokenizer.json has no place
     whole.no_truncation()
     whole.no_padding()
     counts: Counter[int] = Counter()

@@ -1,7 +1,7 @@
 """Writes an artifact: graph, quantisation, agreement check, tokenizer, config, manifest, card.
 
-The export ends only when the float32 graph gives PyTorch's logits on real texts, through the
-tokenizer and the runtime that ship. A quantised graph differs by design: how far is measured and
+The export ends only when the float32 graph gives PyTorch's logits, through the tokenizer and the
+runtime that ship (`agreement`). A quantised graph differs by design: how far is measured and
 written into the manifest.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ import onnx
 from onnx import numpy_helper
 from tokenizers import Tokenizer
 
-from paretext.artifact import Artifact, softmax
+from paretext.artifact import Artifact, prepare, softmax
 from paretext.classifier import Classifier
 from paretext.encoder import is_known, read_encoder
 from paretext.errors import ParetextError
+from paretext.export.agreement import answers, check_answers, odd_texts
 from paretext.export.calibration import Calibration
 from paretext.export.graph import write_graph
 from paretext.export.ngram_graph import write_ngram_graph
@@ -34,9 +36,9 @@ from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record
 from paretext.ngrams import NGRAMS
 from paretext.recurrent import RECURRENT
 from paretext.report.card import model_card
+from paretext.seen import Sketch
+from paretext.tokenization import check_tokenizer
 
-TOLERANCE = 1e-4
-_LARGEST_FILE = 2**31 - 1
 _WRITERS = {RECURRENT: write_recurrent_graph, NGRAMS: write_ngram_graph}
 _PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 
@@ -53,28 +55,33 @@ def export(
     done: Sequence[str] = (),
     lineage: Sequence[Ancestor] = (),
     data: dict[str, str] | None = None,
+    seen: Sketch | None = None,
 ) -> Artifact:
     """Write `classifier` as an artifact to `folder`, and load it.
 
     texts: real texts on which the graph must agree with PyTorch, logits within 1e-4 (relative
-        where a logit is above 1).
+        where a logit is above 1); odd ones are added, whatever these are.
     quantization: quantise the graph after that check; how far its answers move is recorded.
     calibration: texts to measure activation ranges and sensitivity on (default: `texts`).
-    recipe, done, lineage, data: the steps so far, what they did, the ancestors and the data's
-        fingerprints; they are written into the manifest as they are.
-    Raises ParetextError if the graphs disagree or the architecture cannot be exported.
+    recipe, done, lineage, data, seen: the steps so far, what they did, the ancestors, the data's
+        fingerprints and the sketch of their texts; they are written into the manifest as they are.
+    Raises ParetextError if the graphs disagree, the tokenizer gives what the network cannot read,
+        or the architecture cannot be exported.
     """
     folder = Path(folder)
     if not texts:
         raise ParetextError("export needs at least one text to check the graph with.")
+    check_tokenizer(classifier.model, classifier.tokenizer)
     graph, how = float_graph(classifier)
     sentences = [*done, f"graph {how}: {len(graph.graph.node)} operators"]
-    reference = classifier.logits(texts)
     draft = _draft(classifier, name, recipe, lineage, data or {})
-    difference = _check_agreement(graph, classifier, draft, texts, reference)
+    draft = draft.model_copy(update={"seen": seen})
+    with temporary_folder() as scratch:
+        _write_model(graph, classifier, scratch)
+        difference, reference = check_answers(Artifact(scratch, draft), classifier, texts)
     if quantization is not None:
         examples = texts if calibration is None else calibration
-        measured_on = Calibration.from_texts(examples, _tokenizer(classifier))
+        measured_on = Calibration.from_texts(examples, _tokenizer(classifier), draft.pad_id)
         graph, quantised = quantization.apply(graph, measured_on)
         sentences += quantised
         draft = draft.model_copy(
@@ -83,7 +90,9 @@ def export(
     with new_folder(folder) as partial:
         _write_model(graph, classifier, partial)
         classifier.model.config.to_json_file(partial / "config.json")
-        answers = softmax(Artifact(partial, draft).logits(texts))
+        artifact = Artifact(partial, draft)
+        answers(artifact, odd_texts(classifier, texts))
+        found = softmax(answers(artifact, texts))
         expected = softmax(reference)
         manifest = draft.model_copy(
             update={
@@ -93,8 +102,8 @@ def export(
                 "agreement": Agreement(
                     texts=len(texts),
                     largest_logit_difference=difference,
-                    largest_probability_difference=float(np.abs(answers - expected).max()),
-                    flipped_predictions=int((answers.argmax(1) != expected.argmax(1)).sum()),
+                    largest_probability_difference=float(np.abs(found - expected).max()),
+                    flipped_predictions=int((found.argmax(1) != expected.argmax(1)).sum()),
                 ),
             }
         )
@@ -109,18 +118,12 @@ def float_graph(classifier: Classifier) -> tuple[onnx.ModelProto, str]:
     if model.config.model_type in _WRITERS:
         return _WRITERS[model.config.model_type](model), "written for ONNX Runtime"
     if is_known(model):
-        graph = cut_positions(write_graph(read_encoder(model)), classifier.max_length)
-        return graph, "written for ONNX Runtime"
+        encoder = read_encoder(model)
+        rows = classifier.max_length + (encoder.padding_id is not None)
+        # positions that no input reaches are left out
+        encoder = replace(encoder, positions=encoder.positions[:rows])
+        return write_graph(encoder), "written for ONNX Runtime"
     return trace_graph(model), "traced by PyTorch, its operators not fused"
-
-
-def cut_positions(model: onnx.ModelProto, max_length: int) -> onnx.ModelProto:
-    """Drop the rows of the position table that no input reaches."""
-    for tensor in model.graph.initializer:
-        if tensor.name == "embeddings.positions":
-            rows = numpy_helper.to_array(tensor)[:max_length]
-            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(rows), tensor.name))
-    return model
 
 
 def count_weights(model: onnx.ModelProto) -> WeightCount:
@@ -142,44 +145,17 @@ def _matrices_of(node: onnx.NodeProto) -> list[str]:
     return list(node.input[1:3]) if node.op_type in ("GRU", "LSTM") else []
 
 
-def _check_agreement(
-    graph: onnx.ModelProto,
-    classifier: Classifier,
-    draft: Manifest,
-    texts: Sequence[str],
-    reference: np.ndarray[Any, np.dtype[np.float32]],
-) -> float:
-    """The largest difference of a logit, at most TOLERANCE of the largest logit (or of 1)."""
-    with temporary_folder() as folder:
-        _write_model(graph, classifier, folder)
-        answers = Artifact(folder, draft).logits(texts)
-    difference = float(np.abs(answers - reference).max())
-    allowed = TOLERANCE * max(1.0, float(np.abs(reference).max()))
-    if not difference <= allowed:
-        raise ParetextError(
-            f"the exported graph differs from PyTorch by {difference:.2g} in a logit, and "
-            f"{allowed:.2g} is allowed; {type(classifier.model).__name__} computes something the "
-            "export does not know, so nothing was written."
-        )
-    return difference
-
-
 def _write_model(graph: onnx.ModelProto, classifier: Classifier, folder: Path) -> None:
-    size = graph.ByteSize()
-    if size > _LARGEST_FILE:
-        raise ParetextError(
-            f"the graph has {size / 1e9:.1f} GB and an ONNX file holds at most 2.1; "
-            "use a smaller model."
-        )
     (folder / "model.onnx").write_bytes(graph.SerializeToString())
     _tokenizer(classifier).save(str(folder / "tokenizer.json"), pretty=False)
 
 
 def _tokenizer(classifier: Classifier) -> Tokenizer:
     """The tokenizer as the runtime uses it: it truncates and does not pad."""
-    tokenizer = Tokenizer.from_str(classifier.tokenizer.backend_tokenizer.to_str())
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(classifier.max_length)
+    own = classifier.tokenizer
+    tokenizer = Tokenizer.from_str(own.backend_tokenizer.to_str())
+    tokenizer.enable_truncation(classifier.max_length, direction=own.truncation_side)
+    prepare(tokenizer, classifier.max_length, own.split_special_tokens)
     return tokenizer
 
 
@@ -196,7 +172,8 @@ def _draft(
         labels=classifier.label_names,
         architecture=type(classifier.model).__name__,
         max_length=classifier.max_length,
-        pad_id=classifier.tokenizer.pad_token_id or 0,
+        pad_id=classifier.pad_id,
+        split_special_tokens=classifier.tokenizer.split_special_tokens,
         recipe=tuple(recipe),
         done=(),
         lineage=tuple(lineage),

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer
 
-from paretext.artifact import GROUP_TOKENS
+from paretext.artifact import GROUP_TOKENS, token_ids
 from paretext.cores import available_cores
 from paretext.errors import ParetextError
 
@@ -51,11 +51,12 @@ class Calibration:
             )
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], tokenizer: Tokenizer) -> Calibration:
-        """Feeds of `texts` by a tokenizer that truncates and does not pad."""
+    def from_texts(cls, texts: Iterable[str], tokenizer: Tokenizer, pad_id: int) -> Calibration:
+        """Feeds of `texts` by a tokenizer as `artifact.prepare` leaves it."""
         by_length: dict[int, list[list[int]]] = {}
         for encoding in tokenizer.encode_batch_fast(list(texts)):
-            by_length.setdefault(len(encoding.ids), []).append(encoding.ids)
+            row = token_ids(encoding, pad_id)
+            by_length.setdefault(len(row), []).append(row)
         feeds = []
         for length, rows in sorted(by_length.items()):
             size = max(GROUP_TOKENS // length, 1)

@@ -8,8 +8,9 @@ tokens of width 384 where these two take 14. Every product is a MatMul and the A
 a layer is 18 operators; quantisation makes one of both (`quantisation`), so it is 13 there. Two
 things are left out because nothing reads them:
 
-- position ids: padding is on the right, so position = index, and the table starts at the first
-  position in use, with token type 0 added in;
+- position ids, where position = index (padding is on the right): the table starts at the first
+  position in use, with token type 0 added in. RoBERTa's family does not count the padding token,
+  which a text may hold, so its positions are computed from the ids;
 - everything but the first token after the last layer's keys and values: where the head reads only
   the first token, the last layer's query, output and feed-forward products run on one row a text.
 """
@@ -24,10 +25,16 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paretext.encoder import Attention, Encoder, FeedForward, Linear, Norm
+from paretext.errors import ParetextError, first_line
 
 OPSET = 17
 OPSET_TRACED = 18
 MICROSOFT = "com.microsoft"
+POSITIONS = "embeddings.positions"
+"""The position table's name: it is cut to the longest input, and stays float32."""
+LARGEST_FILE = 2**31 - 1
+OTHERS = "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model"
+"""What to do where another architecture cannot be exported."""
 
 
 class GraphWriter:
@@ -40,7 +47,8 @@ class GraphWriter:
         self.one = self.constant("one", np.array([1]))
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        # asarray leaves a scalar a scalar, where ascontiguousarray makes an array of one number
+        self.initializers.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
     def node(
@@ -65,11 +73,11 @@ class GraphWriter:
             return self.node("FastGelu", [x], name, MICROSOFT)
         return self.node({"relu": "Relu", "tanh": "Tanh"}[kind], [x], name)
 
-    def skip_norm(self, x: str, skip: str, norm: Norm, name: str) -> str:
+    def skip_norm(self, x: str, skip: str, norm: Norm, name: str, add: str = "Add") -> str:
         """LayerNorm(x + skip)."""
         gamma = self.constant(f"{name}.gamma", norm.gamma)
         beta = self.constant(f"{name}.beta", norm.beta)
-        total = self.node("Add", [x, skip], f"{name}.sum")
+        total = self.node(add, [x, skip], f"{name}.sum")
         return self.node(
             "LayerNormalization", [total, gamma, beta], name, axis=-1, epsilon=float(norm.epsilon)
         )
@@ -116,22 +124,63 @@ def finish(
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="paretext")
     model.ir_version = 8
+    return checked(model)
+
+
+def checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model, once ONNX's checker has found it whole; called after every rewrite.
+
+    It looks at each node's attributes and at the order: every input is there before it is read. Of
+    operators in other domains it only asks that their domain is imported.
+    """
+    size = model.ByteSize()
+    if size > LARGEST_FILE:
+        raise ParetextError(
+            f"the graph has {size / 1e9:.1f} GB and an ONNX file holds at most 2.1; "
+            "use a smaller model."
+        )
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ParetextError(
+            f"the graph that was made is not valid ({first_line(error)}), so nothing was written; "
+            "leave the quantisation out, or use another model."
+        ) from None
     return model
 
 
 def _embed(w: GraphWriter, encoder: Encoder) -> str:
     words = w.constant("embeddings.words", encoder.words)
-    positions = w.constant("embeddings.positions", encoder.positions)
+    positions = w.constant(POSITIONS, encoder.positions)
     looked_up = w.node("Gather", [words, "input_ids"], "embeddings.looked_up")
-    length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
-    used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
+    add = "Add"
+    if encoder.padding_id is None:
+        length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
+        used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
+    else:
+        counted = _counted(w, encoder.padding_id)
+        used = w.node("Gather", [positions, counted], "embeddings.used_positions")
+        # ONNX Runtime would make one SkipLayerNormalization of an Add of two equal shapes and the
+        # norm, which takes 8 times as long; it does not look at a Sum.
+        add = "Sum"
     if encoder.word_factor is not None:
         factor = w.constant("embeddings.factor", encoder.word_factor)
         looked_up = w.node("MatMul", [looked_up, factor], "embeddings.words_widened")
-    x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm")
+    x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm", add)
     if encoder.projection is None:
         return x
     return w.linear(x, encoder.projection, "embeddings.projection")
+
+
+def _counted(w: GraphWriter, padding_id: int) -> str:
+    """How many tokens but the padding there are up to each one; 0 for the padding itself."""
+    padding = w.constant("embeddings.padding", np.array(padding_id, np.int32))
+    no, yes = (w.constant(f"embeddings.{n}", np.array(n, np.int32)) for n in (0, 1))
+    is_padding = w.node("Equal", ["input_ids", padding], "embeddings.is_padding")
+    is_token = w.node("Where", [is_padding, no, yes], "embeddings.is_token")
+    axis = w.constant("embeddings.axis", np.array(1))
+    so_far = w.node("CumSum", [is_token, axis], "embeddings.so_far")
+    return w.node("Mul", [so_far, is_token], "embeddings.counted")
 
 
 def _first(w: GraphWriter, x: str, name: str) -> str:

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paretext.export.calibration import Range
-from paretext.export.graph import MICROSOFT
+from paretext.export.graph import MICROSOFT, POSITIONS, checked
 
 Float32s = NDArray[np.float32]
 
@@ -90,26 +90,30 @@ class Counts:
 
 
 def rewrite(model: onnx.ModelProto, plan: Plan) -> Rewritten:
-    """The quantised copy of `model`, and the number of nodes of each kind that were replaced."""
+    """The quantised copy of `model`, and the number of nodes of each kind that were replaced.
+
+    A node is known by its first output, of which a graph has no two alike. (Protobuf makes a new
+    Python object each time that a node is looked at, so `id` tells nothing.)
+    """
     weights = _weights(model)
     made = _Rewrite(weights, plan)
     biases = _biases(model, weights)
     bits = plan.embedding_bits
     attentions = _attentions(model, biases, plan.matrices)
-    folded = {id(each) for read in attentions.values() for pair in read for each in pair[:2]}
+    folded = {each.output[0] for read in attentions.values() for pair in read for each in pair[:2]}
     products = tables = 0
     for node in model.graph.node:
-        if node.name in attentions and node.op_type == "MultiHeadAttention":
-            made.attention(node, attentions[node.name])
-            products += len(attentions[node.name])
-        elif id(node) in folded:
+        if node.output[0] in attentions:
+            made.attention(node, attentions[node.output[0]])
+            products += len(attentions[node.output[0]])
+        elif node.output[0] in folded:
             continue
         elif node.op_type == "MatMul" and node.input[1] in plan.matrices:
             last, bias = biases.get(node.output[0], (node, ""))
             made.product(node, bias, last)
-            folded.add(id(last))
+            folded.add(last.output[0])
             products += 1
-        elif bits and _is_lookup(node, weights) and _is_packed(node, weights, bits):
+        elif bits and _is_lookup(node, weights) and _fits(node, weights, plan):
             made.lookup(node, bits)
             tables += 1
         else:
@@ -226,7 +230,9 @@ class _Rewrite:
         del copy.graph.node[:], copy.graph.initializer[:]
         copy.graph.node.extend(self.nodes)
         copy.graph.initializer.extend(w for w in self.weights.values() if w.name in read)
-        return copy
+        if all(each.domain != MICROSOFT for each in copy.opset_import):
+            copy.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+        return checked(copy)
 
 
 def quantise_table(table: Float32s, bits: int) -> tuple[NDArray[Any], NDArray[np.float16]]:
@@ -261,10 +267,11 @@ def affine(values: Range) -> tuple[Float32s, NDArray[np.uint8]]:
     return np.asarray(step), np.asarray(centre)
 
 
-def _is_packed(node: onnx.NodeProto, weights: dict[str, TensorProto], bits: int) -> bool:
-    """Whether a row of the table that `node` reads fills whole bytes."""
+def _fits(node: onnx.NodeProto, weights: dict[str, TensorProto], plan: Plan) -> bool:
+    """Whether a row of the table that `node` reads fills whole bytes, and no product reads it too:
+    its integers and scales would not be the table's."""
     width = weights[node.input[0]].dims[1]
-    return bool(width * bits % 8 == 0)
+    return width * (plan.embedding_bits or 0) % 8 == 0 and node.input[0] not in plan.matrices
 
 
 def _scale(largest: Float32s, integer: int) -> Float32s:
@@ -279,7 +286,10 @@ def _weights(model: onnx.ModelProto) -> dict[str, TensorProto]:
 def _biases(
     model: onnx.ModelProto, weights: dict[str, TensorProto]
 ) -> dict[str, tuple[onnx.NodeProto, str]]:
-    """Output of a product -> the Add of a stored bias that alone reads it, and the bias's name."""
+    """Output of a product -> the Add of a stored bias that alone reads it, and the bias's name.
+
+    A bias has a number for each output: what else a graph adds stays an Add.
+    """
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -289,9 +299,9 @@ def _biases(
         reading = readers.get(node.output[0], [])
         if node.op_type != "MatMul" or len(reading) != 1 or reading[0].op_type != "Add":
             continue
-        add = reading[0]
+        add, matrix = reading[0], weights.get(node.input[1])
         for name in add.input:
-            if name in weights and len(weights[name].dims) == 1:
+            if name in weights and matrix is not None and _is_bias(weights[name], matrix):
                 found[node.output[0]] = (add, name)
     return found
 
@@ -301,8 +311,8 @@ def _attentions(
     biases: Mapping[str, tuple[onnx.NodeProto, str]],
     matrices: frozenset[str],
 ) -> dict[str, list[Biased]]:
-    """Names of the attentions whose query, key and value are products of one input with `matrices`,
-    and those products."""
+    """Outputs of the attentions whose query, key and value are products of one input with
+    `matrices`, and those products."""
     made = {}
     for node in model.graph.node:
         if node.op_type == "MatMul" and node.input[1] in matrices and node.output[0] in biases:
@@ -313,7 +323,7 @@ def _attentions(
         if node.op_type == "MultiHeadAttention" and all(name in made for name in node.input[:3]):
             read = [made[name] for name in node.input[:3]]
             if len({each.product.input[0] for each in read}) == 1:
-                found[node.name] = read
+                found[node.output[0]] = read
     return found
 
 
@@ -322,13 +332,23 @@ def _is_matrix(tensor: TensorProto | None) -> bool:
     return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
 
 
+def _is_bias(tensor: TensorProto, matrix: TensorProto) -> bool:
+    """Whether `tensor` holds a float for each column of `matrix`."""
+    return tensor.data_type == TensorProto.FLOAT and [*tensor.dims] == [*matrix.dims[1:]]
+
+
 def _is_product(node: onnx.NodeProto, weights: dict[str, TensorProto]) -> bool:
     """Whether `node` multiplies by numbers that lie in the file."""
     return node.op_type in ("MatMul", "Gemm") and any(name in weights for name in node.input[:2])
 
 
 def _is_lookup(node: onnx.NodeProto, weights: dict[str, TensorProto]) -> bool:
-    """Whether `node` looks rows up in a float matrix that lies in the file."""
+    """Whether `node` looks rows up in a float matrix that lies in the file.
+
+    The position table is small, and integers would only cost time there.
+    """
     if node.op_type != "Gather" or any(each.name == "axis" and each.i for each in node.attribute):
+        return False
+    if node.input[0] == POSITIONS:
         return False
     return _is_matrix(weights.get(node.input[0]))

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
-from paretext.errors import ParetextError
-from paretext.export.graph import OPSET_TRACED
+from paretext.errors import ParetextError, first_line
+from paretext.export.graph import OPSET_TRACED, OTHERS, checked
 
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -58,10 +58,8 @@ def trace_graph(model: Any) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:  # the exporter raises many kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ParetextError(
-            f"PyTorch cannot export {type(model).__name__} to ONNX ({reason}); "
-            "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model."
+            f"PyTorch cannot export {type(model).__name__} to ONNX ({first_line(error)}); {OTHERS}."
         ) from None
     if program is None:
         raise ParetextError(f"PyTorch's exporter gave no graph for {type(model).__name__}.")
@@ -95,16 +93,18 @@ def plain_products(model: onnx.ModelProto) -> onnx.ModelProto:
     plain = onnx.ModelProto()
     plain.CopyFrom(model)
     del plain.graph.node[:], plain.graph.initializer[:], plain.graph.value_info[:]
+    del plain.graph.metadata_props[:]
     plain.graph.node.extend(nodes)
     for node in plain.graph.node:
         node.input[:] = [same.get(name, name) for name in node.input]
+        del node.metadata_props[:]  # the exporter's notes name files of this machine
     read = {name for node in plain.graph.node for name in node.input}
     plain.graph.initializer.extend(
         numpy_helper.from_array(np.asarray(array, order="C"), name)
         for name, array in stored.items()
         if name in read
     )
-    return plain
+    return checked(plain)
 
 
 def _content(array: NDArray[Any]) -> tuple[Any, ...]:

@@ -48,7 +48,7 @@ def _from_hub(model: str) -> Tokenizer:
     from transformers import AutoTokenizer
 
     fast: Tokenizer | None = getattr(
-        AutoTokenizer.from_pretrained(model), "backend_tokenizer", None
+        AutoTokenizer.from_pretrained(model, trust_remote_code=False), "backend_tokenizer", None
     )
     if fast is None:
         raise ParetextError(

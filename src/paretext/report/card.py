@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paretext.manifest import Manifest
+from paretext.report.markdown import escaped
 
 _CARD = """# {name}
 
@@ -38,17 +39,17 @@ The inputs are int32 `input_ids` and `attention_mask`, (batch, sequence), padded
 def model_card(manifest: Manifest) -> str:
     """Markdown for the artifact's README.md."""
     counts, agreement = manifest.matrices, manifest.agreement
-    lineage = [f"- from `{a.name}` (sha256 {a.digest[:12]})" for a in manifest.lineage]
+    lineage = [f"- from {escaped(a.name)} (sha256 {a.digest[:12]})" for a in manifest.lineage]
     return _CARD.format(
-        name=manifest.name,
-        labels=", ".join(manifest.labels),
-        architecture=manifest.architecture,
+        name=escaped(manifest.name),
+        labels=", ".join(map(escaped, manifest.labels)),
+        architecture=escaped(manifest.architecture),
         max_length=manifest.max_length,
         zeros=counts.zeros,
         weights=counts.weights,
         share=counts.share,
         lineage="\n".join(lineage),
-        done="\n".join(f"- {sentence}" for sentence in manifest.done),
+        done="\n".join(f"- {escaped(sentence)}" for sentence in manifest.done),
         texts=agreement.texts,
         logits=agreement.largest_logit_difference,
         probability=agreement.largest_probability_difference,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretext.certification.units import Kind, written
+from paretext.report.markdown import escaped, table
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
@@ -28,8 +28,18 @@ def headline(certificate: Certificate) -> str:
         f"{certificate.reference.name} ({_runtime(certificate)}, "
         f"{certificate.reference.digest[:12]}) on {certificate.data.texts:,} texts of "
         f"{certificate.data.name}; of {len(verdicts)} clauses {counted}; "
-        f"{certificate.flips.flipped:,} answers flipped."
+        f"{certificate.flips.flipped:,} answers flipped.{_but(certificate)}"
     )
+
+
+def _but(certificate: Certificate) -> str:
+    """What takes the worth from a verdict, whatever it is: it stands beside it everywhere."""
+    standing = certificate.standing
+    if standing is None or standing.reason is None:
+        return ""
+    forced = "" if certificate.is_held_out else "Made with --force: "
+    said = f"{forced}{standing.reason}."
+    return f" {said} It compares two models, and says nothing good of either."
 
 
 def clause_rows(certificate: Certificate) -> list[tuple[str, ...]]:
@@ -72,7 +82,7 @@ def section(certificate: Certificate) -> str:
     budget, machine = certificate.budget, certificate.machine
     parts = [
         f"## Certificate: {BADGES[certificate.verdict]}",
-        headline(certificate)[:1].upper() + headline(certificate)[1:],
+        escaped(headline(certificate)[:1].upper() + headline(certificate)[1:]),
         table(CLAUSE_COLUMNS, clause_rows(certificate)),
         "A drop is reference minus candidate and a rise candidate minus reference: positive is "
         "worse. A clause holds if its interval's upper end is within the limit, is broken if its "
@@ -81,6 +91,13 @@ def section(certificate: Certificate) -> str:
         f"{certificate.resamples:,} stratified resamples (seed {certificate.seed}); recall's are "
         "score intervals, Holm-corrected over the classes.",
     ]
+    if certificate.standing is not None:
+        parts.append(
+            f"{certificate.standing.scores} A certificate compares two models; that neither is "
+            "worse says nothing of how good they are."
+        )
+    if certificate.seen is not None:
+        parts.append(f"{certificate.seen} were trained on.")
     if certificate.alike:
         parts.append(
             "The two gave the same probabilities for every text, to float32 rounding; the "
@@ -98,12 +115,12 @@ def section(certificate: Certificate) -> str:
         "### Flips",
         f"{flips.flipped:,} of {flips.texts:,} answers differ: {flips.lost:,} were right and are "
         f"wrong, {flips.won:,} the other way"
-        + (f"; listed in `{flips.file}`, most confident first." if flips.file else "."),
+        + (f"; listed in {escaped(flips.file)}, most confident first." if flips.file else "."),
         table(SLICE_COLUMNS, slice_rows(certificate)),
         "### What it depends on",
         f"Candidate {certificate.candidate.digest[:12]}, reference "
         f"{certificate.reference.digest[:12]}, data {certificate.data.fingerprint[:12]}. "
-        f"Measured on {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
+        f"Measured on {escaped(machine['cpu'])} ({', '.join(machine['instruction_sets'])}), "
         f"{machine['threads']} of {machine['cores']} cores, onnxruntime "
         f"{machine['versions'].get('onnxruntime')}, by paretext {certificate.version}. INT8 "
         "answers may differ on another CPU: `paretext verify` compares the machines, and with "
@@ -111,11 +128,6 @@ def section(certificate: Certificate) -> str:
         "",
     ]
     return "\n\n".join(parts)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(_cell(each) for each in row) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
 
 def _runtime(certificate: Certificate) -> str:
@@ -133,7 +145,7 @@ def _clause(clause: Clause) -> tuple[str, ...]:
         f"{_value(found.low, clause.unit)} to {_value(found.high, clause.unit)}",
         _value(clause.limit, clause.unit),
         BADGES[clause.verdict],
-        f"about {clause.texts_needed:,} texts" if clause.texts_needed else "",
+        clause.why or (f"about {clause.texts_needed:,} texts" if clause.texts_needed else ""),
     )
 
 
@@ -180,8 +192,3 @@ def _percent(span: Span) -> tuple[str, str]:
 
 def _value(value: float, unit: Kind) -> str:
     return f"{value:+.4f}" if unit == "share" else written(value, unit)
-
-
-def _cell(text: str) -> str:
-    """Names may hold what would end a cell or a row."""
-    return " ".join(text.split()).replace("|", "\\|")

@@ -5,6 +5,9 @@ certificate is not broken, the fastest at batch 1. Those within a tenth of it co
 (medians of one machine differ by as much from day to day), and then the smallest is taken; of those
 within a tenth of that, the one whose certificate holds, then the higher macro-F1. A version without
 a certificate is taken only where no version has one, and unless its macro-F1 is shown to be lower.
+Where the machine was too busy to time one of them, none counts as faster.
+
+Before all that: where the parent is no model (`standing`), nothing made from it is recommended.
 """
 
 from __future__ import annotations
@@ -14,21 +17,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Clause, Span
 from paretext.report.run_data import Conclusion, Measured
+from paretext.standing import Standing
 
 PARENT, BASELINE = "parent", "pytorch"
 _EQUAL = 1.1
 _RANK = {"holds": 0, None: 1, "undecided": 2}
+UNKNOWN = "the machine was too busy to time it"
 NOTHING = "Nothing is measured yet, so there is nothing to conclude."
 
 
-def conclude(versions: Sequence[Measured], certificates: Mapping[str, Certificate]) -> Conclusion:
-    """What to deploy, and whether a transformer is worth its cost here."""
+def conclude(
+    versions: Sequence[Measured],
+    certificates: Mapping[str, Certificate],
+    standing: Standing | None = None,
+) -> Conclusion:
+    """What to deploy, and whether a transformer is worth its cost here.
+
+    standing: the parent's; None where it is not known (a comparison of an older version).
+    """
     own = [row for row in versions if row.derived and row.version != BASELINE]
     chosen = _choose(own)
     if chosen is None:
         return Conclusion(headline=NOTHING)
     first = versions[0]
     said: list[str] = []
+    if standing is not None and not standing.is_good:
+        said = [standing.remedy, standing.scores, *_without_transformer(versions, own)]
+        return Conclusion(headline=standing.headline, sentences=tuple(said), verdict="nothing")
     bought = f"{_bought(chosen, first)}; {_lost(chosen)}"
     if chosen.version == PARENT or chosen.parent in (None, BASELINE):
         verdict = "parent"
@@ -53,6 +68,7 @@ def conclude(versions: Sequence[Measured], certificates: Mapping[str, Certificat
     broken = [row for row in own if row.verdict == "broken"]
     if broken:
         said.append(f"Do not deploy {_and(_broken(row, certificates) for row in broken)}.")
+    said += [standing.scores] if standing is not None else []
     said += _without_transformer(versions, own)
     return Conclusion(
         headline=headline, sentences=tuple(said), version=chosen.version, verdict=verdict
@@ -68,8 +84,9 @@ def _choose(own: Sequence[Measured]) -> Measured | None:
         pool = [row for row in pool if row.version == PARENT or not _is_loss(row.macro_f1_drop)]
     if not pool:
         return None
-    fastest = min(row.batch1_ms_p50 for row in pool)
-    pool = [row for row in pool if row.batch1_ms_p50 <= fastest * _EQUAL]
+    if not any(row.unsteady for row in pool):
+        fastest = min(row.batch1_ms_p50 for row in pool)
+        pool = [row for row in pool if row.batch1_ms_p50 <= fastest * _EQUAL]
     smallest = min(row.bytes for row in pool)
     pool = [row for row in pool if row.bytes <= smallest * _EQUAL]
     return min(
@@ -80,12 +97,17 @@ def _choose(own: Sequence[Measured]) -> Measured | None:
 def _bought(row: Measured, first: Measured) -> str:
     """What it buys against the first version."""
     if row is first:
-        return f"{row.batch1_ms_p50:.2f} ms a text at batch 1 and {row.bytes / 1e6:.1f} MB"
+        return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
-    return (
-        f"{_times(row.faster_batch1, 'faster', 'slower')} at batch 1 and "
-        f"{_times(row.smaller, 'smaller', 'larger')} than {than}"
-    )
+    smaller = f"{_times(row.smaller, 'smaller', 'larger')} than {than}"
+    if row.faster_batch1 is None:
+        return f"{smaller} (how much faster is not known: {UNKNOWN})"
+    return f"{_times(row.faster_batch1, 'faster', 'slower')} at batch 1 and {smaller}"
+
+
+def _cost(row: Measured) -> str:
+    time = UNKNOWN if row.unsteady else f"{row.batch1_ms_p50:.2f} ms a text at batch 1"
+    return f"{row.bytes / 1e6:.1f} MB, {time}"
 
 
 def _times(ratio: float, more: str, less: str) -> str:
@@ -123,9 +145,11 @@ def _holding(own: Sequence[Measured], chosen: Measured, first: Measured) -> list
             "No version's certificate holds on these texts; where nothing may change, deploy "
             f"{PARENT}, which the others are certified against."
         ]
-    best = min(holding, key=lambda row: row.batch1_ms_p50)
+    timed = not any(row.unsteady for row in holding)
+    best = min(holding, key=lambda row: row.batch1_ms_p50 if timed else row.bytes)
+    which = "fastest" if timed else "smallest"
     return [
-        f"The fastest whose certificate holds is {best.version}: {_bought(best, first)}; "
+        f"The {which} whose certificate holds is {best.version}: {_bought(best, first)}; "
         f"{_lost(best)}."
     ]
 
@@ -156,7 +180,7 @@ def _without_transformer(versions: Sequence[Measured], own: Sequence[Measured]) 
     drop, score = best.macro_f1_drop, best.macro_f1
     if drop is None or score is None or parent is None:
         return []
-    cost = f"{best.bytes / 1e6:.1f} MB, {best.batch1_ms_p50:.2f} ms a text at batch 1"
+    cost = _cost(best)
     told = (
         f"The best model without one, {best.version} ({cost}), has a macro-F1 of "
         f"{score.estimate:.3f}, a drop from {best.parent} of {_span(drop)}."

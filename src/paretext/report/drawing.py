@@ -1,60 +1,55 @@
-"""What the figures share: page, colours, ink, and names that fit.
+"""What pictures in files of their own share: SVG, and names that fit.
 
-Figures are made without pyplot, on their own Agg canvas, so nothing global is touched and nothing
-needs a display; matplotlib is imported on use.
-
-Line colours are of Okabe & Ito's palette (2008, *Color Universal Design*), which readers with the
-common colour-vision deficiencies can tell apart, and no colour carries meaning alone: shape or text
-says it too. Names and titles are shown as written; a `$` in them does not start a formula.
+A reader's own fonts draw the text, so that every script can be read wherever the picture was made.
+How wide a text will be is estimated from its characters, and room is left for wider fonts.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from paretext.files import write_text
+from paretext.report import page, pictures
 
-DPI = 150
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-INK, MUTED, GRID = "#1f2328", "#5b6470", "#e3e6ea"
 LONGEST_NAME = 36  # characters; longer names lose their middle
+TOP = 50  # above the drawing, for the title
+_TITLE = 15  # pixels
+_NARROW, _BROAD = "fijlrt'’.,:;!|", "mwMW"
 
 
-def new_figure(
-    width: float,
-    height: float,
-    title: str,
-    layout: Literal["constrained", "compressed"] = "constrained",
-) -> Figure:
-    """An empty figure, inches, on its own Agg canvas."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=12, fontweight="bold", color=INK, parse_math=False)
-    return figure
-
-
-def tidy(axes: Axes) -> None:
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=9)
-
-
-def shorten(name: str) -> str:
+def shorten(name: str, longest: int = LONGEST_NAME) -> str:
     """The name, or its two ends: names of one family often differ only at the end."""
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= longest:
         return name
-    keep = LONGEST_NAME - 1
+    keep = longest - 1
     return name[: (keep + 1) // 2] + "…" + name[len(name) - keep // 2 :]
 
 
-def write(figure: Figure, path: Path) -> None:
-    # "tight" grows the page to whatever sticks out, so that no label is ever cut.
-    figure.savefig(path, dpi=DPI, format="png", bbox_inches="tight", pad_inches=0.12)
+def fit(name: str, most: float) -> str:
+    """The name, shortened to so many ems at most."""
+    longest = LONGEST_NAME
+    while ems(shorten(name, longest)) > most and longest > 2:
+        longest -= 1
+    return shorten(name, longest)
+
+
+def ems(text: str) -> float:
+    """About how wide a text is, in sizes of its font."""
+    return sum(map(_letter_ems, text))
+
+
+def _letter_ems(letter: str) -> float:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0.0  # drawn over the letter before
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    return 0.32 if letter in _NARROW else 0.88 if letter in _BROAD else 0.58
+
+
+def write(template: str, path: Path, title: str, width: float, **values: Any) -> None:
+    """Draw `templates/TEMPLATE` into a file, wide enough for its title."""
+    width = max(width, 1.15 * _TITLE * ems(title) + 24)
+    known = {"size": pictures, "top": TOP, "title": title, "width": width, "shorten": shorten}
+    write_text(path, page.picture(template, {**known, **values}))

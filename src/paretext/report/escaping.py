@@ -1,29 +1,75 @@
-"""Texts from data, made fit to be shown: a page and a terminal must survive what they hold."""
+"""Texts from data, made fit to be shown: a page, a terminal and a log must survive what they hold.
+
+A terminal obeys control characters (ECMA-48: escape sequences, and the C1 controls from U+0080),
+direction overrides turn the rest of a line round (Unicode Standard Annex 9; Boucher & Anderson
+2021, "Trojan Source"), a line break makes a line that nobody wrote, and half of a surrogate pair
+cannot be encoded at all. `visible` shows each of them instead.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
+from typing import Any
 
-_PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"}
-_PICTURES |= {0x7F: "\u2421"}
+_BREAKS = "\t\n\r\u2028\u2029"
+_KEPT = {0x200C, 0x200D, *range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2}
+"""Format characters that are needed or seen: joiners, and signs of Arabic and Syriac."""
+_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
+"""A region's flag is spelt in tag characters (UTS 51, annex C); anywhere else they hide text."""
+_IN_ASCII = str.maketrans({"…": "...", "█": "#", "✓": "+", "✗": "x", "→": "->"})
+"""Signs of our own, where a terminal cannot show them."""
 
 
 def visible(text: str) -> str:
-    """The text with control and format characters made visible, on one line.
+    """The text on one line, with whatever a terminal or a page would act on made visible.
 
-    A terminal would obey escape sequences; direction overrides would turn the rest of a line round.
-    The joiner and the variation selectors that emoji and some scripts need stay as they are.
+    Line breaks and tabs become blanks; other control characters become their pictures (␛), or, like
+    format characters, half surrogates and noncharacters, their numbers (<U+202E>).
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return " ".join("".join(map(_shown, text)).split())
+    parts = _FLAG.split(text.replace("\r\n", "\n"))  # flags stand at the odd places
+    return "".join(
+        part if place % 2 else "".join(map(_shown, part)) for place, part in enumerate(parts)
+    )
 
 
 def _shown(character: str) -> str:
-    if ord(character) in _PICTURES:
-        return _PICTURES[ord(character)]
-    if character in "\u200c\u200d\t\n\r":
-        return character
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs"):
-        return f"<U+{ord(character):04X}>"
-    return character
+    code = ord(character)
+    if character in _BREAKS:
+        return " "
+    if code < 0x20 or code == 0x7F:
+        return chr(0x2421 if code == 0x7F else 0x2400 + code)
+    acts = unicodedata.category(character) in ("Cc", "Cf", "Cs") and code not in _KEPT
+    no_character = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return f"<U+{code:04X}>" if acts or no_character else character
+
+
+def encodable(text: str, encoding: str) -> str:
+    """The text in characters that `encoding` has; others by their number, as in \\u65e5."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_IN_ASCII)
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def as_json(value: Any, encoding: str = "utf-8") -> str:
+    """JSON (RFC 8259) that every reader takes and no terminal obeys.
+
+    A number that is none (NaN or infinite), which JSON does not have, is null. What cannot be seen,
+    and in another encoding than UTF-8 all but ASCII, stands as \\uXXXX, which readers turn back.
+    """
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    text = json.dumps(finite, indent=2, ensure_ascii=not encoding.lower().startswith("utf"))
+    return re.sub(r"[^\n -~]", _json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    if found[0].isprintable():
+        return found[0]
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))

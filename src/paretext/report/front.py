@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretext.report.drawing import INK, write
-from paretext.report.trade_off import TradeOffPoint, draw_trade_off
+from paretext.report.trade_off import TradeOffPoint, trade_off
 
 if TYPE_CHECKING:
     from paretext.search.result import Found
@@ -48,24 +47,8 @@ def draw_front(
         points: the front, and the parent as baseline; `ms_per_text` is the 95th percentile.
         limits: by clause; "p95_latency" in milliseconds and "size" in bytes are drawn where they
             fall into the panels.
-        path: the PNG file to write.
+        path: the SVG file to write.
         title: shown above the panels.
     """
-    figure = draw_trade_off(points, title)
-    latency, size = figure.axes[:2]
-    latency.set_xlabel("p95 milliseconds per text at batch 1 (log scale)")
-    places = ((latency, limits.get("p95_latency")), (size, limits.get("size", 0) / 1e6))
-    for axes, limit in places:
-        left, right = axes.get_xlim()
-        if limit and left < limit < right:
-            axes.axvline(limit, color=INK, linestyle="--", linewidth=1.2, gid="limit")
-            axes.annotate(
-                "limit",
-                (limit, 0.02),
-                xycoords=axes.get_xaxis_transform(),
-                xytext=(3, 0),
-                textcoords="offset points",
-                fontsize=8,
-                color=INK,
-            )
-    write(figure, path)
+    latency = "p95 milliseconds per text at batch 1, log scale"
+    trade_off(points, path, title, latency=latency, limits=limits)

@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from paretext.errors import ParetextError
 from paretext.report.escaping import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def render(template: str, values: Mapping[str, Any], script: str = "") -> str:
@@ -27,9 +32,37 @@ def render(template: str, values: Mapping[str, Any], script: str = "") -> str:
 
     Raises ParetextError where Jinja2 is not installed.
     """
+    environment = _environment()
+    style = _read("page.css") + _read("pictures.css") + _read(template.replace(".html", ".css"))
+    code = _read(script) if script else ""
+    policy = f"default-src 'none'; style-src {_allowed(style)}; img-src data:; base-uri 'none'"
+    if code:
+        policy += f"; script-src {_allowed(code)}"
+    return str(
+        environment.get_template(template).render(
+            # Our own files, not data: escaped, they would no longer be style and script.
+            policy=_own(policy),
+            style=_own(style),
+            script=_own(code),
+            **values,
+        )
+    )
+
+
+def picture(template: str, values: Mapping[str, Any]) -> str:
+    """The picture NAME.svg of `templates/`, in the light page's colours.
+
+    The colours are written out, because viewers other than browsers know no variables of CSS.
+    """
+    colours = dict(re.findall(r"--(\w+):(#\w+)", _read("page.css").split("}")[0]))
+    style = _read("pictures.css") + _read("picture.css")
+    style = re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], style)
+    return str(_environment().get_template(template).render(style=_own(style), **values))
+
+
+def _environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
     except ImportError:
         raise ParetextError(
             'the page needs Jinja2, which is not installed: pip install "paretext[train]".'
@@ -48,18 +81,13 @@ def render(template: str, values: Mapping[str, Any], script: str = "") -> str:
         "fixed": lambda value, digits: f"{value:,.{digits}f}",
         "quote": quote,
     }
-    style = _read("page.css") + _read(template.replace(".html", ".css"))
-    code = _read(script) if script else ""
-    policy = f"default-src 'none'; style-src {_allowed(style)}; img-src data:; base-uri 'none'"
-    if code:
-        policy += f"; script-src {_allowed(code)}"
-    return environment.get_template(template).render(
-        # Our own files, not data: escaped, they would no longer be style and script.
-        policy=Markup(policy),
-        style=Markup(style),
-        script=Markup(code),
-        **values,
-    )
+    return environment
+
+
+def _own(text: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(text)
 
 
 def _read(name: str) -> str:

@@ -1,18 +1,18 @@
 """The geometry of the page's pictures: numbers -> places, in units of the SVG's own box.
 
-The template draws them, so that colours are the page's own and follow its theme. Every picture's
-numbers also stand in a table on the page.
+The template pictures.html draws them, on the page in the colours of its theme and in files of their
+own (`figures`, `trade_off`). Every picture's numbers also stand in a table.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from paretext.certification.records import Span
 from paretext.report.run_data import Candidate, Measured
-from paretext.report.trade_off import pareto_front, side_by_side
 
 WIDTH, HEIGHT = 360, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 34, 44
@@ -21,13 +21,41 @@ _STRIP = 46
 """Percent of a strip's width between its middle, 0, and the farthest end of an interval."""
 
 
-def scatter(rows: Sequence[Measured], numbers: Sequence[int], cost: str) -> dict[str, Any]:
-    """macro-F1 with its interval against a cost on a log axis, and the Pareto front.
+@dataclass(frozen=True)
+class Mark:
+    """A version in a picture: its number, its cost (above 0), macro-F1, and "base" for the first of
+    all, "other" for what was not made from the parent, "" for the rest."""
 
-    rows: the versions with a macro-F1; numbers: what stands in their marks; cost: the field.
-    """
-    costs = [_cost(row, cost) for row in rows]
-    scores = [row.macro_f1 for row in rows if row.macro_f1]
+    name: str
+    number: int
+    cost: float
+    score: Span
+    shape: str = ""
+
+
+def scatter(rows: Sequence[Measured], numbers: Sequence[int], cost: str) -> dict[str, Any]:
+    """A run's versions with a macro-F1; numbers: what stands in their marks; cost: the field."""
+    return against_cost(
+        [
+            Mark(row.version, number, _cost(row, cost), row.macro_f1, _shape(row))
+            for row, number in zip(rows, numbers, strict=True)
+            if row.macro_f1
+        ]
+    )
+
+
+def _shape(row: Measured) -> str:
+    return "base" if row.version == "pytorch" else "" if row.derived else "other"
+
+
+def _cost(row: Measured, name: str) -> float:
+    value = float(getattr(row, name))
+    return value / 1e6 if name == "bytes" else value
+
+
+def against_cost(marks: Sequence[Mark], limit: float | None = None) -> dict[str, Any]:
+    """macro-F1 with its interval against a cost on a log axis, the Pareto front, and a limit."""
+    costs, scores = [mark.cost for mark in marks], [mark.score for mark in marks]
     low, high = min(s.low for s in scores), max(s.high for s in scores)
     room = max(0.08 * (high - low), 0.002)
     low, high = low - room, high + room
@@ -49,31 +77,92 @@ def scatter(rows: Sequence[Measured], numbers: Sequence[int], cost: str) -> dict
         line += [(x(placed[i]), y(quality[i])), (end, y(quality[i]))]
     points = [
         {
-            "row": row,
-            "number": number,
+            "name": mark.name,
+            "number": mark.number,
+            "shape": mark.shape,
             "x": x(place),
-            "y": y(score.estimate),
-            "y_low": y(score.low),
-            "y_high": y(score.high),
+            "y": y(mark.score.estimate),
+            "y_low": y(mark.score.low),
+            "y_high": y(mark.score.high),
             "on_front": i in front,
-            "cost": value,
-            "score": score,
+            "cost": mark.cost,
+            "score": mark.score,
         }
-        for i, (row, number, place, value, score) in enumerate(
-            zip(rows, numbers, placed, costs, scores, strict=True)
-        )
+        for i, (mark, place) in enumerate(zip(marks, placed, strict=True))
     ]
     return {
         "points": points,
         "front": _path(line),
+        "limit": x(limit) if limit and left < limit < right else None,
         "x_ticks": [(x(tick), f"{tick:g}") for tick in log_ticks(left, right)],
         "y_ticks": [(y(tick), label) for tick, label in linear_ticks(low, high, 5)],
     }
 
 
-def _cost(row: Measured, name: str) -> float:
-    value = float(getattr(row, name))
-    return value / 1e6 if name == "bytes" else value
+def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """Which (cost, quality) points no other point beats.
+
+    A point is beaten by one that is no dearer and no worse, and cheaper or better. Equal points
+    do not beat each other, so either all or none of them are on the front.
+
+    Args:
+        points: (cost, quality) pairs; low cost and high quality are wanted.
+
+    Returns:
+        Indices into `points`, in the order of rising cost (equal points in the order given).
+    """
+    front: list[int] = []
+    for index in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
+        # All that came before cost no more, so the last one kept is the best of them.
+        best = points[front[-1]] if front else (-math.inf, -math.inf)
+        if points[index][1] > best[1] or tuple(points[index]) == tuple(best):
+            front.append(index)
+    return tuple(front)
+
+
+_DISC = 0.056  # the least distance between discs' centres, as a share of the panel's width
+_BAR = 0.02  # and between error bars, so that each can be told from its neighbour
+_ASPECT = 0.85  # the panel's height over its width, roughly
+
+
+def side_by_side(
+    costs: Sequence[float], heights: Sequence[float]
+) -> tuple[list[float], float, float]:
+    """Where to draw the discs on a log axis so that none covers another.
+
+    In the order of cost, each disc keeps a least distance to every disc before it. Pushing discs
+    only to the right, or only to the left, gives two such layouts; as the distances are linear
+    constraints, the layout half-way between the two keeps them too, and moves discs both ways.
+
+    Args:
+        costs: each disc's true place, above 0.
+        heights: each disc's place from below, as shares of the panel's height.
+
+    Returns:
+        Each disc's place, and the axis's two ends.
+    """
+    true = [math.log10(cost) for cost in costs]
+    order = sorted(range(len(true)), key=lambda i: (true[i], -heights[i]))
+    middle = (min(true) + max(true)) / 2
+    width = max(1.2 * (max(true) - min(true)), math.log10(4))
+    while True:
+
+        def apart(one: int, other: int, width: float = width) -> float:
+            rise = _ASPECT * abs(heights[one] - heights[other])
+            aside = math.sqrt(max(0.0, _DISC**2 - rise**2))  # discs touch: Pythagoras
+            return width * min(max(aside, _BAR), 0.8 / len(true))
+
+        rightward, leftward = list(true), list(true)
+        for n, i in enumerate(order):
+            rightward[i] = max([true[i], *(rightward[j] + apart(i, j) for j in order[:n])])
+        for n, i in enumerate(reversed(order)):
+            after = order[len(order) - n :]
+            leftward[i] = min([true[i], *(leftward[j] - apart(i, j) for j in after)])
+        placed = [(a + b) / 2 for a, b in zip(rightward, leftward, strict=True)]
+        left, right = middle - width / 2, middle + width / 2
+        if min(placed) >= left + 0.05 * width and max(placed) <= right - 0.05 * width:
+            return [10**x for x in placed], 10**left, 10**right
+        width *= 1.1  # pushed over an end: the true places take less of a wider axis
 
 
 def strips(spans: Sequence[Span | None]) -> dict[str, Any]:
@@ -94,8 +183,12 @@ def strips(spans: Sequence[Span | None]) -> dict[str, Any]:
 
 
 def curves(candidate: Candidate) -> list[dict[str, Any]]:
+    """The panels of a run's candidate."""
+    return by_epoch(candidate.history)
+
+
+def by_epoch(history: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:
     """Two panels, loss and macro-F1 by epoch; the best epoch is the one whose weights were kept."""
-    history = candidate.history
     scores = [row.get("selection_macro_f1") for row in history]
     known = [-math.inf if score is None else score for score in scores]
     best = known.index(max(known))
@@ -112,7 +205,7 @@ def _panel(
     epochs: Sequence[float],
     best: int,
     lines: Sequence[tuple[str, str]],
-    history: Sequence[dict[str, float | None]],
+    history: Sequence[Mapping[str, float | None]],
 ) -> dict[str, Any]:
     values = [value for _, key in lines for row in history if (value := row.get(key)) is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)

@@ -15,11 +15,9 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
 from paretext.certification.records import Verdict as CertificateVerdict
 from paretext.data_checks import DataReport
-from paretext.manifest import Agreement, Ancestor
+from paretext.manifest import ENCODER, Agreement, Ancestor
 from paretext.profile.schema import Finding
-
-ENCODER = "ForSequenceClassification"
-"""How Hugging Face's classes of fine-tuned encoders end."""
+from paretext.standing import Standing
 
 
 class _Part(BaseModel):
@@ -68,9 +66,11 @@ class Measured(_Part):
     batch1_ms_p95: float
     batch32_ms_per_text: float
     bulk_texts_per_second: float
-    faster_batch1: float
-    """Times faster than the first version; the next two likewise."""
-    faster_batch32: float
+    unsteady: str = ""
+    """Why these times are no figures to quote, as the end of a sentence; empty where they are."""
+    faster_batch1: float | None
+    """Times faster than the first version; None where a time is unsteady. The next likewise."""
+    faster_batch32: float | None
     smaller: float
     classes: tuple[ClassMeasured, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -92,6 +92,10 @@ class Measurement(_Part):
     labels: tuple[str, ...]
     said: tuple[str, ...]
     """What each version bought and cost, in sentences."""
+    notes: tuple[str, ...] = ()
+    """What to know of the figures: labels without texts, times that were disturbed."""
+    standing: Standing | None = None
+    """What the parent is worth by itself."""
 
 
 class Candidate(_Part):
@@ -165,8 +169,8 @@ class Conclusion(_Part):
     headline: str
     sentences: tuple[str, ...] = ()
     version: str | None = None
-    """The version to deploy, None where nothing was measured."""
-    verdict: CertificateVerdict | Literal["parent", "uncertified"] | None = None
+    """The version to deploy, None where nothing was measured, or nothing is worth it."""
+    verdict: CertificateVerdict | Literal["parent", "uncertified", "nothing"] | None = None
 
 
 class RunReport(_Part):

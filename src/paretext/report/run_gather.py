@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from paretext import __version__
 from paretext.certification.certificate import Certificate
+from paretext.certification.held_out import doubts
 from paretext.comparison import BASELINE, Comparison
 from paretext.data_checks import DataReport
 from paretext.errors import ParetextError
@@ -32,7 +33,7 @@ from paretext.report.run_rows import (
     origin,
     profile_shown,
 )
-from paretext.report.table import sentences
+from paretext.report.table import notes, sentences
 
 PARENT = "parent"
 _SIGNS = ("run.json", "parent.json", "candidates", "artifacts", "comparison", "profile")
@@ -76,7 +77,9 @@ class _Gatherer:
         return parts.RunReport(
             made_by=__version__,
             name=self.run.resolve().name,
-            conclusion=conclude(versions, certificates),
+            conclusion=conclude(
+                versions, certificates, comparison.standing if comparison else None
+            ),
             missing=tuple(self.missing),
             measurement=comparison
             and parts.Measurement(
@@ -84,6 +87,8 @@ class _Gatherer:
                 machine=comparison.machine,
                 labels=comparison.labels,
                 said=tuple(sentences(comparison)),
+                notes=tuple(notes(comparison)),
+                standing=comparison.standing,
             ),
             versions=versions,
             certificates=tuple(
@@ -262,6 +267,13 @@ class _Gatherer:
             manifest = manifests.get(PARENT if row.version == BASELINE else row.version)
             certificate = certificates.get(row.version)
             verdict = certificate.verdict if certificate else None
+            if certificate and manifest and (doubt := doubts(certificate, manifest)):
+                verdict = None
+                self._lacks(
+                    "certificates",
+                    f"the certificate of {row.version} proves nothing, since {doubt}; certify it "
+                    "again on texts that were held out.",
+                )
             if manifest is None and row.certificate:  # the artifact has gone, its row has not
                 verdict = row.certificate.verdict
             found.append(

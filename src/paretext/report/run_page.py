@@ -23,6 +23,7 @@ from paretext.report.drawing import shorten
 from paretext.report.figures import percent
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
+from paretext.report.table import faster, timed
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 MOST_CLASSES = 30
@@ -79,7 +80,8 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
     rows = report.versions
     numbers = {row.version: number for number, row in enumerate(rows, 1)}
     drawn = [row for row in rows if row.macro_f1 and min(row.batch1_ms_p50, row.bytes) > 0]
-    places = [numbers[row.version] for row in drawn]
+    # A time that nobody may quote has no place on an axis either.
+    timed = [row for row in drawn if not row.unsteady]
     return {
         "report": report,
         "base": base,
@@ -90,9 +92,14 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "lacking": [each.part for each in report.missing],
         "columns": COLUMNS,
         "table_rows": [_cells(row, numbers[row.version]) for row in rows],
+        "drawn": drawn,
         "panels": [
-            {**pictures.scatter(drawn, places, cost), "title": title, "axis": axis, "unit": unit}
-            for cost, title, axis, unit in (_COSTS if drawn else ())
+            {
+                **pictures.scatter(shown, [numbers[row.version] for row in shown], cost),
+                **{"title": title, "axis": axis, "unit": unit},
+            }
+            for cost, title, axis, unit in _COSTS
+            if (shown := drawn if cost == "bytes" else timed)
         ],
         "size": pictures,
         "differences": _differences(rows),
@@ -146,11 +153,11 @@ def _cells(row: Measured, number: int) -> list[dict[str, Any]]:
         _scored(row.macro_f1_drop, "+"),
         _cell("", row.verdict or ""),
         _cell(f"{row.bytes / 1e6:.1f}", row.bytes),
-        _cell(f"{row.batch1_ms_p50:.2f}", row.batch1_ms_p50),
-        _cell(f"{row.batch32_ms_per_text:.2f}", row.batch32_ms_per_text),
-        _cell(f"{row.bulk_texts_per_second:,.0f}", row.bulk_texts_per_second),
-        _cell(f"{row.faster_batch1:.1f}x", row.faster_batch1),
-        _cell(f"{row.faster_batch32:.1f}x", row.faster_batch32),
+        _cell(timed(f"{row.batch1_ms_p50:.2f}", row.unsteady), row.batch1_ms_p50),
+        _cell(timed(f"{row.batch32_ms_per_text:.2f}", row.unsteady), row.batch32_ms_per_text),
+        _cell(timed(f"{row.bulk_texts_per_second:,.0f}", row.unsteady), row.bulk_texts_per_second),
+        _cell(faster(row.faster_batch1), "" if row.faster_batch1 is None else row.faster_batch1),
+        _cell(faster(row.faster_batch32), "" if row.faster_batch32 is None else row.faster_batch32),
         _cell(f"{row.smaller:.1f}x", row.smaller),
     ]
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from paretext.benchmark import times_faster
 from paretext.certification.records import Span
 from paretext.comparison import BASELINE, Comparison, Row
 from paretext.data_checks import DataReport
@@ -35,8 +36,9 @@ def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
         parent=row.parent,
         macro_f1_drop=drops and _span(drops.macro_f1),
         flips=drops and _span(drops.flips),
-        faster_batch1=first.batch1_ms_p50 / cost.batch1_ms_p50,
-        faster_batch32=first.batch32_ms_per_text / cost.batch32_ms_per_text,
+        unsteady=cost.unsteady,
+        faster_batch1=times_faster(first, cost, "batch1_ms_p50"),
+        faster_batch32=times_faster(first, cost, "batch32_ms_per_text"),
         smaller=first.bytes / cost.bytes,
         classes=tuple(
             parts.ClassMeasured(
@@ -76,9 +78,7 @@ def origin(name: str, manifest: Manifest) -> parts.Origin:
 def is_derived(manifest: Manifest, manifests: dict[str, Manifest]) -> bool:
     """Whether an artifact was made from the parent: they have the same oldest ancestor."""
     parent = manifests.get("parent")
-    if parent is None or not parent.lineage or not manifest.lineage:
-        return True
-    return manifest.lineage[0].digest == parent.lineage[0].digest
+    return parent is None or manifest.shares_root(parent)
 
 
 def flipped_texts(path: Path) -> tuple[parts.FlippedText, ...]:

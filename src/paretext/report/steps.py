@@ -10,10 +10,15 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paretext.benchmark import times_faster
+
 if TYPE_CHECKING:
+    from paretext.benchmark import Cost
     from paretext.comparison import Comparison, Row
 
 STAGE = re.compile(r"^(?P<version>.+)\.(?P<number>\d+)-(?P<step>\w+)$")
+BUSY = "busy"
+"""In place of a speed where one of the two times is unsteady."""
 COLUMNS = (
     "step",
     "MB",
@@ -69,8 +74,15 @@ def _cells(name: str, row: Row, before: Row | None) -> tuple[str, ...]:
         f"{cost.bytes / 1e6:.2f}",
         f"{past.bytes / cost.bytes:.2f}x" if past else "",
         f"{cost.batch1_ms_p50:.2f}",
-        f"{past.batch1_ms_p50 / cost.batch1_ms_p50:.2f}x" if past else "",
+        _faster(past, cost, "batch1_ms_p50"),
         f"{cost.batch32_ms_per_text:.3f}",
-        f"{past.batch32_ms_per_text / cost.batch32_ms_per_text:.2f}x" if past else "",
+        _faster(past, cost, "batch32_ms_per_text"),
         f"{row.quality.macro_f1.estimate:.4f}",
     )
+
+
+def _faster(past: Cost | None, cost: Cost, time: str) -> str:
+    if past is None:
+        return ""
+    ratio = times_faster(past, cost, time)
+    return BUSY if ratio is None else f"{ratio:.2f}x"

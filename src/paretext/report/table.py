@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from paretext.benchmark import times_faster
 from paretext.report import steps
 from paretext.report.certificate import BADGES
+from paretext.report.markdown import escaped, table
 
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
     from paretext.intervals import Interval
+    from paretext.standing import Standing
 
 COLUMNS = (
     "version",
@@ -31,19 +35,30 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
-    cost, first = row.cost, baseline.cost
+    cost = row.cost
+    speeds = [
+        times_faster(baseline.cost, cost, time) for time in ("batch1_ms_p50", "batch32_ms_per_text")
+    ]
     return (
         row.version,
         interval(row.quality.macro_f1),
         interval(row.drops.macro_f1, sign="+") if row.drops else "",
         f"{cost.bytes / 1e6:.1f}",
         f"{cost.peak_memory_bytes / 1e6:.0f}",
-        f"{cost.batch1_ms_p50:.2f} / {cost.batch1_ms_p95:.2f}",
-        f"{cost.batch32_ms_per_text:.2f}",
-        f"{cost.bulk_texts_per_second:,.0f}",
-        f"{first.batch1_ms_p50 / cost.batch1_ms_p50:.1f}x / "
-        f"{first.batch32_ms_per_text / cost.batch32_ms_per_text:.1f}x",
+        timed(f"{cost.batch1_ms_p50:.2f} / {cost.batch1_ms_p95:.2f}", cost.unsteady),
+        timed(f"{cost.batch32_ms_per_text:.2f}", cost.unsteady),
+        timed(f"{cost.bulk_texts_per_second:,.0f}", cost.unsteady),
+        " / ".join(map(faster, speeds)),
     )
+
+
+def timed(text: str, unsteady: str) -> str:
+    """A time as text, marked where it is no figure to quote; `notes` says why."""
+    return f"{text}*" if unsteady else text
+
+
+def faster(ratio: float | None) -> str:
+    return steps.BUSY if ratio is None else f"{ratio:.1f}x"
 
 
 BRIEF = (
@@ -66,10 +81,10 @@ def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
         rows.append(
             (
                 row.version,
-                f"{row.quality.macro_f1.estimate:.3f}",
+                number(row.quality.macro_f1.estimate),
                 f"{drop.estimate:.3f} [{drop.low:.3f}, {drop.high:.3f}]" if drop else "",
                 full[3],
-                f"{row.cost.batch1_ms_p50:.2f}",
+                timed(f"{row.cost.batch1_ms_p50:.2f}", row.cost.unsteady),
                 full[6],
                 full[7],
                 full[8].replace(" / ", ", "),
@@ -78,7 +93,13 @@ def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     return rows
 
 
+def number(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}"
+
+
 def interval(found: Interval, sign: str = "") -> str:
+    if math.isnan(found.estimate):
+        return "undefined"
     return f"{found.estimate:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}]"
 
 
@@ -108,8 +129,13 @@ def sentences(comparison: Comparison) -> list[str]:
         if row.parent is None or row.drops is None:
             continue
         parent, drop = comparison.row(row.parent), row.drops.macro_f1
-        faster = parent.cost.batch1_ms_p50 / row.cost.batch1_ms_p50
-        faster32 = parent.cost.batch32_ms_per_text / row.cost.batch32_ms_per_text
+        speed, speed32 = (
+            times_faster(parent.cost, row.cost, time)
+            for time in ("batch1_ms_p50", "batch32_ms_per_text")
+        )
+        times = "their times are not compared, since the machine was busy"
+        if speed is not None and speed32 is not None:
+            times = f"{speed:.2f}x faster at batch 1 and {speed32:.2f}x at batch 32"
         smaller = parent.cost.bytes / row.cost.bytes
         verdict = (
             "no difference that these texts can show"
@@ -117,8 +143,8 @@ def sentences(comparison: Comparison) -> list[str]:
             else ("a loss" if drop.estimate > 0 else "a gain")
         )
         found.append(
-            f"{row.version} against {row.parent}: {smaller:.2f}x smaller, {faster:.2f}x faster at "
-            f"batch 1 and {faster32:.2f}x at batch 32; macro-F1 drop {interval(drop, '+')}, "
+            f"{row.version} against {row.parent}: {smaller:.2f}x smaller, {times}; "
+            f"macro-F1 drop {interval(drop, '+')}, "
             f"{verdict}; {row.drops.flips.estimate:.2%} of the predictions differ."
         )
         amount = _zeros(row.recipe)
@@ -141,22 +167,54 @@ def _quantised(recipe: Sequence[dict[str, Any]]) -> bool:
     return any(step["step"].endswith("_quantization") for step in recipe)
 
 
+def notes(comparison: Comparison) -> list[str]:
+    """What to know of the figures, in sentences: labels without texts, times not to quote."""
+    rows = steps.versions(comparison.rows)
+    texts = rows[0].quality.confusion.sum(axis=1)
+    without = [label for label, n in zip(comparison.labels, texts, strict=True) if not n]
+    said = []
+    if without:
+        listed = ", ".join(without[:10]) + (" ..." if len(without) > 10 else "")
+        most = 1 - len(without) / len(comparison.labels)
+        said.append(
+            f"{len(without):,} of {len(comparison.labels):,} labels have no text here ({listed}): "
+            "F1 and recall of such a label are undefined. Macro-F1 is the mean over all labels and "
+            f"counts them as 0, so it is at most {most:.3f} on these texts; balanced accuracy "
+            "leaves them out."
+        )
+    busy = [row for row in rows if row.cost.unsteady]
+    if busy:
+        why = "; ".join(f"{row.version}: {row.cost.unsteady}" for row in busy[:5])
+        more = f"; and {len(busy) - 5} more" if len(busy) > 5 else ""
+        said.append(
+            f"* The machine was busy while these times were taken ({why}{more}): they are no "
+            f"figures to quote, and no speed is worked out from them ({steps.BUSY}). Measure again "
+            "while nothing else runs, with: paretext compare."
+        )
+    return said
+
+
 def markdown(comparison: Comparison) -> str:
     """The whole comparison: table, sentences, classes, and what the figures depend on."""
     machine, data = comparison.machine, comparison.data
     first, rows = comparison.rows[0].version, steps.versions(comparison.rows)
+    standing = comparison.standing
     return "\n\n".join(
         [
             "# Comparison",
-            f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
-            "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
-            f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved rounds, "
-            "tokenisation included.",
-            _table(COLUMNS, cells(comparison)),
-            "\n".join(f"- {sentence}" for sentence in sentences(comparison)),
+            *_standing(standing),
+            escaped(
+                f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
+                "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
+                f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved "
+                "rounds, tokenisation included."
+            ),
+            table(COLUMNS, cells(comparison)),
+            *map(escaped, notes(comparison)),
+            "\n".join(f"- {escaped(sentence)}" for sentence in sentences(comparison)),
             *_certificates(comparison),
             *_step_by_step(comparison),
-            _table(
+            table(
                 ("version", "balanced accuracy", "kappa", "accuracy"),
                 [
                     (
@@ -169,33 +227,47 @@ def markdown(comparison: Comparison) -> str:
                 ],
             ),
             "F1 / recall per class:",
-            _table(
+            table(
                 ("version", *comparison.labels),
                 [
                     (
                         row.version,
                         *(
-                            f"{f1.estimate:.3f} / {recall.estimate:.3f}"
+                            "undefined"
+                            if math.isnan(recall.estimate)
+                            else f"{f1.estimate:.3f} / {recall.estimate:.3f}"
                             for f1, recall in zip(row.quality.f1, row.quality.recall, strict=True)
                         ),
                     )
                     for row in rows
                 ],
             ),
-            f"Machine: {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
-            f"{machine['threads']} of {machine['cores']} cores, {machine['system']}, Python "
-            f"{machine['python']}, "
-            + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-            + ".",
+            escaped(
+                f"Machine: {machine['cpu']} ({', '.join(machine['instruction_sets'])}), "
+                f"{machine['threads']} of {machine['cores']} cores, {machine['system']}, Python "
+                f"{machine['python']}, "
+                + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+                + "."
+            ),
             "",
         ]
     )
 
 
+def _standing(standing: Standing | None) -> list[str]:
+    """What the parent is worth by itself, and first of all where it is worth nothing."""
+    if standing is None:
+        return []
+    said = (
+        [] if standing.is_good else [f"**{escaped(standing.headline)}** {escaped(standing.remedy)}"]
+    )
+    return [*said, escaped(standing.scores)]
+
+
 def _certificates(comparison: Comparison) -> list[str]:
     found = certificate_cells(comparison)
     said = "Certificates, each in its artifact (`certificate.json`, and a section of `README.md`):"
-    return [f"{said}\n\n{_table(CERTIFICATES, found)}"] if found else []
+    return [f"{said}\n\n{table(CERTIFICATES, found)}"] if found else []
 
 
 def _step_by_step(comparison: Comparison) -> list[str]:
@@ -204,17 +276,8 @@ def _step_by_step(comparison: Comparison) -> list[str]:
         row.version: steps.cells(comparison, row.version) for row in steps.versions(comparison.rows)
     }
     return [
-        f"{name}, step by step, each against the one before:\n\n{_table(steps.COLUMNS, table)}"
-        for name, table in found.items()
-        if table
+        f"{escaped(name)}, step by step, each against the one before:\n\n"
+        + table(steps.COLUMNS, rows)
+        for name, rows in found.items()
+        if rows
     ]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
-
-
-def _cell(text: str) -> str:
-    """Names may hold what would end a cell or a row."""
-    return " ".join(text.split()).replace("|", "\\|")

@@ -8,14 +8,14 @@ it. A word's width is estimated from its characters, and the page draws it at ex
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from paretext.report.drawing import ems
 
 WIDTH, HEIGHT = 400.0, 240.0
 _SMALLEST, _LARGEST = 11.0, 36.0
 _LINE = 1.16  # in font sizes, as the widths of letters
-_NARROW, _BROAD = "fijlrt'’.,:;!|", "mwMW"
 _GAP = 3.0
 
 
@@ -49,7 +49,7 @@ def word_cloud(words: Sequence[tuple[str, float]]) -> list[Placed]:
     heaviest = max((weight for _, weight in words), default=1.0)
     for word, weight in sorted(words, key=lambda each: -each[1]):
         size = _SMALLEST + (_LARGEST - _SMALLEST) * (weight / heaviest) ** 2
-        size = min(size, WIDTH / _ems(word))
+        size = min(size, WIDTH / ems(word))
         while size >= _SMALLEST:
             free = (p for p in _places(word, size) if not any(map(p.meets, placed)))
             if place := next(free, None):
@@ -61,20 +61,10 @@ def word_cloud(words: Sequence[tuple[str, float]]) -> list[Placed]:
 
 def _places(word: str, size: float) -> Iterator[Placed]:
     """The word on a spiral from the middle outwards, where it lies inside the canvas."""
-    width, height = _ems(word) * size, _LINE * size
+    width, height = ems(word) * size, _LINE * size
     for step in range(700):
         angle = 0.35 * step
         left = WIDTH / 2 - width / 2 + 0.75 * angle * math.cos(angle)
         top = HEIGHT / 2 - height / 2 + 0.5 * angle * math.sin(angle)
         if left >= 0 and top >= 0 and left + width <= WIDTH and top + height <= HEIGHT:
             yield Placed(word, left, top, width, height, size)
-
-
-def _ems(word: str) -> float:
-    return sum(map(_letter_ems, word))
-
-
-def _letter_ems(letter: str) -> float:
-    if unicodedata.east_asian_width(letter) in "WF":
-        return 1.0
-    return 0.32 if letter in _NARROW else 0.88 if letter in _BROAD else 0.58

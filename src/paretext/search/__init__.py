@@ -16,18 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-
 from paretext import progress
 from paretext.benchmark import machine
 from paretext.certification.certify import require_enough
-from paretext.compression.recipe import Recipe
+from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Outline, require_encoder
 from paretext.cores import available_cores
 from paretext.data import Dataset
+from paretext.data_checks import require_apart
 from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
 from paretext.ownership import claim
+from paretext.pretrained import Source
 from paretext.search.corners import possible
 from paretext.search.limits import Limits
 from paretext.search.result import Found, budget_of, settle
@@ -36,6 +36,7 @@ from paretext.search.space import Space
 from paretext.search.storage import open_study
 from paretext.search.study import Stop, Trials, turn
 from paretext.search.workshop import Workshop
+from paretext.standing import say_standing
 
 __all__ = ["Found", "Space", "search"]
 
@@ -82,11 +83,16 @@ def search(
     out, parent = Path(out), Path(parent)
     if trials < 1:
         raise ParetextError(f"trials is {trials}; give at least 1.")
+    opened = Source.open(str(parent))
+    opened.require_classifier()
+    train, selection = (each.aligned(opened.labels) for each in (train, selection))
+    evaluation = evaluation and evaluation.aligned(opened.labels)
     out.mkdir(parents=True, exist_ok=True)
     threads = threads or available_cores()
     asked, given = Limits(limits or {}), space or Space()
     if evaluation is not None:
         require_enough(evaluation, budget_of(asked))
+        require_apart([*train.texts, *selection.texts, *unlabelled], "those trained on", evaluation)
     for clause in asked.unseen():
         progress.say(f"{clause} cannot be seen while searching; only the certificate judges it")
     inputs: dict[str, Any] = {
@@ -95,7 +101,7 @@ def search(
         "training": recipe.training.model_dump(mode="json"),
         "machine": machine(threads),
     }
-    config = AutoConfig.from_pretrained(parent, local_files_only=True)
+    config = opened.config
     require_encoder(config)
     outline = Outline.of(config)
     workshop = Workshop(
@@ -131,7 +137,7 @@ def search(
         if "space" not in study.user_attrs:
             study.set_user_attr("space", possible(workshop, outline, asked).model_dump(mode="json"))
         workshop = replace(workshop, space=Space.model_validate(study.user_attrs["space"]))
-        workshop.reference()
+        say_standing(workshop.reference(), PARENT, selection)
     deadline = None if seconds is None else begin + seconds * (1 - _RESERVE)
     work = Trials(study, workshop, asked, out, seed, Stop(trials, deadline))
     work.run(workshop.space.presets())

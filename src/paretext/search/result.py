@@ -1,4 +1,4 @@
-"""What a search leaves: result/, with pareto.json, pareto.png, and winner/ with its certificate.
+"""What a search leaves: result/, with pareto.json, pareto.svg, and winner/ with its certificate.
 
 The front is measured once more, in turns, before a winner is chosen of it; the certificate is about
 texts that nothing before it has seen, and its reference is the parent as PyTorch runs it.
@@ -124,7 +124,7 @@ def budget_of(limits: Limits) -> Budget:
 def _write(
     workshop: Workshop, candidates: Sequence[Candidate], limits: Limits, folder: Path
 ) -> Candidate | None:
-    """pareto.json and pareto.png; returns the winner."""
+    """pareto.json and pareto.svg; returns the winner."""
     unbeaten = front(candidates)
     # Those that hold the limits are measured before others, and the best before worse ones.
     order = sorted(unbeaten, key=lambda c: (bool(limits.broken(c)), -c.macro_f1))[:MOST_TIMED]
@@ -189,7 +189,7 @@ def _write(
             )
         )
     title = f"Search on {workshop.parent_name}: quality on {len(labels):,} selection texts"
-    draw_front(points, limits.values, folder / "pareto.png", title)
+    draw_front(points, limits.values, folder / "pareto.svg", title)
     return best
 
 

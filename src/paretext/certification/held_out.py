@@ -1,0 +1,66 @@
+"""Whether texts are held out: a certificate on texts that a model was trained on says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from paretext import progress
+from paretext.certification.certificate import Certificate
+from paretext.data import Dataset
+from paretext.errors import ParetextError
+from paretext.manifest import Manifest
+from paretext.seen import Overlap
+
+
+def overlap(data: Dataset, manifests: Sequence[Manifest]) -> Overlap | None:
+    """How many of the texts one of the models was made from, of the one that knows most; None
+    where no manifest tells of any."""
+    found = []
+    for manifest in manifests:
+        if data.fingerprint in manifest.data.values():
+            different = len(set(data.texts))
+            found.append(Overlap(texts=different, tested=different, known=different))
+        elif manifest.seen is not None:
+            found.append(manifest.seen.overlap(data.texts))
+    known = [each for each in found if each.known]
+    return max(known, key=lambda each: (each.mostly, each.share)) if known else None
+
+
+def require_held_out(
+    data: Dataset, manifests: Sequence[Manifest], force: bool = False
+) -> Overlap | None:
+    """`overlap`; ParetextError where most of the texts were trained on, unless forced."""
+    found = overlap(data, manifests)
+    if found is None:
+        return None
+    if found.mostly and not force:
+        raise ParetextError(
+            f"{found} of {data.name} are texts that the models were trained on or chosen by: a "
+            "certificate needs texts that neither training nor compression has seen, so give "
+            "others, or say --force to have one that names it."
+        )
+    progress.say(f"warning: {found} of {data.name} are texts that the models were trained on")
+    return found
+
+
+def doubts(certificate: Certificate, manifest: Manifest) -> str | None:
+    """Why a certificate proves nothing, whatever its verdict; None for a sound one.
+
+    manifest: of the artifact that it lies in. Certificates of older versions did not look.
+    """
+    on_training = certificate.data.fingerprint in manifest.data.values()
+    if on_training or not certificate.is_held_out:
+        return "it was measured on texts that the models were trained on"
+    if certificate.candidate.digest == certificate.reference.digest:
+        return "it compares the artifact with itself"
+    return None
+
+
+def require_sound(certificate: Certificate, folder: Path) -> None:
+    """ParetextError for a certificate that proves nothing."""
+    if doubt := doubts(certificate, Manifest.read(folder)):
+        raise ParetextError(
+            f"the certificate of {folder} proves nothing, since {doubt}; certify against another "
+            "model on texts that were held out."
+        )

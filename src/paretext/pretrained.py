@@ -1,0 +1,353 @@
+"""What a model's folder says, read in one place, and its weights: all of them, or a refusal.
+
+Everything that paretext asks of a folder or hub id before it trusts it stands here: that it brings
+no code, what its config says of labels, lengths and padding, that the tokenizer fits the word
+table, and that its tensors are all there (`checkpoint`). Only training may begin with a new head
+(`heads`), and says so.
+
+Nothing in a folder is run: `trust_remote_code` is False everywhere, and weights in pickled files
+are read by PyTorch's restricted reader (`weights_only`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+)
+
+from paretext.checkpoint import Weights
+from paretext.errors import ParetextError, first_line
+from paretext.tokenization import check_tokenizer
+
+UNLIMITED = 1_000_000
+"""The longest input, in tokens, of a model that has no table of positions."""
+_POSITIONS_AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert"),
+    *("mpnet", "longformer", "data2vec-text", "ibert", "xmod", "luke", "lilt", "layoutlmv3"),
+    *("markuplm", "esm"),
+)
+"""Model types that count positions from padding_idx + 1, as fairseq does."""
+
+
+_LARGEST, _MOST_LAYERS = 2**31 - 1, 1000
+"""Numbers above these stand in damaged configs: a network of a billion layers is never built."""
+
+
+class _Read(BaseModel):
+    """The values of config.json that are read here; transformers checks those of a network."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    model_type: str | None = None
+    architectures: list[str] | None = None
+    problem_type: str | None = None
+    pad_token_id: int | None = None
+    num_labels: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder or hub id whose config has been read. local: whether to read local files only."""
+
+    name: str
+    config: Any
+    local: bool
+    labels: tuple[str, ...]
+    """What the config calls its outputs; LABEL_0, LABEL_1, ... where it says nothing."""
+
+    @classmethod
+    def open(cls, name: str) -> Source:
+        """ParetextError where `name` is no model, brings code, or contradicts itself.
+
+        For a folder, in offline mode, and where the hub does not answer one quick question, only
+        local files are read (transformers alone would try again for half a minute; a model that
+        was loaded before is still in the cache).
+        """
+        local = Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
+        with _refusing(name):
+            values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
+            _check_values(name, values)
+            labels = _labels(name, values)
+            config = AutoConfig.from_pretrained(
+                name, local_files_only=local, trust_remote_code=False
+            )
+        if values.get("quantization_config") is not None:
+            raise ParetextError(
+                f"{name} is quantised already (its config has a quantization_config), and "
+                "compression begins with float weights; give the model it was made from."
+            )
+        if labels is None:
+            labels = tuple(config.id2label[index] for index in range(config.num_labels))
+        return cls(name, config, local, labels)
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the config says that there is a trained head for one label a text."""
+        return self._has_head() and not self._other_answers()
+
+    def _has_head(self) -> bool:
+        named = self.config.architectures
+        if not named:
+            return True  # who names no class may have a head: the tensors will say
+        return any(each.endswith(("ForSequenceClassification", "Classifier")) for each in named)
+
+    def require_classifier(self) -> None:
+        """ParetextError, from the config alone, for what does not answer with one label of
+        several."""
+        if not self._has_head():
+            raise ParetextError(
+                f"{self.name} has no trained classification head (it is a "
+                f"{', '.join(self.config.architectures)}); train one first with: paretext train "
+                f"--model {self.name}."
+            )
+        if problem := self._other_answers():
+            raise ParetextError(
+                f"{self.name} {problem}, which paretext cannot answer yet; give a classifier with "
+                "one label a text, or train one from it with: paretext train."
+            )
+
+    def check_length(self, max_length: int, tokenizer: Any) -> None:
+        """ParetextError for a longest input that the network does not take, or that holds no word
+        beside the tokenizer's special tokens."""
+        longest, least = longest_input(self.config), 1 + tokenizer.num_special_tokens_to_add()
+        if max_length < least:
+            raise ParetextError(
+                f"max length is {max_length}, and {least} tokens are the least that hold a word "
+                f"for {self.name}; use --max-length {min(128, longest)}."
+            )
+        if max_length > longest:
+            raise ParetextError(
+                f"max length is {max_length}, and {self.name} takes at most {longest} tokens; "
+                f"use --max-length {longest}."
+            )
+
+    def _other_answers(self) -> str:
+        """What it answers in place of one label; "" if that is what it answers."""
+        kind = self.config.problem_type
+        if kind == "multi_label_classification":
+            return "gives several labels a text (its problem_type is multi_label_classification)"
+        if kind == "regression" or len(self.labels) == 1:
+            return "gives a number (regression, one output), not a label"
+        return ""
+
+    def tokenizer(self) -> Any:
+        """Its fast tokenizer, with padding on the right."""
+        with _refusing(self.name, "its tokenizer cannot be loaded, "):
+            found = AutoTokenizer.from_pretrained(
+                self.name, local_files_only=self.local, trust_remote_code=False
+            )
+            longest, known = found.model_max_length, set(found.get_vocab())
+            if not isinstance(longest, int | float) or not longest >= 1:
+                raise ValueError(f"model_max_length is {longest!r}, which is no length")
+            found("a text", truncation=True, max_length=8)
+        if known <= set(found.all_special_tokens):
+            # Without its files transformers makes a tokenizer that knows no word.
+            raise _not_a_model(self.name, ValueError("its tokenizer's files are missing"))
+        if not getattr(found, "is_fast", False):
+            raise ParetextError(
+                f"{self.name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with "
+                "it; convert it with transformers' convert_slow_tokenizer, or choose another model."
+            )
+        found.padding_side = "right"
+        if found.pad_token is None:
+            found.pad_token = self._padding(found)
+        return found
+
+    def _padding(self, tokenizer: Any) -> str:
+        """What to pad with where the tokenizer does not say; the mask tells the model to skip it.
+
+        ParetextError where nothing will do.
+        """
+        own = getattr(self.config, "pad_token_id", None)
+        token = tokenizer.convert_ids_to_tokens(own) if isinstance(own, int) and own >= 0 else None
+        found = token or tokenizer.eos_token
+        if not isinstance(found, str):
+            raise ParetextError(
+                f"the tokenizer of {self.name} has no padding token and no end token to pad with; "
+                "name one in its tokenizer_config.json (pad_token)."
+            )
+        return found
+
+    def weights(self, tokenizer: Any, labels: Sequence[str] | None = None) -> Weights:
+        """The network and transformers' report on it; `labels` for a new head, else its own.
+
+        ParetextError where a tensor of the encoder is missing or of another shape, the checkpoint
+        has tensors that no part of such a model has, or the tokenizer has tokens beyond the word
+        table.
+        """
+        config = self.config
+        if config.model_type not in _POSITIONS_AFTER_PADDING:  # where it says more than padding
+            # A decoder answers at the last token before the padding, which the tokenizer writes.
+            config.pad_token_id = tokenizer.pad_token_id
+        if labels is not None:
+            name_outputs(config, labels)
+        with _refusing(self.name):
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                self.name,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=self.local,
+                trust_remote_code=False,
+                weights_only=True,
+                ignore_mismatched_sizes=True,  # reported, and refused by name below
+                output_loading_info=True,
+            )
+        found = Weights(
+            self.name,
+            model.eval(),
+            missing=frozenset(report["missing_keys"]),
+            unexpected=frozenset(report["unexpected_keys"]),
+            mismatched={name: (tuple(a), tuple(b)) for name, a, b in report["mismatched_keys"]},
+        )
+        found.check()
+        check_tokenizer(found.model, tokenizer, f"{self.name} ({type(found.model).__name__})")
+        return found
+
+
+def longest_input(config: Any) -> int:
+    """The most tokens that a model's position table has room for; UNLIMITED without a table."""
+    text = config.get_text_config()
+    rows = next(
+        (
+            value
+            for name in ("max_position_embeddings", "n_positions", "max_seq_len")
+            if isinstance(value := getattr(text, name, None), int) and value > 0
+        ),
+        UNLIMITED,
+    )
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        rows -= int(config.pad_token_id or 0) + 1  # positions start at padding_idx + 1
+    return min(rows, UNLIMITED)
+
+
+def name_outputs(config: Any, labels: Sequence[str]) -> None:
+    """Write the label names into a model's config, for one label a text."""
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = None
+
+
+@contextlib.contextmanager
+def _refusing(name: str, what: str = "") -> Iterator[None]:
+    """Whatever the libraries raise over a folder's files, as one sentence.
+
+    transformers, safetensors, pickle and torch raise kinds of their own, tokenizers plain Exception
+    and, from Rust, panics that are none.
+    """
+    try:
+        yield
+    except ParetextError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = f"{what}{type(error).__name__}: {error}" if what else str(error)
+        raise _not_a_model(name, ValueError(reason or type(error).__name__)) from None
+
+
+def _check_values(name: str, values: dict[str, Any]) -> None:
+    """ParetextError for values of config.json that no model has, before one is built of them."""
+    try:
+        _Read.model_validate(values)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise ParetextError(
+            f"the config.json of {name} has {key} = {_short(values[key])}, which is no value for "
+            "it; get the model again."
+        ) from None
+    for key, value in values.items():
+        large = _MOST_LAYERS if "layers" in key or key == "n_layer" else _LARGEST
+        if isinstance(value, int) and abs(value) > large:
+            raise ParetextError(
+                f"the config.json of {name} has {key} = {_short(value)}, and at most {large:,} "
+                "can be true; get the model again."
+            )
+
+
+def _hub_answers(name: str) -> bool:
+    try:
+        HfApi().model_info(name, timeout=10)
+    except HfHubHTTPError:
+        return True  # transformers words the reason better
+    except Exception:  # the kind depends on the HTTP library in use
+        return False
+    return True
+
+
+def _labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
+    """The names of the outputs 0, 1, ... by config.json, whose keys are strings; None without.
+
+    transformers would fill gaps and drop what does not fit; here it is refused.
+    """
+    given, count = values.get("id2label"), values.get("num_labels")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise _bad_labels(name, f"id2label is a {type(given).__name__}")
+    wanted = [str(index) for index in range(len(given))]
+    if sorted(given) != sorted(wanted):
+        shown = ", ".join(sorted(map(str, given))[:10])
+        raise _bad_labels(name, f"id2label has the keys {shown} in place of 0 to {len(given) - 1}")
+    labels = tuple(given[key] for key in wanted)
+    blank = [key for key, label in zip(wanted, labels, strict=True) if not str(label).strip()]
+    if blank:
+        raise _bad_labels(name, f"label {blank[0]} has no name")
+    labels = tuple(map(str, labels))
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise _bad_labels(name, f"the label name {_short(twice[0])} stands twice")
+    if count is not None and count != len(labels):
+        raise _bad_labels(name, f"num_labels is {count}, and id2label has {len(labels)} names")
+    back = values.get("label2id")
+    named = {label: index for index, label in enumerate(labels)}
+    if isinstance(back, dict) and set(back) == set(named) and back != named:
+        wrong = next(label for label in labels if back[label] != named[label])
+        told = f"id2label says that {named[wrong]} is {_short(wrong)}"
+        raise _bad_labels(name, f"{told}, and label2id says {_short(back[wrong])}")
+    return labels
+
+
+def _bad_labels(name: str, problem: str) -> ParetextError:
+    return ParetextError(
+        f"the config.json of {name} contradicts itself, {problem}; name each output once in "
+        "id2label, 0 first."
+    )
+
+
+def _not_a_model(name: str, error: Exception) -> ParetextError:
+    folder, reason = Path(name), first_line(error)
+    if "trust_remote_code" in str(error) or "custom code" in str(error):
+        return ParetextError(
+            f"{name} brings code of its own (auto_map in its config), and paretext runs no code of "
+            "a model's folder; use a model whose architecture transformers knows."
+        )
+    if folder.is_dir():
+        missing = " (it has no config.json)" if not (folder / "config.json").is_file() else ""
+        reason = "" if missing else f": {reason}"
+        return ParetextError(
+            f"{name} is not a Hugging Face model folder{missing}{reason}; give a folder with "
+            "config.json, model.safetensors and tokenizer.json, or a hub id."
+        )
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return ParetextError(f"there is no model folder {name}; check the path, or give a hub id.")
+    return ParetextError(
+        f"the model {name!r} is not a local folder and could not be had from the Hugging Face hub "
+        f"({reason}); check the name and the network, or give a local folder."
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

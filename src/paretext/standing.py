@@ -1,0 +1,249 @@
+"""What a model is worth by itself: its score beside those of answers that need no model.
+
+A certificate says that two models are alike, and a comparison which is smaller and faster; neither
+says that the first of them is any good. So the model that the others are measured against is judged
+once, beside
+
+- **chance**: answers drawn at random with the labels' own shares. Whoever does not read the texts
+  answers label k in some share q_k of them, and in a share p_k of them k is the truth; the F1 of k
+  is then 2 p_k q_k / (p_k + q_k), at most (p_k + q_k) / 2, so macro-F1 is at most 1/K, which q = p
+  reaches: nothing that ignores the text has a higher one.
+- **the most frequent label**, always: what accuracy has to be compared with.
+- **baselines** that were trained beside it, where there are any.
+
+It is clearly better where the 95% interval of its macro-F1 is above chance and the paired interval
+of the difference from the most frequent label is above 0 (`intervals`). Accuracy decides nothing:
+where 95 of 100 texts have one label, 0.95 needs no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from paretext import progress
+from paretext.artifact import Artifact
+from paretext.certification.records import Record, Span
+from paretext.data import Dataset
+from paretext.intervals import Quality, paired_drops, quality, texts_needed
+from paretext.metrics import IntArray, confusion_matrix, macro_f1
+from paretext.seen import Overlap
+
+MOST_TEXTS = 2_000
+_RESAMPLES = 2_000
+_TAIL = 0.025
+
+
+class Beside(Record):
+    """A baseline that was trained on the same texts."""
+
+    name: str
+    macro_f1: float
+    drop: Span
+    """The model's macro-F1 minus the baseline's, paired."""
+
+
+class Standing(Record):
+    """One model's score on some texts, beside what needs no model."""
+
+    model: str
+    texts: int
+    labels: int
+    """Labels that have texts."""
+    macro_f1: Span
+    accuracy: Span
+    chance_macro_f1: float
+    chance_accuracy: float
+    most_frequent: str
+    """The label that most of the texts have."""
+    most_frequent_macro_f1: float
+    most_frequent_accuracy: float
+    gain: Span
+    """The model's macro-F1 minus that of always answering the most frequent label, paired."""
+    only: str | None
+    """The label that it answers to every text, if there is one."""
+    beside: tuple[Beside, ...] = ()
+    seen: Overlap | None = None
+    """How many of the texts the models were trained on, where any were."""
+    verdict: Literal["better", "no better", "too few texts"]
+    texts_needed: int | None
+    """About how many texts like these would decide, where that can be said."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether anything made from it can be recommended."""
+        return self.reason is None
+
+    @property
+    def beaten_by(self) -> Beside | None:
+        """The best of the baselines that are clearly better."""
+        better = [each for each in self.beside if each.drop.high < 0]
+        return max(better, key=lambda each: each.macro_f1) if better else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing made from it can be recommended, as the end of a sentence; None if it can."""
+        if self.seen is not None and self.seen.mostly:
+            return f"{self.seen} were trained on, so no score on them says what new texts would get"
+        if self.labels < 2:
+            return (
+                f"all texts have the label {self.most_frequent!r}, so they cannot tell a model "
+                "from one that always answers it"
+            )
+        if self.verdict == "too few texts":
+            decide = f"; about {self.texts_needed:,} would decide" if self.texts_needed else ""
+            are = "is" if self.texts == 1 else "are"
+            found = (
+                f"its macro-F1, {_span(self.macro_f1)}, may be chance, which is "
+                f"{self.chance_macro_f1:.3f}"
+            )
+            if self.macro_f1.low > self.chance_macro_f1:
+                found = (
+                    f"what its macro-F1 is above that of always answering {self.most_frequent!r}, "
+                    f"{_span(self.gain)}, may be nothing"
+                )
+            return (
+                f"{_texts(self.texts)} {are} too few to say anything of {self.model}: {found}"
+                f"{decide}{self._only()}"
+            )
+        if self.verdict == "no better":
+            return (
+                f"{self.model} is no better than answers that do not read the text: its macro-F1 "
+                f"is {self.macro_f1.estimate:.3f}, that of chance {self.chance_macro_f1:.3f}, and "
+                f"that of always answering {self.most_frequent!r} {self.most_frequent_macro_f1:.3f}"
+                f"{self._only()}"
+            )
+        if best := self.beaten_by:
+            ahead = Span(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
+            return (
+                f"{best.name}, trained beside it, is clearly better than {self.model}: macro-F1 "
+                f"{best.macro_f1:.3f} against {self.macro_f1.estimate:.3f}, {_span(ahead)} more"
+            )
+        return None
+
+    @property
+    def headline(self) -> str:
+        """The conclusion where nothing can be recommended."""
+        return f"Nothing is worth deploying, because {self.reason}."
+
+    @property
+    def remedy(self) -> str:
+        """What to do where nothing can be recommended, in a sentence."""
+        if self.seen is not None and self.seen.mostly:
+            return "Measure on texts that no model was trained on."
+        if self.verdict == "too few texts":
+            return "Measure on more texts, of every label, before anything is decided."
+        if self.verdict == "no better":
+            return (
+                "Look at the labels (their names and their order), train on more texts or for "
+                "more epochs, and measure again."
+            )
+        return "Train a better parent, or deploy that baseline."
+
+    @property
+    def scores(self) -> str:
+        """The model's score and those of answers that need no model, in a sentence."""
+        beside = "".join(
+            f"; {each.name}, trained beside it, {each.macro_f1:.3f}" for each in self.beside
+        )
+        return (
+            f"{self.model} has a macro-F1 of {_span(self.macro_f1)} and an accuracy of "
+            f"{self.accuracy.estimate:.3f} on {_texts(self.texts)}; chance is "
+            f"{self.chance_macro_f1:.3f} and {self.chance_accuracy:.3f}, always answering "
+            f"{self.most_frequent!r} {self.most_frequent_macro_f1:.3f} and "
+            f"{self.most_frequent_accuracy:.3f}{beside}."
+        )
+
+    def _only(self) -> str:
+        return f"; it answers {self.only!r} to every one of them" if self.only is not None else ""
+
+
+def stand(
+    model: str,
+    truth: IntArray,
+    answers: IntArray,
+    label_names: Sequence[str],
+    found: Quality,
+    *,
+    beside: Sequence[Beside] = (),
+    seen: Overlap | None = None,
+) -> Standing:
+    """Judge one model.
+
+    truth, answers: (n,) class ids; found: their quality; beside: baselines trained on the same
+    texts; seen: how many of the texts the models were trained on.
+    """
+    n, classes = len(truth), len(label_names)
+    counts = np.bincount(truth, minlength=classes)
+    shares, most = counts / n, int(counts.argmax())
+    constant = np.full(n, most)
+    gain = paired_drops(truth, answers, constant, classes, resamples=_RESAMPLES).macro_f1
+    only = int(answers[0]) if (answers == answers[0]).all() else None
+    own, chance = found.macro_f1, 1 / classes
+    high = own.high
+    if only is not None:  # the bootstrap gives other answers more room than they can have
+        high = min(high, _most_of_one_answer(n, float(shares[only]), classes))
+    verdict: Literal["better", "no better", "too few texts"] = "too few texts"
+    if own.low > chance and gain.low > 0:
+        verdict = "better"
+    elif high <= chance and np.count_nonzero(counts) > 1:
+        verdict = "no better"
+    needed = [texts_needed(n, own, chance), texts_needed(n, gain, 0.0)]
+    return Standing(
+        model=model,
+        texts=n,
+        labels=int(np.count_nonzero(counts)),
+        macro_f1=Span.of(own),
+        accuracy=Span.of(found.accuracy),
+        chance_macro_f1=chance,
+        chance_accuracy=float((shares**2).sum()),
+        most_frequent=label_names[most],
+        most_frequent_macro_f1=float(macro_f1(confusion_matrix(truth, constant, classes))),
+        most_frequent_accuracy=float(shares[most]),
+        gain=Span.of(gain),
+        only=None if only is None else label_names[only],
+        beside=tuple(beside),
+        seen=seen,
+        verdict=verdict,
+        texts_needed=max((each for each in needed if each), default=None)
+        if verdict == "too few texts"
+        else None,
+    )
+
+
+def say_standing(artifact: Path, name: str, data: Dataset) -> None:
+    """Say what a model is worth on texts that chose its epoch, before hours go into its children.
+
+    At most MOST_TEXTS of them are answered.
+    """
+    rows = np.random.default_rng(0).permutation(len(data))[:MOST_TEXTS]
+    some = data.take(np.sort(rows))
+    answers = Artifact.load(artifact).logits(some.texts).argmax(axis=1).astype(np.int64)
+    found = quality(some.labels, answers, len(some.label_names), resamples=_RESAMPLES)
+    standing = stand(name, some.labels, answers, some.label_names, found)
+    progress.say(f"on the part of --data to choose by: {standing.scores}")
+    if standing.reason is not None:
+        progress.say(f"warning: {standing.reason}")
+
+
+def _most_of_one_answer(n: int, share: float, classes: int) -> float:
+    """The highest macro-F1 of a model that gave one and the same answer to all of n texts.
+
+    share: of the label that it answers. On other texts it may answer otherwise in at most a share
+    `other` (Clopper & Pearson 1934), each time rightly, in the other labels evenly.
+    """
+    other = min(1 - _TAIL ** (1 / n), 1 - share)
+    recall = other / (1 - share) if share < 1 else 0.0
+    own = 2 * share / (2 * share + 1 - share - other) if share else 0.0
+    return (own + (classes - 1) * 2 * recall / (1 + recall)) / classes
+
+
+def _texts(count: int) -> str:
+    return "1 text" if count == 1 else f"{count:,} texts"
+
+
+def _span(span: Span) -> str:
+    return f"{span.estimate:.3f} [{span.low:.3f}, {span.high:.3f}]"

@@ -1,0 +1,69 @@
+"""Every architecture that transformers can classify texts with, as small as its config allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS,
+)
+
+NAMES = tuple(CLASSIFIERS)
+POSITIONS = 40
+_MOST_PARAMETERS = 5_000_000
+_WIDTH = (
+    *("hidden_size", "d_model", "dim", "n_embd", "emb_dim", "embedding_size", "pooler_hidden_size"),
+    "word_embed_proj_dim",
+)
+_INNER = (
+    *("intermediate_size", "d_ff", "d_inner", "n_inner", "hidden_dim", "ffn_dim"),
+    *("encoder_ffn_dim", "decoder_ffn_dim", "moe_intermediate_size"),
+)
+_LAYERS = (
+    *("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers"),
+    *("decoder_layers", "num_decoder_layers"),
+)
+_HEADS = (
+    *("num_attention_heads", "n_heads", "n_head", "num_heads", "num_key_value_heads"),
+    *("encoder_attention_heads", "decoder_attention_heads"),
+)
+_HEAD_SIZE = ("head_dim", "d_kv", "d_head", "attention_head_size")
+_SIZES = {
+    **dict.fromkeys(_WIDTH, 32),
+    **dict.fromkeys(_INNER, 64),
+    **dict.fromkeys(_LAYERS, 2),
+    **dict.fromkeys(_HEADS, 4),
+    **dict.fromkeys(_HEAD_SIZE, 8),
+    "vocab_size": 120,
+    "max_position_embeddings": POSITIONS,
+    "n_positions": POSITIONS,
+    "max_seq_len": POSITIONS,
+}
+
+
+def config(name: str, labels: int = 3, **changes: object) -> Any:
+    """A small config of the architecture; what cannot be made so raises what transformers does."""
+    usual = CONFIG_MAPPING[name]()
+    values = usual.get_text_config().to_dict()
+    sizes = {key: size for key, size in _SIZES.items() if isinstance(values.get(key), int)}
+    tokens = {
+        key: 1
+        for key, value in values.items()
+        if key.endswith("_token_id") and isinstance(value, int) and value >= sizes["vocab_size"]
+    }
+    return CONFIG_MAPPING[name](**{**sizes, **tokens, **changes}, num_labels=labels)
+
+
+def model(given: Any) -> Any:
+    """A random classifier of this config; None where it is not small, or is not to be had."""
+    try:
+        with torch.device("meta"):
+            outline = AutoModelForSequenceClassification.from_config(given)
+    except Exception:  # sizes that do not go together, or another library that is not installed
+        return None
+    if sum(parameter.numel() for parameter in outline.parameters()) > _MOST_PARAMETERS:
+        return None
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_config(given).eval()
