@@ -233,7 +233,7 @@ def other(finished: Finished, **changes: Any) -> tuple[Recipe, Data]:
 
 
 def test_a_run_into_another_runs_folder_is_refused_and_both_are_named(
-    finished: Finished, encoder: Callable[[str], Path], tmp_path: Path
+    finished: Finished, encoder: Callable[[str], Path], versions: dict[str, Path], tmp_path: Path
 ) -> None:
     out = finished.copy(tmp_path / "out")
     before = digests(out)
@@ -266,7 +266,7 @@ def test_a_run_into_another_runs_folder_is_refused_and_both_are_named(
     with pytest.raises(ParetextError, match=r"the run of .* and this is another, the ablate of"):
         ablate((model, bert), data, recipe, out)
     with pytest.raises(ParetextError, match=r"the run of .* and this is another, the compress of"):
-        compress(encoder("bert"), recipe, data.train, data.selection, out)
+        compress(versions["pytorch"], recipe, data.train, data.selection, out)
     assert digests(out) == before
 
 
@@ -327,7 +327,7 @@ def test_a_run_that_was_refused_may_be_started_with_another_model(
         train(recipe.models, data, recipe, out)
     shutil.copy(encoder("bert") / "model.safetensors", model)
     assert train(recipe.models, data, recipe, out).parent == "model"
-    (model / "model.safetensors").write_bytes(b"no weights, again")
+    (model / "notes.txt").write_text("other contents, so another model", encoding="utf-8")
     with pytest.raises(ParetextError, match="holds the run of models: "):
         train(recipe.models, data, recipe, out)
 

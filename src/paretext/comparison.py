@@ -112,9 +112,11 @@ class Comparison:
 
         def read(values: Any) -> Comparison:
             rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
+            if not rows:
+                raise ValueError("it has no versions")
             data, machine = dict(values["data"]), dict(values["machine"])
             standing = values.get("standing")
-            found = standing and Standing.model_validate(standing)
+            found = None if standing is None else Standing.model_validate(standing)
             return cls(rows, tuple(values["labels"]), data, machine, found)
 
         return read_json(path, "make one with: paretext compare", read)
@@ -361,11 +363,9 @@ def _json(comparison: Comparison) -> dict[str, Any]:
 
 def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
     """A row from its JSON."""
-    found, drop, texts = (
-        values["quality"],
-        values["drop"],
-        sum(map(sum, values["quality"]["confusion"])),
-    )
+    found, drop = values["quality"], values["drop"]
+    confusion = np.array(found["confusion"], np.int64).reshape(len(labels), len(labels))
+    texts = int(confusion.sum())
 
     def scores(part: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -377,7 +377,7 @@ def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
     return Row(
         version=values["version"],
         parent=values["parent"] or None,
-        quality=Quality(n=texts, confusion=np.array(found["confusion"]), **scores(found)),
+        quality=Quality(n=texts, confusion=confusion, **scores(found)),
         drops=drop and Drops(n=texts, flips=_interval(drop["flips"]), **scores(drop)),
         cost=Cost(
             name=values["version"],
