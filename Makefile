@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz lint format clean
+.PHONY: help setup demo test fuzz kill lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: lint ## check style and types, then run every test, slow ones too
 
 fuzz: $(READY) ## open 10,000 changed artifacts, tables and model folders, in about 10 minutes
 	PARETEXT_FUZZ=10000 $(BIN)/pytest tests/fuzz --timeout 3600
+
+kill: $(READY) ## kill jobs at 50 random moments, start them again, compare what they leave
+	$(BIN)/python tests/kill.py --kills 50
 
 format: $(READY) ## mend style and formatting in place
 	$(BIN)/ruff check --fix .

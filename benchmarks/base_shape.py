@@ -24,12 +24,12 @@ from page import table, write_section
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from paretext.artifact import available_cores
 from paretext.benchmark import Cost, Target, benchmark, machine
 from paretext.classifier import Classifier
 from paretext.compression import Distillation, DynamicQuantization
 from paretext.compression.recipe import preset
 from paretext.compression.step import Material
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.export import export
 from paretext.tables import read_rows

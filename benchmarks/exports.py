@@ -43,10 +43,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from page import write_section
 
-from paretext.artifact import GROUP_TOKENS, Artifact, available_cores
+from paretext.artifact import GROUP_TOKENS, Artifact
 from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine
 from paretext.classifier import Classifier
 from paretext.compression import DynamicQuantization
+from paretext.cores import available_cores
 from paretext.export import export
 from paretext.files import folder_bytes, write_json
 from paretext.tables import read_rows

@@ -26,8 +26,9 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from paretext.artifact import Artifact, available_cores, group_by_length
+from paretext.artifact import Artifact, group_by_length
 from paretext.benchmark import machine
+from paretext.cores import available_cores
 from paretext.files import write_json
 from paretext.manifest import Manifest
 from paretext.tables import read_rows

@@ -29,7 +29,8 @@ from paretext.search import study as search_study
 from paretext.search.limits import Limits
 from paretext.search.shapes import Entry, Shape, ShapeTable
 from paretext.search.space import FAMILY, Point, Space
-from paretext.search.study import Stop, Trials, open_study, turn
+from paretext.search.storage import open_study
+from paretext.search.study import Stop, Trials, turn
 from paretext.training import OnEpoch
 
 PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)

@@ -64,6 +64,7 @@ class Machine:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # no power fails here, and it takes time
     return Machine(monkeypatch)
 
 
@@ -190,7 +191,8 @@ def test_killed_twice_at_any_moment_and_started_again(
     def again(job: Job, inputs: str, previous: str, dies_at: int) -> bool:
         """Run the job; what the previous run put on record as done must not be done again."""
         done = job.root / record
-        recorded = done.exists() and done.read_text() == digest_of({"inputs": inputs})
+        key = digest_of({"inputs": inputs})
+        recorded = done.exists() and done.read_text().split("\n")[0] == key
         calls = len(job.calls)
         ended = machine.runs(lambda: job(inputs), dies_at)
         assert not (inputs == previous and recorded and len(job.calls) > calls)
@@ -279,14 +281,12 @@ def test_text_is_written_whole_or_not_at_all(
     write_json(path, {"caf\u00e9": 1})
     assert path.read_text(encoding="utf-8") == '{\n  "caf\u00e9": 1\n}\n'
 
-    def full(self: Path, text: str, **_: Any) -> None:
-        with self.open("w") as file:
-            file.write(text[:3])
+    def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "half \ud800")
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_text(path, "new text")
     assert path.read_text(encoding="utf-8") == '{\n  "caf\u00e9": 1\n}\n'

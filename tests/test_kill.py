@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,22 @@ def _quality(run: Path) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if not k.startswith(TIMED)} for row in rows]
 
 
+@pytest.mark.slow
+def test_jobs_killed_at_random_moments_leave_what_undisturbed_ones_do(tmp_path: Path) -> None:
+    """A few of the many kills of `make kill`."""
+    ended = subprocess.run(
+        [
+            *(sys.executable, str(DRIVER.with_name("kill.py")), "--kills", "3", "--seed", "1"),
+            *("--job", "search", "--keep", str(tmp_path / "kill")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert "search: ended as undisturbed" in ended.stdout
+
+
 # --- the bookkeeping alone, killed before each of its operations
 
 
@@ -141,6 +158,7 @@ class Executioner:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
+        monkeypatch.setattr(os, "fsync", lambda file: None)
         for owner, name in (
             *((files, "write_text"), (Path, "rename"), (Path, "unlink"), (Path, "mkdir")),
         ):

@@ -411,9 +411,9 @@ def test_any_terminal_shows_the_table(settings: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("written", "status", "said"),
     [
-        ("{", 2, "config.json is no JSON"),
-        ("[" * 100_000, 2, "config.json is no JSON"),
-        ("[]", 2, "config.json holds no names"),
+        ("{", 2, "config.json is damaged"),
+        ("[" * 100_000, 2, "config.json is damaged"),
+        ("[]", 2, "config.json is damaged"),
         ('{"architectures": 5, "id2label": ["a"]}', 0, "unknown"),
         ('{"architectures": [null], "id2label": {"0": {"a": "\\u001b[2J"}}}', 0, "None"),
     ],

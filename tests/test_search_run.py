@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import toy
-from conftest import Command
 from filelock import FileLock
 
 from paretext import progress
@@ -213,7 +212,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_made(
     options: tuple[str, ...],
     sentence: str,
     versions: dict[str, Path],
-    command: Command,
+    command: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -228,7 +227,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_made(
     assert not (tmp_path / "out" / "classifiers").exists()
 
 
-def test_a_folder_without_a_parent_is_named(command: Command, tmp_path: Path) -> None:
+def test_a_folder_without_a_parent_is_named(command: Any, tmp_path: Path) -> None:
     toy.write(tmp_path / "train.csv", toy.texts_and_labels(60))
     ended = command("search", tmp_path, "--data", tmp_path / "train.csv")
     assert ended.status == 2

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 import searching
+from damage import DAMAGES, empty, garble
+from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
 from searching import MadeUp
 
 from paretext.errors import ParetextError
 from paretext.search.limits import Limits
-from paretext.search.study import Stop, open_study
+from paretext.search.storage import open_study
+from paretext.search.study import Stop
 
 DRIVER = Path(searching.__file__)
 TIGHT = Limits({"size": 250_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
@@ -184,6 +191,66 @@ def _drive(out: Path, trials: int, *processes: str) -> list[str]:
     return ended.stdout.split()
 
 
+class Killed(BaseException):
+    """The process is gone: nothing that it would still do reaches the database."""
+
+
+@pytest.mark.slow
+def test_a_search_killed_between_any_two_writes_tries_the_same_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While presets are queued, a point is drawn value by value, refused, or told of."""
+    left = 0
+
+    def counted(real: Callable[..., object]) -> Callable[..., object]:
+        def write(*args: object, **kwargs: object) -> object:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            return real(*args, **kwargs)
+
+        return write
+
+    for name in (
+        *("create_new_trial", "set_trial_param", "set_trial_state_values"),
+        *("set_trial_user_attr", "set_trial_system_attr"),
+    ):
+        real = getattr(_CachedStorage, name)  # which every study has before its database
+        monkeypatch.setattr(_CachedStorage, name, counted(real))
+
+    def run(out: Path) -> bool:
+        """Whether it ended before it was killed."""
+        workshop = MadeUp(out)
+        work = searching.trials(workshop, trials=len(workshop.space.presets()) + 2)
+        try:
+            work.run(workshop.space.presets())
+        except Killed:
+            return False
+        return True
+
+    def tried(out: Path) -> list[str]:
+        (name,) = optuna.get_all_study_names(f"sqlite:///{out / 'study.db'}")
+        found = optuna.load_study(study_name=name, storage=f"sqlite:///{out / 'study.db'}").trials
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        return sorted(each.user_attrs["recipe"] for each in found if each.state in ended)
+
+    assert run(tmp_path / "whole")
+    expected = tried(tmp_path / "whole")
+    for kill in itertools.count(2, 5):
+        out = tmp_path / str(kill)
+        left = kill
+        ended = run(out)
+        left = 0
+        gc.collect()  # its locks go with the process
+        assert ended or run(out)
+        assert tried(out) == expected, kill
+        shutil.rmtree(out)
+        if ended:
+            break
+    assert kill > 50
+
+
 def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     with pytest.raises(
@@ -195,6 +262,29 @@ def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
         open_study(storage, "one", limited=True, resume=True)
     study.add_trial(optuna.trial.create_trial(value=0.5))
     assert open_study(storage, "one", limited=True, resume=True).study_name == "one"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_study_is_named_or_begun_anew(
+    damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "study.db"
+    storage = f"sqlite:///{path}"
+    study = open_study(storage, "one", limited=True, resume=False)
+    for number in range(20):
+        study.add_trial(optuna.trial.create_trial(value=number / 20))
+    damage(path)
+    if damage is garble:  # SQLite has no checksums: what it stores may change, what it is may not
+        content = bytearray(path.read_bytes())
+        content[4096 * 3 : 4096 * 5] = bytes(range(256)) * 32
+        path.write_bytes(content)
+    if damage is empty:
+        with caplog.at_level("INFO", logger="paretext"):
+            assert open_study(storage, "one", limited=True, resume=False).trials == []
+        assert "study.db is empty, so the study begins anew" in caplog.text
+    else:
+        with pytest.raises(ParetextError, match=r"study\.db is damaged .*; delete it"):
+            open_study(storage, "one", limited=True, resume=False)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import torch
 import toy
 import yaml
+from damage import DAMAGES
 from test_compact import TEXTS, TRAINING, classifier, material
 from torch import nn
 
@@ -233,6 +234,27 @@ def test_the_teachers_answers_are_computed_once(
     np.testing.assert_array_equal(teacher.logits(TEXTS), first)
     with pytest.raises(AssertionError):
         teacher.logits(TEXTS[1:])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_teacher_whose_answers_are_damaged_is_asked_again(
+    damage: Callable[[Path], None],
+    encoder: Encoder,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    artifact = export(classifier(encoder), tmp_path / "artifact", TEXTS)
+    teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
+    first = teacher.logits(TEXTS)
+    (kept,) = (tmp_path / "cache").iterdir()
+    content = kept.read_bytes()
+    damage(kept)
+    with caplog.at_level("INFO", logger="paretext"):
+        np.testing.assert_array_equal(teacher.logits(TEXTS), first)
+    assert f"{kept} is damaged" in caplog.text
+    assert "the teacher is asked again" in caplog.text
+    assert kept.read_bytes() == content
+    assert list((tmp_path / "cache").iterdir()) == [kept]
 
 
 @pytest.mark.parametrize("flips", [0, 1])

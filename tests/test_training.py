@@ -13,11 +13,13 @@ import pytest
 import tiny
 import torch
 import toy
+from damage import another_kind, cut, empty, garble
 from pydantic import ValidationError
 from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from paretext.balance import class_weights, supersampled
+from paretext.checkpoints import last_whole, seal
 from paretext.classifier import Classifier
 from paretext.compression.step import compact
 from paretext.data import Dataset
@@ -162,26 +164,33 @@ def killed_in_epoch_3(untrained: Classifier, tmp_path_factory: pytest.TempPathFa
     return work
 
 
-def _remove_state(checkpoint: Path) -> None:
-    (checkpoint / "trainer_state.json").unlink()
+def _remove_state(work: Path) -> None:
+    (work / "checkpoint-24" / "trainer_state.json").unlink()
 
 
-def _cut_state(checkpoint: Path) -> None:
-    path = checkpoint / "trainer_state.json"
-    path.write_bytes(path.read_bytes()[:100])
+def _cut_optimizer(work: Path) -> None:
+    cut(work / "checkpoint-24" / "optimizer.pt")
 
 
-def _remove_weights(checkpoint: Path) -> None:  # as a kill in the middle of its deletion leaves it
-    (checkpoint / "model.safetensors").unlink()
+def _remove_weights(work: Path) -> None:  # as a kill in the middle of its deletion leaves it
+    (work / "checkpoint-24" / "model.safetensors").unlink()
 
 
-def _nothing(checkpoint: Path) -> None:
+def _cut_both(work: Path) -> None:
+    cut(work / "checkpoint-12" / "optimizer.pt")
+    cut(work / "checkpoint-24" / "rng_state.pth")
+
+
+def _nothing(work: Path) -> None:
     pass
 
 
 @pytest.mark.parametrize(
     ("damage", "goes_on_from"),
-    [(_nothing, 24), (_remove_state, 12), (_cut_state, 12), (_remove_weights, 12)],
+    [
+        *((_nothing, 24), (_remove_state, 12), (_cut_optimizer, 12), (_remove_weights, 12)),
+        (_cut_both, 0),
+    ],
 )
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     damage: Callable[[Path], None],
@@ -193,11 +202,48 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
 ) -> None:
     work = tmp_path / "moved elsewhere"
     shutil.copytree(killed_in_epoch_3, work)
-    damage(work / "checkpoint-24")
+    damage(work)
     steps = []
     resumed = fit(untrained, TRAIN, SELECTION, SETTINGS, work=work, after_step=steps.append)
     assert len(steps) == 4 * EPOCH - goes_on_from
     assert_same(resumed, fitted)
+
+
+@pytest.mark.parametrize("how", [empty, cut, garble, another_kind])
+def test_a_checkpoint_with_any_damaged_file_is_left_for_the_one_before(
+    how: Callable[[Path], None],
+    killed_in_epoch_3: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = {path.name for path in (killed_in_epoch_3 / "checkpoint-24").iterdir()}
+    assert names >= {"optimizer.pt", "scheduler.pt", "rng_state.pth", "model.safetensors"}
+    for name in names:
+        work = Path(shutil.copytree(killed_in_epoch_3, tmp_path / name))
+        how(work / "checkpoint-24" / name)
+        caplog.clear()
+        with caplog.at_level("INFO", logger="paretext"):
+            found = last_whole(work, "training")
+        assert found == work / "checkpoint-12"
+        assert "training: checkpoint-24 is not whole: " in caplog.text
+        assert [path.name for path in work.iterdir()] == ["checkpoint-12"]
+
+
+def test_no_checkpoint_is_used_without_the_best_one_before_it(
+    killed_in_epoch_3: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Trainer would take the last epoch's weights for the best."""
+    work = Path(shutil.copytree(killed_in_epoch_3, tmp_path / "work"))
+    state = work / "checkpoint-24" / "trainer_state.json"
+    values = json.loads(state.read_text(encoding="utf-8"))
+    state.write_text(json.dumps({**values, "best_global_step": 12}), encoding="utf-8")
+    seal(work / "checkpoint-24")
+    assert last_whole(work, "training") == work / "checkpoint-24"
+    cut(work / "checkpoint-12" / "model.safetensors")
+    with caplog.at_level("INFO", logger="paretext"):
+        assert last_whole(work, "training") is None
+    assert "begins anew" in caplog.text
+    assert list(work.iterdir()) == []
 
 
 def test_a_student_that_goes_on_learns_each_epochs_own_rows(

@@ -34,8 +34,8 @@ from page import write_section
 from process import PeerFailed, Process
 from table import markdown
 
-from paretext.artifact import available_cores
 from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine
+from paretext.cores import available_cores
 from paretext.data import Dataset, read_label_names
 from paretext.files import digest_of, folder_bytes, folder_digest, sha256, write_json, write_text
 from paretext.intervals import paired_drops, quality

@@ -13,7 +13,6 @@ difference, one training more may turn it over, whatever the interval says.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -29,11 +28,13 @@ from paretext.classifier import Classifier
 from paretext.compression.recipe import Recipe
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.files import Stages, folder_digest, write_json, write_text
+from paretext.files import Stages, folder_digest, read_json, write_json, write_text
 from paretext.intervals import Interval, paired_drops, pooled_drop
+from paretext.locks import works_in
 from paretext.metrics import confusion_matrix, macro_f1
+from paretext.ownership import claim
 from paretext.report.markdown import escaped, table
-from paretext.run import Data, candidate_names
+from paretext.run import TEXTS, Data, candidate_names
 
 Predictions = NDArray[np.int64]
 
@@ -166,6 +167,7 @@ def arms_of(models: Sequence[str], remove_stop_words: bool) -> tuple[tuple[Arm, 
     )
 
 
+@works_in("out")
 def ablate(
     models: Sequence[str],
     data: Data,
@@ -194,8 +196,13 @@ def ablate(
         )
     for arm in arms:
         check_models([arm.model], data, arm.recipe(recipe, seeds[0]))
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    out, texts = Path(out), data.report
+    claim(
+        out,
+        "ablate",
+        {"change": {change: change}, TEXTS: {texts.fingerprint: f"{texts.name}, {texts.rows:,}"}},
+        writes=("ablation.json", "ablation.md"),
+    )
     stages, evaluation = Stages(out), data.evaluation
     answers: tuple[list[Predictions], list[Predictions]] = ([], [])
     for seed in seeds:
@@ -223,8 +230,11 @@ def _answers(stages: Stages, name: str, model: Path, evaluation: Dataset) -> Pre
     place = f"answers/{name}"
     inputs = {"model": folder_digest(model), "evaluation": evaluation.fingerprint}
     stages.finished(place, inputs, work)
-    answers = json.loads((stages.root / place / "answers.json").read_text(encoding="utf-8"))
-    return np.array(answers, dtype=np.int64)
+    return read_json(
+        stages.root / place / "answers.json",
+        f"delete {stages.root / place}, and the same command asks again",
+        lambda answers: np.array(answers, dtype=np.int64),
+    )
 
 
 def _compared(

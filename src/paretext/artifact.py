@@ -12,7 +12,6 @@ above all a single text, is the exception: it gets all cores. `benchmarks/runtim
 from __future__ import annotations
 
 import itertools
-import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext import text_input
+from paretext.cores import available_cores
 from paretext.errors import ParetextError
 from paretext.graph_file import check_graph
 from paretext.manifest import MODEL, NAME, TOKENIZER, Manifest
@@ -314,8 +314,3 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
     return result
-
-
-def available_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -28,7 +28,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -40,9 +39,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext import progress
-from paretext.artifact import available_cores
+from paretext.cores import available_cores
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes
+from paretext.locks import temporary_folder
 
 BATCH1_TEXTS = 200
 BATCH32_TEXTS = 512
@@ -125,7 +125,7 @@ def benchmark(
     if not texts or rounds < 1:
         raise ParetextError(f"benchmark was given {len(texts)} texts and {rounds} rounds.")
     with ExitStack() as stack:
-        shared = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        shared = stack.enter_context(temporary_folder())
         (shared / "texts.json").write_text(json.dumps(list(texts)), encoding="utf-8")
         workers = {
             target.name: stack.enter_context(_Worker(target, shared / str(index), threads))

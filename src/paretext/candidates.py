@@ -6,7 +6,6 @@ curves. What a candidate was made from is compared before it is made again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from paretext.baselines import BASELINES
 from paretext.classifier import Classifier, check_trainable, source_digest
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
-from paretext.files import SCRATCH, Stages, write_json
+from paretext.files import SCRATCH, Stages, read_json, write_json
 from paretext.report.figures import learning_curves
 from paretext.stop_words import check_removal, without_stop_words
 from paretext.training import fit, resolve_device
@@ -70,9 +69,20 @@ def removed_language(model: str, recipe: Recipe) -> str | None:
 
 def best_epoch(folder: Path) -> dict[str, Any]:
     """The row of a candidate's history whose weights were kept."""
-    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    best: dict[str, Any] = max(history, key=lambda row: row["selection_macro_f1"])
-    return best
+
+    def best(history: Any) -> dict[str, Any]:
+        return dict(max(history, key=lambda row: float(row["selection_macro_f1"])))
+
+    return read_json(
+        folder / "history.json", f"delete {folder}, and the same command trains it again", best
+    )
+
+
+def identities(models: Sequence[str]) -> dict[str, str]:
+    """What tells the encoders among `models` from others, and what they are called; the baselines
+    where there are no encoders."""
+    found = {source_digest(model): model for model in models if model not in BASELINES}
+    return found or {f"baseline:{model}": model for model in models}
 
 
 def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:

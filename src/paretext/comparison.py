@@ -20,16 +20,18 @@ from typing import Any
 import numpy as np
 
 from paretext.agreement import is_export_of, require_agreement
-from paretext.artifact import Artifact, available_cores
+from paretext.artifact import Artifact
 from paretext.benchmark import Cost, Measured, Target, benchmark, machine
 from paretext.certification.certificate import Certificate
 from paretext.certification.held_out import doubts, overlap
 from paretext.certification.records import Span, Verdict
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
-from paretext.files import new_folder, write_json
+from paretext.files import new_folder, read_json, write_json
 from paretext.intervals import Drops, Interval, Quality, paired_drops, quality
+from paretext.locks import changes
 from paretext.manifest import Manifest
 from paretext.metrics import METRICS
 from paretext.report import steps
@@ -107,24 +109,24 @@ class Comparison:
     def read(cls, folder: str | Path) -> Comparison:
         """The comparison that `compare` wrote to `folder`."""
         path = Path(folder) / "comparison.json"
-        if not path.is_file():
-            raise ParetextError(f"there is no {path}; make one with: paretext compare.")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
-        standing = values.get("standing")
-        return cls(
-            rows,
-            tuple(values["labels"]),
-            values["data"],
-            values["machine"],
-            standing and Standing.model_validate(standing),
-        )
+
+        def read(values: Any) -> Comparison:
+            rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
+            if not rows:
+                raise ValueError("it has no versions")
+            data, machine = dict(values["data"]), dict(values["machine"])
+            standing = values.get("standing")
+            found = None if standing is None else Standing.model_validate(standing)
+            return cls(rows, tuple(values["labels"]), data, machine, found)
+
+        return read_json(path, "make one with: paretext compare", read)
 
     def flat(self) -> list[dict[str, Any]]:
         """One flat row a version, as in comparison.csv."""
         return [_flat(row, self.labels) for row in self.rows]
 
 
+@changes("out")
 def compare(
     versions: Sequence[Version],
     data: Dataset,
@@ -361,11 +363,9 @@ def _json(comparison: Comparison) -> dict[str, Any]:
 
 def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
     """A row from its JSON."""
-    found, drop, texts = (
-        values["quality"],
-        values["drop"],
-        sum(map(sum, values["quality"]["confusion"])),
-    )
+    found, drop = values["quality"], values["drop"]
+    confusion = np.array(found["confusion"], np.int64).reshape(len(labels), len(labels))
+    texts = int(confusion.sum())
 
     def scores(part: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -377,7 +377,7 @@ def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
     return Row(
         version=values["version"],
         parent=values["parent"] or None,
-        quality=Quality(n=texts, confusion=np.array(found["confusion"]), **scores(found)),
+        quality=Quality(n=texts, confusion=confusion, **scores(found)),
         drops=drop and Drops(n=texts, flips=_interval(drop["flips"]), **scores(drop)),
         cost=Cost(
             name=values["version"],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from paretext.certification.certificate import Certificate
 from paretext.errors import ParetextError
-from paretext.files import folder_bytes
+from paretext.files import folder_bytes, read_json
 from paretext.manifest import NAME, Manifest
 from paretext.report.certificate import headline
 
@@ -57,7 +56,8 @@ def _artifact(path: Path) -> dict[str, Any]:
 def _run(path: Path) -> dict[str, Any]:
     record = path / "parent.json"
     parent = _values(record) if record.is_file() else {}
-    artifacts = sorted(path.glob(f"artifacts/*/{NAME}"))
+    found = sorted(path.glob(f"artifacts/*/{NAME}"))
+    artifacts = [each for each in found if each.parent.suffix != ".partial"]
     return {
         "kind": "run",
         "parent": parent.get("parent", "not chosen yet"),
@@ -83,10 +83,4 @@ def _classifier(path: Path) -> dict[str, Any]:
 
 
 def _values(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as problem:
-        raise ParetextError(f"{path} is no JSON ({problem}); write the folder again.") from None
-    if not isinstance(values, dict):
-        raise ParetextError(f"{path} holds no names and values; write the folder again.")
-    return values
+    return read_json(path, "write the folder again", lambda values: {**values})

@@ -14,22 +14,27 @@ A run is a folder:
 
 Each stage is skipped if it was finished with the same inputs, so a run that was killed at any
 moment goes on where it was when it is started again.
+
+One process at a time works in a run's folder (`locks`), and it stays that of one run: the same
+training texts, as they were given, and at least one encoder in common with the last time
+(`ownership`). More models, other versions, settings or evaluation texts go on in the same folder;
+what depends on what has changed is made anew, and run.json's changes are said.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paretext import progress
-from paretext.artifact import available_cores
 from paretext.balance import check_factors
 from paretext.baselines import BASELINES
 from paretext.benchmark import Target
-from paretext.candidates import best_epoch, check_models, train_candidate
+from paretext.candidates import best_epoch, check_models, identities, train_candidate
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
@@ -37,14 +42,21 @@ from paretext.comparison import BASELINE, FORMAT, Comparison, Version, compare
 from paretext.compression import compress
 from paretext.compression.build import Compressed, export_candidate
 from paretext.compression.recipe import PARENT, Recipe, validated
+from paretext.cores import available_cores
 from paretext.data import Dataset, require_trainable
 from paretext.data_checks import DataReport, check, drop_leaks, require_apart
 from paretext.errors import ParetextError
-from paretext.files import Stages, folder_digest, write_json
+from paretext.files import Stages, folder_digest, read_json, write_json
+from paretext.locks import works_in
 from paretext.manifest import Manifest
+from paretext.ownership import MadeOf, claim
 from paretext.report.run_page import write_report
 from paretext.report.steps import is_stage
 from paretext.run_profile import profiled
+
+_AGAIN = "start the same paretext run (or paretext train) again"
+TEXTS = "training texts"
+"""What `ownership` calls them."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,7 @@ def prepare(
     return Data(train, selection, evaluation, report, given)
 
 
+@works_in("out")
 def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
     """Train every candidate; the best encoder by macro-F1 on the selection split is the parent.
 
@@ -114,11 +127,13 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     out = Path(out)
     encoders = [model for model in models if model not in BASELINES]
     check_models(models, data, recipe)
-    out.mkdir(parents=True, exist_ok=True)
+    _claim(models, data, out)
+    settings = recipe.model_dump(mode="json")
+    _say_changes(out / "run.json", settings, data.report)
     write_json(
         out / "run.json",
         {
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": settings,
             "data": data.report.model_dump(mode="json"),
             "splits": data.fingerprints(),
         },
@@ -129,6 +144,7 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     folders = {
         name: train_candidate(stages, name, model, data, recipe) for name, model in names.items()
     }
+    _claim(models, data, out, trained=True)
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
     eligible = [name for name, model in names.items() if model in encoders] or list(names)
     parent = max(eligible, key=lambda name: scores[name])
@@ -145,6 +161,7 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     )
 
 
+@works_in("out")
 def run(
     data: Data,
     recipe: Recipe,
@@ -166,6 +183,7 @@ def run(
     require_apart(unlabelled, "--unlabelled", data.evaluation)
     out = Path(out)
     check_models(recipe.models, data, recipe)  # before the profile, which takes a while
+    _claim(recipe.models, data, out)
     profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
     trained = train(recipe.models, data, recipe, out)
     parent = trained.folders[trained.parent]
@@ -208,6 +226,7 @@ def run(
     return found
 
 
+@works_in("out")
 def compared(
     parent: Path,
     made: Sequence[Compressed],
@@ -258,25 +277,89 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
                 "(it has no config.json); train one with: paretext train."
             )
         return source, source.name, Recipe()
-    name = json.loads(record.read_text(encoding="utf-8"))["parent"]
+    name = read_json(record, _AGAIN, lambda values: str(values["parent"]))
+    folder = source / "candidates" / name / "model"
+    if not folder.is_dir():
+        raise ParetextError(f"{record} names {name}, and there is no {folder}; {_AGAIN}.")
     settings = source / "run.json"
     recipe = Recipe()
     if settings.is_file():
-        values = json.loads(settings.read_text(encoding="utf-8"))["recipe"]
+        values = read_json(settings, _AGAIN, lambda values: dict(values["recipe"]))
         recipe = validated(Recipe, values, str(settings))
-    return source / "candidates" / name / "model", name, recipe
+    return folder, name, recipe
 
 
 def check_splits(source: Path, data: Data) -> None:
     """ParetextError where a run was trained on other texts, so its parent knows those held out."""
     settings = source / "run.json"
     if settings.is_file():
-        trained_on = json.loads(settings.read_text(encoding="utf-8")).get("splits")
+        trained_on = read_json(settings, _AGAIN, lambda values: values.get("splits"))
         if trained_on is not None and trained_on != data.fingerprints():
             raise ParetextError(
                 f"the texts are not split as {source} was trained on them; give the --data "
                 "and --selection that were given to paretext train."
             )
+
+
+def _claim(models: Sequence[str], data: Data, out: Path, *, trained: bool = False) -> None:
+    """ParetextError if `out` is the folder of another run, or of something else."""
+    record, known = out / "run.json", None
+    if record.is_file():  # a run that has not put on record yet what it is made of
+        with contextlib.suppress(ParetextError):
+            known = read_json(
+                record, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
+            )
+    asked = _made_of(identities(models), data.report)
+    not_yet = () if trained else ("models",)
+    files = ("run.json", "parent.json")
+    claim(out, asked.job, asked.of, writes=files, not_yet=not_yet, known=known)
+
+
+def _made_of(models: Mapping[str, str], report: DataReport) -> MadeOf:
+    texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
+    kinds = {"models": dict(models)} if models else {}
+    return MadeOf(job="run", of={**kinds, TEXTS: {report.fingerprint: texts}})
+
+
+def _say_changes(record: Path, settings: Mapping[str, Any], report: DataReport) -> None:
+    """What differs from the last time; what depends on it is made anew."""
+    if not record.is_file():
+        return
+
+    def read(values: Any) -> tuple[dict[str, Any], DataReport]:
+        return dict(values["recipe"]), DataReport.model_validate(values["data"])
+
+    try:
+        old_settings, old_report = read_json(record, "it is written anew", read)
+    except ParetextError as error:
+        progress.say(str(error))
+        return
+    changed = [
+        f"{name} {old!r} -> {new!r}"
+        for name, (old, new) in _differences(old_settings, settings).items()
+        if name != "versions"
+    ]
+    old, new = old_report.evaluation, report.evaluation
+    if old and new and old.fingerprint != new.fingerprint:
+        changed.append(f"evaluation texts {old.name} ({old.rows:,}) -> {new.name} ({new.rows:,})")
+    if changed:
+        progress.say(
+            f"changed since the last time: {', '.join(changed)}; what depends on it is made anew"
+        )
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], within: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """Setting -> its old and its new value; those of groups by "group.setting"."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, new in now.items():
+        old = before.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found |= _differences(old, new, f"{within}{name}.")
+        elif old != new:
+            found[f"{within}{name}"] = (old, new)
+    return found
 
 
 def versions_to_compare(

@@ -10,6 +10,7 @@ from paretext.compression.recipe import Recipe
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import Stages
+from paretext.locks import works_in
 from paretext.profile.build import NoProfile, profile
 from paretext.profile.schema import ProfileSettings
 from paretext.profile.tokens import load_tokenizer
@@ -18,6 +19,7 @@ from paretext.report.profile_page import write_profile
 FOLDER = "profile"
 
 
+@works_in("out")
 def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Path) -> None:
     """Write out/profile/ for the data of a run, unless it is there already.
 

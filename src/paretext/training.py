@@ -17,9 +17,6 @@ Trainer keeps optimizer, schedule, random states and data order in each checkpoi
 from __future__ import annotations
 
 import itertools
-import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +30,11 @@ from torch import nn
 
 from paretext import progress
 from paretext.balance import Supersample, class_weights, supersampled
+from paretext.checkpoints import last_whole, prepare_to_resume, seal, steps_done
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.files import write_json
+from paretext.locks import temporary_folder
 from paretext.metrics import confusion_matrix, macro_f1
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -47,8 +45,6 @@ _POOL_BATCHES = 50
 """Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
 _TOKENISED_TOGETHER = 4096
 _DIVERGENCE = "eval_divergence"
-_STATE = "trainer_state.json"
-_CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 
 
 class TrainingSettings(BaseModel):
@@ -133,13 +129,13 @@ def fit(
     from transformers import EarlyStoppingCallback, set_seed
 
     if work is None:
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             return fit(
                 classifier,
                 train,
                 selection,
                 settings,
-                work=Path(folder),
+                work=folder,
                 label=label,
                 after_step=after_step,
                 on_epoch=on_epoch,
@@ -153,11 +149,11 @@ def fit(
     weights = torch.tensor(class_weights(counts))
     if not settings.class_weights:
         weights = torch.ones_like(weights)
-    checkpoint = _last_whole_checkpoint(work)
+    checkpoint = last_whole(work, label)
     epochs = settings.epochs
     if checkpoint:
         progress.say(f"{label}: goes on from {checkpoint.name}")
-        epochs = _prepare_to_resume(checkpoint, epochs)
+        epochs = prepare_to_resume(checkpoint, epochs)
     set_seed(settings.seed)
     classifier = classifier.copy()
     texts = len(rows if targets is None else targets.epochs[0])
@@ -178,7 +174,7 @@ def fit(
             ),
             callbacks=[
                 EarlyStoppingCallback(settings.patience),
-                _callback(advance, after_step, on_epoch, done=_steps_done(checkpoint)),
+                _callback(advance, after_step, on_epoch, done=steps_done(checkpoint)),
             ],
         )
         _quiet(trainer)
@@ -433,6 +429,7 @@ def _callback(
             advance(0, note=note)
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
             if on_epoch is not None:
                 score = next(row for row in reversed(state.log_history) if "eval_macro_f1" in row)
                 on_epoch(round(score["epoch"]), score["eval_macro_f1"])
@@ -445,42 +442,6 @@ def _quiet(trainer: Any) -> None:
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
-
-
-def _whole_checkpoints(work: Path) -> Iterator[Path]:
-    """Checkpoints with all their files, of which trainer_state.json is written last; one that a
-    kill cut short, while it was written or deleted, is removed."""
-    for folder in work.glob("checkpoint-*"):
-        try:
-            json.loads((folder / _STATE).read_text(encoding="utf-8"))
-            whole = all((folder / name).is_file() for name in _CHECKPOINT_FILES)
-        except (OSError, ValueError):
-            whole = False
-        if whole:
-            yield folder
-        else:
-            shutil.rmtree(folder)
-
-
-def _last_whole_checkpoint(work: Path) -> Path | None:
-    return max(_whole_checkpoints(work), key=_steps_done, default=None)
-
-
-def _prepare_to_resume(checkpoint: Path, epochs: int) -> int:
-    """How many epochs there are in all: those done, if early stopping had ended the training.
-
-    Trainer would train one more epoch before it looked, and the last epoch's weights would stand
-    for the best if the folder had been moved, as it keeps the best checkpoint's path.
-    """
-    state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
-    best = checkpoint.with_name(f"checkpoint-{state['best_global_step']}")
-    write_json(checkpoint / _STATE, {**state, "best_model_checkpoint": str(best)})
-    stopped = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
-    return round(state["epoch"]) if stopped else epochs
-
-
-def _steps_done(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0
 
 
 def _history(log: list[dict[str, float]]) -> tuple[dict[str, float], ...]:

@@ -9,7 +9,6 @@ from statistics import NormalDist
 from typing import Any
 
 from paretext import __version__, progress
-from paretext.artifact import available_cores
 from paretext.benchmark import Target, benchmark, machine
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
@@ -19,10 +18,12 @@ from paretext.certification.held_out import require_held_out
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
 from paretext.certification.records import Clause
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes, sha256
 from paretext.intervals import Interval, quality
+from paretext.locks import changes
 from paretext.manifest import CERTIFICATE, Manifest
 from paretext.metrics import FloatArray
 from paretext.standing import stand
@@ -34,6 +35,7 @@ ROUNDS = 7
 rounds there could be in 63 of 64 cases."""
 
 
+@changes("candidate")
 def certify(
     candidate: str | Path,
     reference: str | Path,

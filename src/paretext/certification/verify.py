@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paretext.artifact import Artifact, available_cores
+from paretext.artifact import Artifact
 from paretext.benchmark import machine
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import measure
 from paretext.certification.held_out import require_sound
 from paretext.certification.model import is_artifact
 from paretext.certification.records import Clause
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import folder_digest

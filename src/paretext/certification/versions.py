@@ -7,12 +7,12 @@ from pathlib import Path
 
 from paretext import progress
 from paretext.agreement import is_export_of, require_agreement
-from paretext.artifact import available_cores
 from paretext.benchmark import machine
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
 from paretext.certification.model import open_model
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.manifest import Manifest

@@ -35,6 +35,7 @@ def compare(
     from paretext.comparison import compare as compare_all
     from paretext.data import Dataset
     from paretext.files import Stages
+    from paretext.locks import change
     from paretext.manifest import Manifest
     from paretext.run import versions_to_compare
 
@@ -48,6 +49,7 @@ def compare(
         split="validation",
         on_bad_row=on_bad_row,
     )
-    Stages(folder.parent).forget(folder.name)
-    compare_all(versions, data, folder, threads=threads, rounds=rounds)
+    with change(folder):
+        Stages(folder.parent).forget(folder.name)
+        compare_all(versions, data, folder, threads=threads, rounds=rounds)
     show_comparison(folder, json)

@@ -8,7 +8,6 @@ terminal's encoding does not have stands as a number. So give them strings, and 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -27,6 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from paretext.files import read_json
 from paretext.progress import Advance
 from paretext.report.escaping import as_json, encodable, visible
 
@@ -197,7 +197,7 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     )
 
     if as_json:
-        dump(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+        dump(read_json(folder / "comparison.json", "make one with: paretext compare", dict))
         return
     comparison = Comparison.read(folder)
     for sentence in _conclusion(folder, comparison):

@@ -90,9 +90,13 @@ def explore(
         )
     found = profile(train, held, settings)
     if out:
+        from paretext.files import Stages
+        from paretext.locks import change
         from paretext.report.profile_page import write_profile
 
-        write_profile(found, out)
+        with change(out):
+            Stages(out.parent).forget(out.name)
+            write_profile(found, out)
     if json:
         dump(found.model_dump(mode="json"))
         return

@@ -7,7 +7,6 @@ bought them, and a run that dies repeats no step that was finished.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +20,13 @@ from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Material, Outline, Step, require_encoder
 from paretext.compression.teacher import ParentTeacher
 from paretext.data import Dataset
+from paretext.errors import ParetextError
 from paretext.export import export
 from paretext.export.quantisation import Quantization
-from paretext.files import SCRATCH, Stages, digest_of, folder_digest, write_json
-from paretext.manifest import Ancestor
+from paretext.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
+from paretext.locks import works_in
+from paretext.manifest import Ancestor, Manifest
+from paretext.ownership import claim
 from paretext.pretrained import Source
 from paretext.seen import Sketch
 from paretext.standing import say_standing
@@ -43,6 +45,7 @@ class Compressed:
     folder: Path
 
 
+@works_in("out")
 def compress(
     parent: str | Path,
     recipe: Recipe,
@@ -58,7 +61,8 @@ def compress(
     out/classifiers/NAME where a step changes the PyTorch model. What is there and was made from the
     same inputs is kept; a training that was interrupted goes on. `unlabelled` are more texts for
     the steps that need no labels. ParetextError, before anything is made, for a step that cannot be
-    applied where it stands, and for a version of a baseline.
+    applied where it stands, for a version of a baseline, and where `out` is the parent's own folder
+    or holds the versions of another one.
     """
     stages, parent = Stages(Path(out)), Path(parent)
     opened = Source.open(str(parent))
@@ -69,6 +73,7 @@ def compress(
         require_encoder(config)
     recipe.plan(Outline.of(config))
     origin = Ancestor(name=parent_name or parent.name, digest=folder_digest(parent))
+    _claim(stages.root, parent, origin)
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
     say_standing(artifacts[0].folder, PARENT, selection)
@@ -86,6 +91,20 @@ def compress(
     return artifacts
 
 
+def _claim(out: Path, parent: Path, origin: Ancestor) -> None:
+    """ParetextError if the versions would stand in the place of another parent's."""
+    if out.resolve() == parent.resolve():
+        raise ParetextError(
+            f"{parent} is the classifier's own folder, and what is made of it must not lie in it; "
+            "give another --out."
+        )
+    if out.resolve() in parent.resolve().parents:
+        return  # the run's own candidate: whose folder it is, the run has said
+    said = f"{origin.name}, {origin.digest[:8]}"
+    claim(out, "compress", {"parent": {origin.digest: said}}, writes=("artifacts", "classifiers"))
+
+
+@works_in("out")
 def export_candidate(
     folder: Path, name: str, train: Dataset, selection: Dataset, out: str | Path
 ) -> Compressed:
@@ -189,7 +208,8 @@ class Builder:
             "data": self.data,
         }
         place = f"artifacts/{name}"
-        _say_kept(self.stages.finished(place, inputs, work), f"artifact {name}")
+        made = self.stages.finished(place, inputs, work, _require_whole)
+        _say_kept(made, f"artifact {name}")
         return Compressed(name, source, self.stages.root / place)
 
 
@@ -198,8 +218,12 @@ def _done(folder: Path) -> list[str]:
     record = folder / "steps.json"
     if not record.exists():
         return []
-    done: list[str] = json.loads(record.read_text(encoding="utf-8"))["done"]
-    return done
+    remedy = f"delete {folder}, and the same command makes it again"
+    return read_json(record, remedy, lambda values: list(map(str, values["done"])))
+
+
+def _require_whole(artifact: Path) -> None:
+    Manifest.read(artifact).verify(artifact)
 
 
 def _say_kept(made: bool, name: str) -> None:

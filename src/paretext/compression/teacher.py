@@ -10,12 +10,12 @@ All answers are kept in a folder under the digest of the parent and the texts.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from paretext.compression.step import compact
 from paretext.export import export
 from paretext.export.quantisation import DynamicQuantization
 from paretext.files import digest_of
+from paretext.locks import temporary_folder
 
 _CHECK_TEXTS = 256
 _LARGEST_FLIP_SHARE = 0.05
@@ -55,7 +56,7 @@ class ParentTeacher:
         They are INT8's where that gives at least 95% of 256 of these texts the class that float32
         gives them, else float32's.
         """
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
 
             @cache
             def quick() -> Artifact:
@@ -99,15 +100,35 @@ class ParentTeacher:
     def _kept(self, question: list[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The answer as it was kept, or computed now and written whole or not at all."""
         files = {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
-        path = self.cache / f"{digest_of([files, *question])}.npy"
-        if not path.exists():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(f".{os.getpid()}.partial")  # others may ask the same
-            with unfinished.open("wb") as file:
-                np.save(file, compute())
-            unfinished.replace(path)
-        kept: NDArray[Any] = np.load(path)
-        return kept
+        path = self.cache / f"{digest_of([files, *question])}.npz"
+        if path.exists():
+            try:
+                return _whole(path, len(question[-1]))
+            except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+                reason = " ".join(str(error).split())
+                progress.say(f"{path} is damaged ({reason}): the teacher is asked again")
+        answers = compute()
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(path) as folder:  # others may ask the same
+            with (folder / path.name).open("wb") as file:
+                np.savez(file, answers=answers)
+                file.flush()
+                os.fsync(file.fileno())
+            (folder / path.name).replace(path)
+        return answers
+
+
+def _whole(path: Path, texts: int) -> NDArray[Any]:
+    """The answers in a file, by whose checksum they are as they were written; ValueError if they
+    are not answers to so many texts."""
+    found = np.load(path, allow_pickle=False)
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise ValueError("it is no archive")
+    with found:
+        answers: NDArray[Any] = found["answers"]
+    if len(answers) != texts:
+        raise ValueError(f"it answers {len(answers):,} texts and not {texts:,}")
+    return answers
 
 
 def _asked(which: Callable[[], Artifact], texts: Sequence[str], label: str) -> NDArray[np.float32]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from paretext import progress
 from paretext.comparison import Comparison
 from paretext.compression import Recipe
@@ -11,11 +13,14 @@ from paretext.data import Dataset, read_label_names
 from paretext.demo import model
 from paretext.demo.corpus import LABELS, generate
 from paretext.files import Stages, write_text
-from paretext.run import prepare, run
+from paretext.locks import works_in
+from paretext.ownership import claim
+from paretext.run import TEXTS, prepare, run
 from paretext.tables import RowWriter
 from paretext.training import TrainingSettings
 
 
+@works_in("out")
 def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> Comparison:
     """Write a corpus and an untrained RoBERTa below `out`, then run the main job on them.
 
@@ -23,6 +28,7 @@ def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> C
     """
     out = Path(out)
     stages = Stages(out)
+    _claim(out, seed)
     sizes = [model.TRAIN_TEXTS, model.EVALUATION_TEXTS]
     stages.finished("data", {"sizes": sizes, "seed": seed}, lambda to: _write_corpus(to, seed))
     names = read_label_names(out / "data" / "labels.txt")
@@ -46,6 +52,14 @@ def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> C
         ),
     )
     return run(prepare(train, evaluation, recipe), recipe, out, threads=threads)
+
+
+def _claim(out: Path, seed: int) -> None:
+    """ParetextError, before a corpus is written over another, where `out` is of other texts."""
+    texts, labels = generate(model.TRAIN_TEXTS, seed=2 * seed)
+    fingerprint = Dataset(tuple(texts), np.array(labels), LABELS).fingerprint
+    said = f"generated with seed {seed}, {len(texts):,} texts, {fingerprint[:8]}"
+    claim(out, "run", {TEXTS: {fingerprint: said}}, writes=("data", "small-roberta"))
 
 
 def _write_corpus(folder: Path, seed: int) -> None:

@@ -7,7 +7,6 @@ written into the manifest.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +31,7 @@ from paretext.export.quantisation import Quantization
 from paretext.export.recurrent_graph import write_recurrent_graph
 from paretext.export.traced import trace_graph
 from paretext.files import new_folder
+from paretext.locks import temporary_folder
 from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
 from paretext.ngrams import NGRAMS
 from paretext.recurrent import RECURRENT
@@ -76,9 +76,9 @@ def export(
     sentences = [*done, f"graph {how}: {len(graph.graph.node)} operators"]
     draft = _draft(classifier, name, recipe, lineage, data or {})
     draft = draft.model_copy(update={"seen": seen})
-    with tempfile.TemporaryDirectory() as scratch:
-        _write_model(graph, classifier, Path(scratch))
-        difference, reference = check_answers(Artifact(Path(scratch), draft), classifier, texts)
+    with temporary_folder() as scratch:
+        _write_model(graph, classifier, scratch)
+        difference, reference = check_answers(Artifact(scratch, draft), classifier, texts)
     if quantization is not None:
         examples = texts if calibration is None else calibration
         measured_on = Calibration.from_texts(examples, _tokenizer(classifier), draft.pad_id)

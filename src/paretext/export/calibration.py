@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer
 
-from paretext.artifact import GROUP_TOKENS, available_cores, token_ids
+from paretext.artifact import GROUP_TOKENS, token_ids
+from paretext.cores import available_cores
 from paretext.errors import ParetextError
 
 Feed = dict[str, NDArray[np.int32]]

@@ -7,7 +7,6 @@ interrupted can be looked at as well as one that ended.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +19,7 @@ from paretext.certification.held_out import doubts
 from paretext.comparison import BASELINE, Comparison
 from paretext.data_checks import DataReport
 from paretext.errors import ParetextError
-from paretext.files import sha256
+from paretext.files import read_json, sha256
 from paretext.manifest import CERTIFICATE, NAME, Manifest
 from paretext.report import run_data as parts
 from paretext.report import steps
@@ -128,11 +127,14 @@ class _Gatherer:
             )
             return None, None
 
-        def read() -> tuple[dict[str, Any], DataReport]:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return dict(values["recipe"]), named(DataReport.model_validate(values["data"]))
+        def read(values: Any) -> tuple[dict[str, Any], DataReport]:
+            recipe = dict(values["recipe"])
+            recipe["versions"] = [{**each, "name": each["name"]} for each in recipe["versions"]]
+            return recipe, named(DataReport.model_validate(values["data"]))
 
-        return self._read("settings", path, "start the run again", read) or (None, None)
+        remedy = "start the run again"
+        found = self._read("settings", path, remedy, lambda: read_json(path, remedy, read))
+        return found or (None, None)
 
     def _profile(self) -> parts.ProfileShown | None:
         path = self.run / "profile" / "profile.json"
@@ -146,14 +148,16 @@ class _Gatherer:
 
     def _candidates(self) -> tuple[parts.Candidate, ...]:
         record = self.run / "parent.json"
-        chosen: dict[str, Any] = {}
+
+        def read(values: Any) -> tuple[str, dict[str, float]]:
+            scores = values["selection_macro_f1"].items()
+            return str(values["parent"]), {name: float(score) for name, score in scores}
+
+        chosen: tuple[str, dict[str, float]] | None = None
         if record.is_file():
-            chosen = (
-                self._read(
-                    *("candidates", record, "start the run again"),
-                    lambda: dict(json.loads(record.read_text(encoding="utf-8"))),
-                )
-                or {}
+            remedy = "start the run again"
+            chosen = self._read(
+                "candidates", record, remedy, lambda: read_json(record, remedy, read)
             )
         folders = _folders(self.run / "candidates")
         if not folders:
@@ -168,11 +172,11 @@ class _Gatherer:
                 f"the parent is not chosen yet: there is no {record}; start the same paretext run "
                 "again.",
             )
-        scores = chosen.get("selection_macro_f1", {})
+        parent, scores = chosen or ("", {})
         return tuple(
             parts.Candidate(
                 name=folder.name,
-                is_parent=folder.name == chosen.get("parent"),
+                is_parent=folder.name == parent,
                 selection_macro_f1=scores.get(folder.name),
                 history=self._history(folder / "history.json"),
             )

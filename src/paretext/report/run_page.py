@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from paretext.certification.records import Span
 from paretext.files import new_folder, write_text
+from paretext.locks import change
 from paretext.report import certificate as certificates
 from paretext.report import page, pictures, steps
 from paretext.report.certificate import BADGES
@@ -54,13 +55,14 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
     report = gather(run)
     html = render(report, links_from(folder, run))
     data = report.model_dump_json(indent=2) + "\n"
-    if not folder.exists():
-        with new_folder(folder) as partial:
-            write_text(partial / PAGE, html)
-            write_text(partial / DATA, data)
-    else:
-        write_text(folder / DATA, data)
-        write_text(folder / PAGE, html)
+    with change(folder):
+        if not folder.exists():
+            with new_folder(folder) as partial:
+                write_text(partial / PAGE, html)
+                write_text(partial / DATA, data)
+        else:
+            write_text(folder / DATA, data)
+            write_text(folder / PAGE, html)
     return folder / PAGE, report
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from paretext.benchmark import times_faster
 from paretext.certification.records import Span
 from paretext.comparison import BASELINE, Comparison, Row
 from paretext.data_checks import DataReport
+from paretext.files import read_json
 from paretext.intervals import Interval
 from paretext.manifest import Manifest
 from paretext.profile.schema import Profile, shown
@@ -93,8 +93,11 @@ def flipped_texts(path: Path) -> tuple[parts.FlippedText, ...]:
 
 def history(path: Path) -> tuple[dict[str, float | None], ...]:
     """A training's epochs."""
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return tuple({name: _finite(value) for name, value in row.items()} for row in rows)
+
+    def read(rows: Any) -> tuple[dict[str, float | None], ...]:
+        return tuple({name: _finite(value) for name, value in row.items()} for row in rows)
+
+    return read_json(path, "train again", read)
 
 
 def named(checks: DataReport) -> DataReport:

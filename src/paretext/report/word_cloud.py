@@ -50,7 +50,7 @@ def word_cloud(words: Sequence[tuple[str, float]]) -> list[Placed]:
     heaviest = max((weight for _, weight in words), default=1.0)
     for word, weight in sorted(words, key=lambda each: -each[1]):
         size = _SMALLEST + (_LARGEST - _SMALLEST) * (weight / heaviest) ** 2
-        size = min(size, WIDTH / ems(word))
+        size = min(size, WIDTH / max(ems(word), 0.5))
         while size >= _SMALLEST:
             free = (p for p in _places(word, size) if not any(map(p.meets, placed)))
             if place := next(free, None):
@@ -62,7 +62,7 @@ def word_cloud(words: Sequence[tuple[str, float]]) -> list[Placed]:
 
 def _places(word: str, size: float) -> Iterator[Placed]:
     """The word on a spiral from the middle outwards, where it lies inside the canvas."""
-    width, height = ems(word) * size, _LINE * size
+    width, height = max(ems(word), 0.5) * size, _LINE * size
     for step in range(700):
         angle = 0.35 * step
         left = WIDTH / 2 - width / 2 + 0.75 * angle * math.cos(angle)

@@ -14,24 +14,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from paretext import progress
-from paretext.artifact import available_cores
 from paretext.benchmark import machine
 from paretext.certification.certify import require_enough
 from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Outline, require_encoder
+from paretext.cores import available_cores
 from paretext.data import Dataset
 from paretext.data_checks import require_apart
 from paretext.errors import ParetextError
 from paretext.files import digest_of, folder_digest
+from paretext.ownership import claim
 from paretext.pretrained import Source
 from paretext.search.corners import possible
 from paretext.search.limits import Limits
 from paretext.search.result import Found, budget_of, settle
 from paretext.search.shapes import ShapeTable
 from paretext.search.space import Space
-from paretext.search.study import Stop, Trials, open_study, turn
+from paretext.search.storage import open_study
+from paretext.search.study import Stop, Trials, turn
 from paretext.search.workshop import Workshop
 from paretext.standing import say_standing
 
@@ -92,7 +95,7 @@ def search(
         require_apart([*train.texts, *selection.texts, *unlabelled], "those trained on", evaluation)
     for clause in asked.unseen():
         progress.say(f"{clause} cannot be seen while searching; only the certificate judges it")
-    inputs = {
+    inputs: dict[str, Any] = {
         "parent": folder_digest(parent),
         "data": [train.fingerprint, selection.fingerprint, digest_of(list(unlabelled))],
         "training": recipe.training.model_dump(mode="json"),
@@ -113,8 +116,18 @@ def search(
         out=out,
         threads=threads,
     )
+    read = digest_of(inputs["data"])
+    said = f"{train.name}, {len(train):,} texts, and {len(selection):,} to select on, {read[:8]}"
     name = digest_of([inputs, dict(asked.values), given.model_dump(mode="json")])[:16]
     with turn(out):
+        claim(
+            out,
+            "search",
+            {
+                "parent": {inputs["parent"]: f"{workshop.parent_name}, {inputs['parent'][:8]}"},
+                "texts": {read: said},
+            },
+        )
         study = open_study(
             storage or f"sqlite:///{(out / 'study.db').resolve()}",
             name,

@@ -6,7 +6,6 @@ texts that nothing before it has seen, and its reference is the parent as PyTorc
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from paretext.certification.certify import certify
 from paretext.compression.recipe import PARENT
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.files import Stages, write_json
+from paretext.files import Stages, read_json, write_json
 from paretext.intervals import quality
 from paretext.report.front import draw_front
 from paretext.report.trade_off import TradeOffPoint
@@ -49,24 +48,25 @@ class Found:
 
     def record(self) -> dict[str, Any]:
         """pareto.json's values."""
-        path = self.folder / "pareto.json"
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return values
+        return read_json(self.folder / "pareto.json", _again(self.folder), dict)
 
     @classmethod
     def read(cls, folder: Path) -> Found:
         """What an earlier search wrote."""
-        values = json.loads((folder / "pareto.json").read_text(encoding="utf-8"))
-        found = [Candidate(**_known(each)) for each in values["front"]]
-        return cls(
-            parent=Candidate(**_known(values["parent"])),
-            front=tuple(found),
-            winner=next((each for each in found if each.name == values["winner"]), None),
-            certificate=Certificate.of(folder / "winner") if values["winner"] else None,
-            sentence=values["sentence"],
-            limits=Limits(values["limits"]),
-            folder=folder,
-        )
+
+        def read(values: Any) -> Found:
+            found = [Candidate(**_known(each)) for each in values["front"]]
+            return cls(
+                parent=Candidate(**_known(values["parent"])),
+                front=tuple(found),
+                winner=next((each for each in found if each.name == values["winner"]), None),
+                certificate=Certificate.of(folder / "winner") if values["winner"] else None,
+                sentence=values["sentence"],
+                limits=Limits(values["limits"]),
+                folder=folder,
+            )
+
+        return read_json(folder / "pareto.json", _again(folder), read)
 
 
 def settle(
@@ -109,6 +109,10 @@ def settle(
 
     Stages(workshop.out).finished("result", inputs, work)
     return Found.read(workshop.out / "result")
+
+
+def _again(folder: Path) -> str:
+    return f"delete {folder}, and the same search writes it again"
 
 
 def budget_of(limits: Limits) -> Budget:

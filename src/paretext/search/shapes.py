@@ -14,7 +14,6 @@ be trusted is found by leaving out each measured shape in turn.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -23,10 +22,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from paretext.errors import ParetextError
-from paretext.files import write_json
+from paretext.files import read_json, write_json
 
 MARGIN = 0.1
 """By so much at least an estimate has to be over a limit to refuse a point unmeasured; whatever is
@@ -76,7 +74,8 @@ class ShapeTable:
 
     def tokens(self) -> dict[int, int]:
         """The vocabulary's size by minimum count, as far as it was counted."""
-        return {int(count): tokens for count, tokens in self._read()["tokens"].items()}
+        tokens: dict[int, int] = self._read()["tokens"]
+        return tokens
 
     def measured(self, recipe: str) -> Shape | None:
         return next((each.shape for each in self.entries() if each.recipe == recipe), None)
@@ -101,21 +100,20 @@ class ShapeTable:
 
     def add_tokens(self, minimum_count: int, tokens: int) -> None:
         values = self._read()
-        values["tokens"][str(minimum_count)] = tokens
+        values["tokens"][minimum_count] = tokens
         self._write(values)
 
     def _read(self) -> dict[str, Any]:
         if not self.path.exists():
             return {"shapes": [], "tokens": {}}
-        try:
-            values: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+
+        def read(values: Any) -> dict[str, Any]:
             for each in values["shapes"]:
                 Entry.model_validate(each)
-            return values | {"tokens": dict(values["tokens"])}
-        except (ValueError, KeyError, TypeError, ValidationError):
-            raise ParetextError(
-                f"{self.path} is damaged; delete it, and the shapes are measured again."
-            ) from None
+            tokens = {int(count): int(tokens) for count, tokens in values["tokens"].items()}
+            return {"shapes": list(values["shapes"]), "tokens": tokens}
+
+        return read_json(self.path, "delete it, and the shapes are measured again", read)
 
     def _write(self, values: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

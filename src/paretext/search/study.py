@@ -32,6 +32,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from paretext import progress
 from paretext.errors import ParetextError
 from paretext.files import folder_bytes
+from paretext.locks import work_in
 from paretext.search.front import Candidate
 from paretext.search.limits import Limits
 from paretext.search.shapes import Estimate, Shape
@@ -41,7 +42,6 @@ from paretext.training import OnEpoch
 
 QUARTERS = 4
 RANDOM_TRIALS = 8
-PRUNE_AFTER = 4
 REFUSALS = 200
 TRIES = 3
 _POLL_SECONDS = 1.0
@@ -72,53 +72,11 @@ class Stop:
         return left is not None and left <= 0
 
 
-def open_study(storage: str, name: str, *, limited: bool, resume: bool) -> optuna.Study:
-    """The study of this name in the database, made now if it is not there.
-
-    resume: it has to be there, with a trial that has ended. ParetextError if it is not, or if the
-    database cannot be opened.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
-    try:
-        # A writer of SQLite waits for the others.
-        wait = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
-        database = optuna.storages.RDBStorage(storage, engine_kwargs=wait)
-        if resume and not _has_ended_trials(database, name):
-            raise ParetextError(
-                f"there is no trial of this parent, data, machine and budget to resume in "
-                f"{storage}; leave out --resume to begin a study."
-            )
-        return optuna.create_study(
-            storage=database,
-            study_name=name,
-            directions=[up] if limited else [up, down, down],
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=PRUNE_AFTER, n_min_trials=2),
-            load_if_exists=True,
-        )
-    except ParetextError:
-        raise
-    except Exception as error:  # the kind depends on the database's driver
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ParetextError(
-            f"the study's storage {storage} cannot be opened ({reason}); give a URL such as "
-            "sqlite:///study.db, or leave out --storage."
-        ) from None
-
-
-def _has_ended_trials(database: optuna.storages.RDBStorage, name: str) -> bool:
-    if name not in optuna.study.get_all_study_names(database):
-        return False
-    study = optuna.load_study(study_name=name, storage=database)
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-
-
 @contextmanager
 def turn(out: Path) -> Iterator[None]:
-    """One process at a time, of those that search in the folder `out`."""
-    locks = out / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / "turn.lock"):
+    """One process at a time, of those that search in the folder `out`; the others wait."""
+    (out / "locks").mkdir(parents=True, exist_ok=True)
+    with work_in(out, wait=True):
         yield
 
 
@@ -137,9 +95,8 @@ class Trials:
         """Refuse and teach points, those of `first` before all, until the study has its trials or
         the time is over; then wait for other processes' trainings."""
         with turn(self.out):
-            if not self.study.get_trials(deepcopy=False):
-                for point in first:
-                    self.study.enqueue_trial(point)
+            for point in first:
+                self._enqueue(point)
         refused = 0
         while not self.stop.is_over:
             with turn(self.out):
@@ -286,6 +243,7 @@ class Trials:
 
         def on_epoch(epoch: int, score: float) -> None:
             nonlocal reported
+            trial.set_user_attr("epoch", epoch)
             if epoch >= epochs:
                 return
             if self.stop.is_over:
@@ -343,12 +301,31 @@ class Trials:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
-            tries = trial.user_attrs.get("tries", 1)
-            if trial.params and tries < TRIES:
-                progress.say(f"trial {trial.number + 1} was interrupted; it is taken up again")
-                self.study.enqueue_trial(trial.params, user_attrs={"tries": tries + 1})
+            known = trial.user_attrs
+            if "recipe" not in known:
+                # Killed while its point was drawn: what was queued is queued again, and what was
+                # not is drawn again, the same, since the draw depends on the trials that ended.
+                self._enqueue(_queued(trial), again=known)
+            else:
+                # Whoever got further than the last time was not killed by its own point.
+                further = known.get("epoch", 0) > known.get("reached", 0)
+                tries = 1 if further else known.get("tries", 1)
+                if tries < TRIES:
+                    progress.say(f"trial {trial.number + 1} was interrupted; it is taken up again")
+                    reached = max(known.get("epoch", 0), known.get("reached", 0))
+                    again = {"tries": tries + 1, "reached": reached}
+                    self._enqueue(trial.params, again=again)
             self.study.tell(trial.number, state=TrialState.FAIL)
             lock.release()
+
+    def _enqueue(self, point: Point | None, again: Mapping[str, Any] | None = None) -> None:
+        """Queue a point, unless it was queued before: by a process that was killed after it.
+
+        again: what is to be known of a point that waits for another try."""
+        states = None if again is None else (TrialState.WAITING,)
+        there = self.study.get_trials(deepcopy=False, states=states)
+        if point is not None and point not in map(_queued, there):
+            self.study.enqueue_trial(dict(point), user_attrs=dict(again or {}))
 
     def _lock(self, number: int) -> FileLock:
         return FileLock(self.out / "locks" / f"{self.study.study_name}-{number}.lock")
@@ -365,6 +342,12 @@ class Trials:
                 multivariate=True,
                 group=True,
             )
+
+
+def _queued(trial: FrozenTrial) -> Point | None:
+    """The point that a trial was queued with; None if it was drawn."""
+    found: Point | None = trial.system_attrs.get("fixed_params")
+    return found
 
 
 def described(values: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ so nothing is made twice, and a training that was interrupted goes on.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -32,6 +31,7 @@ from paretext.data import Dataset
 from paretext.export import export
 from paretext.files import Stages, digest_of, folder_digest, write_json
 from paretext.intervals import paired_drops
+from paretext.locks import temporary_folder
 from paretext.manifest import Ancestor, Manifest
 from paretext.metrics import confusion_matrix, macro_f1
 from paretext.search.shapes import Entry, Shape, ShapeTable
@@ -85,15 +85,15 @@ class Workshop:
             return known
         progress.say(f"building and measuring the untrained shape of {version.name}")
         folder, _ = self._untrained(before)
-        with tempfile.TemporaryDirectory() as scratch:
+        with temporary_folder() as scratch:
             classifier = Classifier.load(folder)
             export(
                 classifier,
-                Path(scratch) / "untrained",
+                scratch / "untrained",
                 self.selection.texts[:CHECK_TEXTS],
                 quantization=version.quantization,
             )
-            cost = self.timed([Target(version.name, Path(scratch) / "untrained")], SHAPE_ROUNDS)
+            cost = self.timed([Target(version.name, scratch / "untrained")], SHAPE_ROUNDS)
         shape = Shape(
             bytes=cost[version.name].bytes,
             # Other work on the machine only ever adds to a time.
