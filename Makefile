@@ -32,8 +32,9 @@ lint: $(READY) ## check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A file's tests share what they set up, so each file goes to one process.
 test: lint ## check style and types, then run every test, slow ones too
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 fuzz: $(READY) ## open 10,000 changed artifacts, tables and model folders, in about 10 minutes
 	PARETEXT_FUZZ=10000 $(BIN)/pytest tests/fuzz --timeout 3600
