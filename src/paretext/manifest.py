@@ -183,11 +183,17 @@ class Manifest(_Record):
                 )
         for name in self.files:
             self.verify_file(folder, name)
-        if CERTIFICATE not in self.files and os.path.lexists(folder / CERTIFICATE):
+        if os.path.lexists(folder / CERTIFICATE):
+            self.verify_certificate(folder)
+
+    def verify_certificate(self, folder: Path) -> None:
+        """That the certificate in `folder` is a file that is listed, with its digest."""
+        if CERTIFICATE not in self.files:
             raise ParetextError(
                 f"{folder / CERTIFICATE} is not listed in {NAME}, so it was put there by hand; "
                 "delete it, or make one with: paretext certify."
             )
+        self.verify_file(folder, CERTIFICATE)
 
     def verify_file(self, folder: Path, name: str) -> None:
         """Compare one listed file with its digest; its size comes first, so that no more is read

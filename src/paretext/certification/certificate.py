@@ -103,10 +103,11 @@ class Certificate(Record):
         """
         folder = Path(artifact)
         path = folder / CERTIFICATE
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
-        found = cls.read(path)
         manifest = Manifest.read(folder)
+        manifest.verify_certificate(folder)
+        found = cls.read(path)
         if found.candidate.digest != manifest.identity:
             raise ParetextError(
                 f"{path} is about another artifact ({found.candidate.name}, "
@@ -130,7 +131,7 @@ class Certificate(Record):
             raise ParetextError(
                 f"{path} is damaged at {where or 'its beginning'}; certify again."
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise ParetextError(f"{path} cannot be read ({reason}); certify again.") from None
         if found.digest != found._digest():
