@@ -35,8 +35,9 @@ from paretext.manifest import Manifest
 from paretext.profile import Profile
 from paretext.report.certificate import BADGES
 from paretext.report.run_data import RunReport
-from paretext.run import Data, candidate_names, prepare, run, train
+from paretext.run import candidate_names, run, train
 from paretext.run_profile import profiled
+from paretext.splits import Data, prepare
 from paretext.training import TrainingSettings
 
 FLAGS = (

@@ -23,7 +23,7 @@ from paretext.training import fit, resolve_device
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
-    from paretext.run import Data
+    from paretext.splits import Data
 
 
 def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
-    from paretext.run import Data
+    from paretext.splits import Data
     from paretext.tables import OnBadRow
 
 
@@ -36,6 +36,21 @@ def read_recipe(
     if language is not None:
         values["language"] = language
     return with_presets(validated(Recipe, values, "the settings"), presets, path)
+
+
+def chosen_versions(model: str, path: Path | None, presets: list[str] | None) -> Recipe | None:
+    """The recipe of a compression, where a file or presets were given; None without.
+
+    A run is split and trained as it says itself, whatever the file has on that.
+    """
+    from paretext.compression.recipe import Recipe
+    from paretext.parents import is_run, parent_of
+
+    if path is None and not presets:
+        return None
+    own = parent_of(Path(model))[2] if is_run(model) else None
+    given = with_presets(Recipe.read(path) if path else own or Recipe(), presets, path)
+    return given if own is None else own.model_copy(update={"versions": given.versions})
 
 
 def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -> Recipe:
@@ -93,7 +108,7 @@ def read_data(
 ) -> Data:
     """Read all splits with the label names of the first, and check them."""
     from paretext.data import Dataset, read_label_names, require_trainable
-    from paretext.run import prepare
+    from paretext.splits import prepare
 
     columns: dict[str, Any] = {
         "text_column": text_column,

@@ -66,8 +66,8 @@ def search(
     """
     from paretext.certification.budget import parse_limits
     from paretext.cli.console import dump, line, show_certificate, table
+    from paretext.parents import check_splits, parent_of
     from paretext.report.front import COLUMNS, cells
-    from paretext.run import check_splits, parent_of
     from paretext.search import search as search_for
 
     limits = parse_limits(budget) if budget is not None else {}
