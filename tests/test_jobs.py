@@ -86,9 +86,12 @@ def test_held_out_texts_alone_give_int8_measured_on_what_the_export_never_saw(
     assert certificate.seen is None or not certificate.seen.mostly
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     own = Classifier.load(folder).predict(["i feel so awful", "what a day"])
-    assert Artifact.load(run / "artifacts" / "parent").predict(
-        ["i feel so awful", "what a day"]
-    ).tolist() == own.tolist()
+    assert (
+        Artifact.load(run / "artifacts" / "parent")
+        .predict(["i feel so awful", "what a day"])
+        .tolist()
+        == own.tolist()
+    )
 
 
 def test_every_verb_opens_what_compress_left(
