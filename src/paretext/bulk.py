@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paretext import progress
 from paretext.artifact import CHUNK_TEXTS, Artifact
 from paretext.data_columns import choose_text_column
@@ -94,7 +96,7 @@ def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, An
             "label": labels[row.argmax()],
             "probabilities": dict(zip(labels, row, strict=True)),
         }
-        for text, row in zip(texts, artifact.predict_proba(texts).astype(float), strict=True)
+        for text, row in zip(texts, artifact.probabilities(texts).astype(float), strict=True)
     ]
 
 
@@ -161,10 +163,11 @@ class _Job:
         if not texts:
             return iter(())
         before = self.artifact.truncated
-        probabilities = self.artifact.predict_proba(texts)
+        probabilities = self.artifact.probabilities(texts)
         self.truncated += self.artifact.truncated - before
         self.answered += len(texts)
-        names = self.artifact.classes_[probabilities.argmax(axis=1)].tolist()
+        labels = np.array(self.artifact.manifest.labels)
+        names = labels[probabilities.argmax(axis=1)].tolist()
         return (
             dict(zip(self.added, [name, *values], strict=True))
             for name, values in zip(names, probabilities.tolist(), strict=True)

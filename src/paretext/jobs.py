@@ -80,7 +80,7 @@ def run(
         leaks_dropped=sources.drop_leaks,
         hold_out=True,
     )
-    folder = out or RUNS / folder_name(str(sources.data))
+    folder = out or RUNS / folder_name(sources.data)
     run_prepared(
         data,
         recipe,
@@ -106,7 +106,7 @@ def compress(
     deploying and can be made of this model with these texts. out: default the run, or runs/NAME.
     """
     measuring = measuring or Measuring()
-    if not (sources.eval or sources.data or sources.unlabelled):
+    if sources.eval is sources.data is sources.unlabelled is None:
         raise ParetextError(
             f"nothing says what {model} may lose: give labelled texts to measure on with --eval, "
             "or texts without labels with --unlabelled."
@@ -118,7 +118,7 @@ def compress(
         model, recipe = str(own), recipe or settings
     source = open_model(model)
     names = names_of(source, sources.names())
-    learns = bool(sources.data or sources.unlabelled)
+    learns = sources.data is not None or sources.unlabelled is not None
     recipe = (recipe or Recipe()).within(Outline.of(source.config), learns=learns)
     folder = out or RUNS / folder_name(model)
     _take(source, names, sources, recipe, folder, measuring)
@@ -246,7 +246,7 @@ class _Read:
         if self.texts:
             labels = _answers(parent, name, self.texts, Stages(run))
             answered = Dataset(
-                self.texts, labels, self.names, str(self.sources.unlabelled), answered_by=name
+                self.texts, labels, self.names, _called(self.sources.unlabelled), answered_by=name
             )
             return prepare_answered(answered, self.evaluation, recipe)
         if self.evaluation is None:
@@ -276,6 +276,10 @@ def _answers(
     return found
 
 
+def _called(texts: object) -> str:
+    return str(texts) if isinstance(texts, str | Path) else "the texts without labels"
+
+
 def _claim(folder: Path, source: Source) -> None:
     """ParetextError if `folder` is of another model, or holds what no job has made."""
     digest = source_digest(source.name)
@@ -283,8 +287,11 @@ def _claim(folder: Path, source: Source) -> None:
     claim(folder, "compress", {"model": {digest: source.name}}, writes=made)
 
 
-def folder_name(source: str) -> str:
+def folder_name(source: object) -> str:
     """What a run is called by the table or the model that it begins with."""
+    if not isinstance(source, str | Path):
+        return "run"
+    source = str(source)
     name = re.split(r"[@:]", source.rstrip("/").rsplit("/", 1)[-1])[0]
     for suffix in Path(name).suffixes[::-1]:
         if suffix.lower() in _TABLES:
