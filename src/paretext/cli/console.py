@@ -258,10 +258,16 @@ def show_comparison(folder: Path, as_json: bool) -> None:
     comparison = Comparison.read(folder)
     for sentence in _conclusion(folder, comparison):
         line(sentence)
-    table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
+    title = f"{comparison.data['texts']:,} texts; {steps.order(comparison.rows)}"
+    table(BRIEF, brief_cells(comparison), title, elsewhere="comparison.md has all")
     for row in steps.versions(comparison.rows):
         if found := steps.cells(comparison, row.version):
-            table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
+            table(
+                steps.COLUMNS,
+                found,
+                title=f"{row.version}, each step against the one before",
+                elsewhere="comparison.md has all",
+            )
     if certified := certificate_cells(comparison):
         table(CERTIFICATES, certified)
     for sentence in notes(comparison):
