@@ -9,8 +9,14 @@ from paretext.report.numbers import megabytes, signed, times, unsigned
 
 @pytest.mark.parametrize(
     ("size", "written"),
-    [(1_329_800_000, "1,329.8"), (91_040_000, "91.0"), (1_000_000, "1.0"), (999_499, "0.999")]
-    + [(31_250, "0.031"), (900, "0.001"), (12, "<0.001")],
+    [
+        (1_329_800_000, "1,329.8"),
+        (91_040_000, "91.0"),
+        (1_000_000, "1.0"),
+        (31_250, "0.031"),
+        (900, "0.001"),
+        (12, "<0.001"),
+    ],
 )
 def test_a_small_artifact_has_a_size(size: int, written: str) -> None:
     assert megabytes(size) == written

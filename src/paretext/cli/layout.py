@@ -1,8 +1,8 @@
 """How a table finds room on a terminal: which columns stay, how wide each is, where texts fold.
 
 A number is never cut and never folded. Columns have a rank; where not all fit, the most important
-ones that do are shown. Names fold behind blanks, hyphens, underscores, slashes and dots, and between
-wide characters, which have no blanks (Unicode Standard Annex 14, in its simplest form).
+ones that do are shown. Names fold behind blanks, hyphens, underscores, slashes and dots, and
+between wide characters, which have no blanks (Unicode Standard Annex 14, in its simplest form).
 """
 
 from __future__ import annotations
