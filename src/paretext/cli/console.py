@@ -71,7 +71,7 @@ _BAR, _TIMES = 40, 16
 def _sentence(console: Console, text: str) -> None:
     """One line where it is piped; a terminal gets it broken at words.
 
-    What begins with a blank is a command to copy, and a word longer than the line may be a path:
+    What begins with a blank is a command to copy, and a path may be longer than the line:
     both are left to the terminal, which gives them back whole.
     """
     whole = not console.is_terminal or text.startswith(" ")
@@ -269,7 +269,7 @@ def show_comparison(folder: Path, as_json: bool) -> None:
                 elsewhere="comparison.md has all",
             )
     if certified := certificate_cells(comparison):
-        table(CERTIFICATES, certified)
+        table(CERTIFICATES, certified, left=len(CERTIFICATES))
     for sentence in notes(comparison):
         line(sentence)
     for sentence in sentences(comparison):

@@ -15,18 +15,19 @@ from rich.cells import cell_len, chop_cells
 _COMFORT, _LONGEST_PIECE = 16, 24
 """Cells that a name gets before it folds, and that a piece of it gets before it is cut."""
 _WIDE = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60"
-_BETWEEN_WIDE = rf"(?<=[{_WIDE}])(?=[{_WIDE}])"
-_INSIDE = re.compile(rf"(?<=[-_/\\.:,;])(?=[^\W\d_])|{_BETWEEN_WIDE}")
+_INSIDE = re.compile(rf"(?<=[-_/\\.:,;])(?=[^\W\d_])|(?<=[{_WIDE}])(?=[{_WIDE}])")
 _FIGURE = re.compile(r"(about )?[-+<>≥≤~[(]*\d")
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The sentence in lines of at most `width` cells, or of one word that is longer."""
+    """The sentence in lines of at most `width` cells; a path that is longer stays whole."""
     lines = [""]
-    for part in re.split(rf"(?<=\s)(?=\S)|{_BETWEEN_WIDE}", text):
-        if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
+    for word in re.split(r"(?<=\s)(?=\S)", text):
+        long = cell_len(word.rstrip()) > width and "/" not in word
+        for part in _INSIDE.split(word) if long else [word]:
+            if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
     return [line.rstrip() for line in lines]
 
 

@@ -61,8 +61,8 @@ def by_cost(rows: Sequence[Row]) -> list[Row]:
 def order(rows: Sequence[Row]) -> str:
     """The order of `by_cost` in words, the end of a sentence."""
     if _are_timed(rows):
-        return "the slowest at batch 1 first, below what the others are compared with"
-    return "the largest first, below what the others are compared with"
+        return "the references, then from the slowest at batch 1 to the fastest"
+    return "the references, then from the largest to the smallest"
 
 
 def _are_timed(rows: Sequence[Row]) -> bool:
