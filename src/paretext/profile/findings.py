@@ -64,6 +64,8 @@ def _classes(profile: Profile) -> Iterator[Finding]:
     said = (
         f"{largest.label} has {largest.count:,} texts ({largest.share:.1%}), {smallest.label} "
         f"{smallest.count:,} ({smallest.share:.1%}): {found.imbalance:.1f} to 1."
+        if largest.count > smallest.count
+        else f"Each of the {len(present):,} labels has {_n(largest.count, 'text')}."
     )
     if found.imbalance < _IMBALANCE:
         yield _finding(

@@ -191,7 +191,7 @@ def _scored(span: Span | None, written: Callable[[float], str]) -> dict[str, Any
 
 
 def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Each version's classes with their drops in F1, those left out that did not change at all.
+    """Each version's classes with their drops in F1, those left out that did not change.
     Versions made from the parent share a scale; other candidates, which may differ far more, have
     their own."""
     shown = [(row, _most_changed(row.classes)) for row in rows if row.macro_f1_drop]
@@ -226,9 +226,8 @@ def _most_changed(classes: Sequence[ClassMeasured]) -> list[ClassMeasured]:
 
 
 def _is_unchanged(each: ClassMeasured) -> bool:
-    """Whether every resample has the same F1 before and after: a row of zeros says nothing."""
-    drop = each.f1_drop
-    return drop is not None and drop.estimate == drop.low == drop.high == 0
+    """Whether its F1 is the same to the four digits shown: a row of zeros says nothing."""
+    return each.f1_drop is not None and round(each.f1_drop.estimate, 4) == 0
 
 
 def _said(drop: Span | None) -> str:
