@@ -155,16 +155,18 @@ def _answer_file(
 ) -> None:
     from paretext.bulk import LABEL, predict_file
     from paretext.cli.console import dump, line
-    from paretext.cli.standard import STANDARD, STANDARD_INPUT, standard_files
+    from paretext.cli.standard import STANDARD, STANDARD_INPUT, TEXT, standard_files
     from paretext.progress import say
 
     with standard_files(source, target, form, LABEL) as (read, written):
         name = STANDARD_INPUT if source == STANDARD else ""
+        if source == STANDARD and form == "lines":
+            text_column = TEXT
         found = predict_file(loaded, read, written, text_column, on_bad_row, name)
     if as_json:
         dump(found)
         return
     unanswered = sum(found["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
-    told = say if target == STANDARD else line
-    told(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {target}")
+    told, where = (say, "standard output") if target == STANDARD else (line, target)
+    told(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {where}")

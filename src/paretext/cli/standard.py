@@ -20,6 +20,8 @@ from paretext.tables import read_rows
 
 STANDARD = Path("-")
 STANDARD_INPUT = "standard input"
+TEXT = "text"
+"""The column that lines become."""
 Format = Literal["lines", "csv", "tsv", "jsonl"]
 
 
@@ -60,7 +62,7 @@ def _take(given: IO[bytes], file: IO[bytes], form: Format) -> None:
         return
     for line in given:
         text = line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
-        file.write(json.dumps({"text": text}).encode() + b"\n")
+        file.write(json.dumps({TEXT: text}).encode() + b"\n")
 
 
 def _give(written: Path, out: IO[bytes], form: Format, label: str) -> None:
