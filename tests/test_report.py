@@ -14,16 +14,18 @@ from typing import Any
 import pytest
 from reporting import HOSTILE, VERSIONS, Made, make_run
 
+from paretext import comparison
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
 from paretext.comparison import Comparison
 from paretext.errors import ParetextError
 from paretext.files import write_json
+from paretext.intervals import Interval
 from paretext.report import steps
 from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
 from paretext.report.run_data import RunReport
 from paretext.report.run_page import COLUMNS, MOST_CLASSES, render, write_report
-from paretext.report.table import cells
+from paretext.report.table import brief_cells, cells
 
 pytest.importorskip("sklearn")
 
@@ -256,6 +258,40 @@ def test_many_classes_and_versions_stay_small(tmp_path: Path) -> None:
     assert f"The {MOST_CLASSES} classes that changed most, of 150" in page.text
     assert "The most frequent confusions among 150 classes" in page.text
     assert len(report.versions[2].classes) == 150
+
+
+def test_versions_stand_in_the_order_of_cost_everywhere(tmp_path: Path) -> None:
+    late = dataclasses.replace(VERSIONS[3], name="late", ms=9.0)
+    made = make_run(tmp_path / "run", versions=(*VERSIONS, late), n=300)
+    order = ["pytorch", "parent", "late", "pruned", "int8", "small", "tfidf"]
+    page, report, _ = written(tmp_path / "run")
+    assert [row.version for row in report.versions] == order
+    assert [row[0] for row in cells(made)] == [row[0] for row in brief_cells(made)] == order
+    assert [each.version for each in report.certificates] == [n for n in order[2:] if n != "tfidf"]
+    assert "from the slowest at batch 1 to the fastest" in page.text
+    busy = dataclasses.replace(made.rows[3].cost, unsteady="it was busy")
+    rows = [
+        dataclasses.replace(row, cost=busy) if row.version == "int8" else row for row in made.rows
+    ]
+    by_size = [row.version for row in steps.versions(rows)]
+    assert by_size == ["pytorch", "parent", "pruned", "int8", "late", "small", "tfidf"]
+
+
+def test_classes_that_did_not_change_have_no_row(tmp_path: Path) -> None:
+    labels = [f"class {i}" for i in range(6)]
+    same = dataclasses.replace(VERSIONS[2], name="same", noise=0.0)
+    made = make_run(tmp_path / "run", labels=labels, versions=(*VERSIONS[:2], same), n=200)
+    drops = made.row("same").drops
+    assert drops is not None
+    nothing = dataclasses.replace(drops, f1=tuple(Interval(0.0, -0.01, 0.02) for _ in labels))
+    rows = [dataclasses.replace(r, drops=nothing) if r.drops else r for r in made.rows]
+    write_json(
+        tmp_path / "run" / "comparison" / "comparison.json",
+        comparison._json(dataclasses.replace(made, rows=tuple(rows))),
+    )
+    page, _, html = written(tmp_path / "run")
+    assert page.text.count("F1 did not change in any of the 6 classes") == 2
+    assert 'class="forest"' not in html
 
 
 # --- half a run

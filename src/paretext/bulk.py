@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,13 @@ def predict_file(
     target: Path,
     text_column: str | None = None,
     on_bad_row: OnBadRow = "skip",
+    name: str = "",
 ) -> dict[str, Any]:
     """Write `source`'s rows to `target`, with `predicted_label` and `probability_LABEL` columns.
 
     on_bad_row: "skip" leaves the answers of a row without a text empty, and all of a row that
         cannot be read; "fail" raises before anything is predicted, and names them.
+    name: what messages call the source, where its path says nothing.
 
     Returns the number of rows, of those without an answer by what is wrong with them, and of
     truncated texts, and the seconds it took. The file appears when it is complete. Raises
@@ -55,6 +58,7 @@ def predict_file(
     """
     begin = time.perf_counter()
     opened = open_file(source, on_bad_row)
+    opened = replace(opened, name=name or opened.name)
     column = choose_text_column(opened, text_column)
     added = [LABEL, *(f"probability_{label}" for label in artifact.manifest.labels)]
     if twice := set(opened.columns) & set(added):

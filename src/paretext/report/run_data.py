@@ -90,6 +90,8 @@ class Measurement(_Part):
     data: dict[str, Any]
     machine: dict[str, Any]
     labels: tuple[str, ...]
+    order: str = ""
+    """Of the versions, the end of a sentence; empty in a page of an older version."""
     said: tuple[str, ...]
     """What each version bought and cost, in sentences."""
     notes: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ class _Gatherer:
         manifests = self._manifests(settings)
         comparison = self._comparison(manifests)
         if comparison is not None:  # everything in the order of the table
-            order = [row.version for row in comparison.rows]
+            order = [row.version for row in steps.by_cost(comparison.rows)]
             manifests |= {name: manifests.pop(name) for name in order if name in manifests}
         certificates = self._certificates(manifests)
         versions = self._versions(comparison, manifests, certificates)
@@ -86,6 +86,7 @@ class _Gatherer:
                 data=comparison.data,
                 machine=comparison.machine,
                 labels=comparison.labels,
+                order=steps.order(comparison.rows),
                 said=tuple(sentences(comparison)),
                 notes=tuple(notes(comparison)),
                 standing=comparison.standing,
