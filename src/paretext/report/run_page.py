@@ -24,6 +24,7 @@ from paretext.report.figures import percent
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
 from paretext.report.table import faster, timed
+from paretext.report.wording import fixed, sentence, times
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 MOST_CLASSES = 30
@@ -88,6 +89,8 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "badges": BADGES,
         "numbers": numbers,
         "shorten": shorten,
+        "times": times,
+        "fixed": fixed,
         "chosen": next((row for row in rows if row.version == report.conclusion.version), None),
         "lacking": [each.part for each in report.missing],
         "columns": COLUMNS,
@@ -108,7 +111,7 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
             {
                 "version": each.version,
                 "certificate": each.certificate,
-                "headline": _sentence(certificates.headline(each.certificate)),
+                "headline": sentence(certificates.headline(each.certificate)),
                 "clauses": list(map(_verdict_first, certificates.clause_rows(each.certificate))),
                 "parts": certificates.part_rows(each.certificate),
                 "points": certificates.point_rows(each.certificate),
@@ -177,15 +180,11 @@ def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
     return {"text": text, "value": value, "note": note}
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _scored(span: Span | None, sign: str) -> dict[str, Any]:
     if span is None:
         return _cell("", "")
-    interval = f"[{span.low:{sign}.4f}, {span.high:{sign}.4f}]"
-    return _cell(f"{span.estimate:{sign}.4f}", span.estimate, interval)
+    low, high = (fixed(each, 4, sign) for each in (span.low, span.high))
+    return _cell(fixed(span.estimate, 4, sign), span.estimate, f"[{low}, {high}]")
 
 
 def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
