@@ -68,8 +68,10 @@ def compress(
     --data, or --unlabelled: texts without labels, of the kind that the model is used on.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import show_comparison, show_page
+    from paretext.cli.console import dump, show_comparison, show_page
     from paretext.jobs import compress as compress_job
+    from paretext.manifest import Manifest
+    from paretext.run import artifacts_of
     from paretext.sources import Measuring, Sources
 
     folder = compress_job(
@@ -91,5 +93,8 @@ def compress(
     )
     if (folder / "comparison" / "comparison.json").is_file():
         show_comparison(folder / "comparison", json)
+    elif json:
+        made = {each.name: Manifest.read(each) for each in artifacts_of(folder)}
+        dump({name: manifest.model_dump(mode="json") for name, manifest in made.items()})
     if not json:
         show_page(folder)

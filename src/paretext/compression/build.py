@@ -76,7 +76,8 @@ def compress(
     _claim(stages.root, parent, origin)
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
-    say_standing(artifacts[0].folder, PARENT, selection)
+    if selection.answered_by is None:
+        say_standing(artifacts[0].folder, PARENT, selection)
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
         source = version.source
