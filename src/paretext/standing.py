@@ -12,8 +12,8 @@ once, beside
 - **baselines** that were trained beside it, where there are any.
 
 It is clearly better where the 95% interval of its macro-F1 is above chance and the paired interval
-of the difference from the most frequent label is above 0 (`intervals`). Where its macro-F1 itself is
-not above chance, it has learnt nothing that these texts show, however few they are: that of one
+of the difference from the most frequent label is above 0 (`intervals`). Where its macro-F1 itself
+is not above chance, it has learnt nothing that these texts show, however few they are: that of one
 label for every text never is. Accuracy decides nothing: where 95 of 100 texts have one label, 0.95
 needs no model.
 

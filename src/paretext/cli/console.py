@@ -195,7 +195,7 @@ def show_verdict(verdict: Verdict) -> None:
             out.print(f"  {step}", soft_wrap=True, highlight=False)
 
 
-def dump_with(values: Mapping[str, Any], verdict: Verdict) -> None:
+def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
     """JSON for machines, the verdict under its own key."""
     dump({**values, "verdict": verdict.model_dump(mode="json")})
 
@@ -209,7 +209,7 @@ def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
 
     if as_json:
         remedy = "make one with: paretext compare"
-        dump_with(read_json(folder / "comparison.json", remedy, dict), verdict)
+        dump_with(verdict, read_json(folder / "comparison.json", remedy, dict))
         return
     comparison = Comparison.read(folder)
     table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")

@@ -24,8 +24,9 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
 from paretext.comparison import BASELINE
 from paretext.report.certificate import clause_name, counted
+from paretext.report.numbers import times
 from paretext.report.run_data import Conclusion, Measured
-from paretext.report.wording import beside, listed, sentence, span, times
+from paretext.report.wording import beside, listed, sentence, span
 from paretext.standing import Standing
 from paretext.verdict import loading, predicting, shell
 
@@ -84,14 +85,14 @@ def conclude(
     chosen = _choose(own)
     broken = [row for row in own if row.verdict == "broken"]
     if chosen is None:
-        said = f"Nothing is worth deploying, because {listed(_names(broken))} is broken."
+        are = "is" if len(broken) == 1 else "are"
         return Conclusion(
-            headline=said,
+            headline=f"Nothing is worth deploying, because {listed(_names(broken))} {are} broken.",
             details=tuple(_broken(row, certificates) for row in broken),
             command=where.train or where.measure,
             verdict="nothing",
         )
-    reference = own[0]
+    reference = _reference(own)
     first, beaten = _without_transformer(versions, reference)
     certificate = certificates.get(chosen.version)
     said, details = [*first], [*beaten]
@@ -151,8 +152,13 @@ def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> 
     )
 
 
+def _reference(own: Sequence[Measured]) -> Measured:
+    """What the others were made from."""
+    return next((row for row in own if row.parent in (None, BASELINE)), own[0])
+
+
 def _choose(own: Sequence[Measured]) -> Measured | None:
-    reference = own[0]
+    reference = _reference(own)
     certified = any(row.verdict for row in own)
     pool = [row for row in own if row.verdict != "broken"]
     if certified:
@@ -173,7 +179,7 @@ def _choose(own: Sequence[Measured]) -> Measured | None:
 
 def _alone(own: Sequence[Measured], where: Where) -> list[str]:
     """Why it is the reference itself."""
-    if not own[0].is_encoder:
+    if not _reference(own).is_encoder:
         it = f"It is {where.trained}: no" if where.trained else "No"
         return [f"{it} transformer was trained, and there is nothing to compress."]
     return ["No compressed version is worth taking."] if len(own) > 1 else []
@@ -184,14 +190,10 @@ def _bought(row: Measured, first: Measured) -> str:
     if row is first:
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
-    smaller = f"{times(row.smaller, 'smaller', 'larger')} {_than(row.smaller, than)}"
+    smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
     if row.faster_batch1 is None:
         return f"{smaller} (how much faster is not known: {UNKNOWN})"
-    return f"{times(row.faster_batch1, 'faster', 'slower')} at batch 1, {smaller}"
-
-
-def _than(ratio: float, name: str) -> str:
-    return f"as {name}" if f"{ratio:.1f}" == "1.0" else f"than {name}"
+    return f"{times(row.faster_batch1, 'faster', 'slower', 1)} at batch 1, {smaller}"
 
 
 def _cost(row: Measured) -> str:
@@ -203,12 +205,14 @@ def _lost(row: Measured, answered_by: str | None) -> str:
     if row.macro_f1 is None:
         return "Its macro-F1 is undefined"
     if row.macro_f1_drop is None or row.parent in (None, BASELINE):
-        return f"macro-F1 {span(row.macro_f1)}"
+        return f"Its macro-F1 is {span(row.macro_f1)}"
     differ = f"{row.flips.estimate:.1%} of its answers differ" if row.flips else ""
     if answered_by is not None:
         differ = differ or "Some of its answers differ"
         return f"{differ} from {row.parent}'s; no label says which are right"
-    score = f"macro-F1 {row.macro_f1.estimate:.3f}, {beside(row.macro_f1_drop, str(row.parent))}"
+    score = (
+        f"Its macro-F1 is {row.macro_f1.estimate:.3f}, {beside(row.macro_f1_drop, str(row.parent))}"
+    )
     return f"{score}; {differ}" if differ else score
 
 

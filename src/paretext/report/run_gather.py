@@ -57,6 +57,33 @@ def gather(run: Path) -> parts.RunReport:
     return _Gatherer(run).report()
 
 
+def conclusion_of(
+    comparison: Comparison, artifacts: Mapping[str, Path], out: Path
+) -> parts.Conclusion:
+    """What to make of artifacts that lie anywhere; the first is what the others are compared with.
+
+    out: where the comparison lies.
+    """
+    manifests = {name: Manifest.read(folder) for name, folder in artifacts.items()}
+    found = {name: Certificate.of(folder) for name, folder in artifacts.items()}
+    certificates = {name: each for name, each in found.items() if each is not None}
+    first = next(iter(manifests.values()))
+    versions = [
+        measured(
+            row,
+            comparison,
+            architecture=manifests[row.version].architecture if row.version in manifests else None,
+            derived=row.version == BASELINE or manifests[row.version].shares_root(first),
+            verdict=row.certificate.verdict if row.certificate else None,
+        )
+        for row in steps.versions(comparison.rows)
+    ]
+    more = shell("compare", *artifacts.values(), "--eval", "MORE.csv", "--out", f"{out}-2")
+    answered_by = comparison.data.get("answered_by")
+    where = Where(artifacts, more)
+    return conclude(versions, certificates, where, comparison.standing, answered_by)
+
+
 class _Gatherer:
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -82,8 +109,8 @@ class _Gatherer:
                 versions,
                 certificates,
                 self._where(manifests, candidates, settings),
-                comparison and comparison.standing,
-                comparison and comparison.data.get("answered_by"),
+                comparison.standing if comparison else None,
+                comparison.data.get("answered_by") if comparison else None,
             ),
             missing=tuple(self.missing),
             measurement=comparison

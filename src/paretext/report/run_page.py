@@ -24,7 +24,7 @@ from paretext.report.figures import percent
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
 from paretext.report.table import faster, timed
-from paretext.report.wording import fixed, sentence, times
+from paretext.report.wording import sentence
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 MOST_CLASSES = 30
@@ -67,6 +67,12 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
     return folder / PAGE, report
 
 
+def page_of(run: Path) -> Path | None:
+    """Where a run's page is, if it was written."""
+    page = run / FOLDER / PAGE
+    return page if page.is_file() else None
+
+
 def links_from(folder: Path, run: Path) -> str:
     """The way from a page in `folder` to the run's folder, as a link begins."""
     return quote(Path(os.path.relpath(run.resolve(), folder.resolve())).as_posix()) + "/"
@@ -89,8 +95,6 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "badges": BADGES,
         "numbers": numbers,
         "shorten": shorten,
-        "times": times,
-        "fixed": fixed,
         "chosen": next((row for row in rows if row.version == report.conclusion.version), None),
         "lacking": [each.part for each in report.missing],
         "columns": COLUMNS,
@@ -183,8 +187,8 @@ def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
 def _scored(span: Span | None, sign: str) -> dict[str, Any]:
     if span is None:
         return _cell("", "")
-    low, high = (fixed(each, 4, sign) for each in (span.low, span.high))
-    return _cell(fixed(span.estimate, 4, sign), span.estimate, f"[{low}, {high}]")
+    interval = f"[{span.low:{sign}.4f}, {span.high:{sign}.4f}]"
+    return _cell(f"{span.estimate:{sign}.4f}", span.estimate, interval)
 
 
 def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from paretext.benchmark import times_faster
 from paretext.report import steps
 from paretext.report.certificate import BADGES
 from paretext.report.markdown import escaped, table
-from paretext.report.wording import beside, span, times
 
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
@@ -83,7 +82,7 @@ def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
             (
                 row.version,
                 number(row.quality.macro_f1.estimate),
-                span(drop) if drop else "",
+                f"{drop.estimate:.3f} [{drop.low:.3f}, {drop.high:.3f}]" if drop else "",
                 full[3],
                 timed(f"{row.cost.batch1_ms_p50:.2f}", row.cost.unsteady),
                 full[6],
@@ -101,7 +100,7 @@ def number(value: float) -> str:
 def interval(found: Interval, sign: str = "") -> str:
     if math.isnan(found.estimate):
         return "undefined"
-    return span(found, 4, sign)
+    return f"{found.estimate:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}]"
 
 
 CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
@@ -134,15 +133,19 @@ def sentences(comparison: Comparison) -> list[str]:
             times_faster(parent.cost, row.cost, time)
             for time in ("batch1_ms_p50", "batch32_ms_per_text")
         )
-        timed = "their times are not compared, since the machine was busy"
+        times = "their times are not compared, since the machine was busy"
         if speed is not None and speed32 is not None:
-            fast, fast32 = (times(each, "faster", "slower", 2) for each in (speed, speed32))
-            timed = f"{fast} at batch 1 and {fast32} at batch 32"
-        size = times(parent.cost.bytes / row.cost.bytes, "smaller", "larger", 2)
+            times = f"{speed:.2f}x faster at batch 1 and {speed32:.2f}x at batch 32"
+        smaller = parent.cost.bytes / row.cost.bytes
+        verdict = (
+            "no difference that these texts can show"
+            if drop.low <= 0 <= drop.high
+            else ("a loss" if drop.estimate > 0 else "a gain")
+        )
         found.append(
-            f"{row.version} against {row.parent}: {size}, {timed}; "
-            f"macro-F1 {beside(drop, row.parent, 4)}; "
-            f"{row.drops.flips.estimate:.2%} of the predictions differ."
+            f"{row.version} against {row.parent}: {smaller:.2f}x smaller, {times}; "
+            f"macro-F1 drop {interval(drop, '+')}, "
+            f"{verdict}; {row.drops.flips.estimate:.2%} of the predictions differ."
         )
         amount = _zeros(row.recipe)
         if amount and not _quantised(row.recipe):
