@@ -121,7 +121,7 @@ def _settings(folder: Path, train: Dataset, evaluation: Dataset) -> None:
     write_json(
         folder / "run.json",
         {
-            "recipe": recipe.model_copy(update={"versions": recipe.versions[:2]}).model_dump(
+            "recipe": recipe.model_copy(update={"versions": recipe.versions[:1]}).model_dump(
                 mode="json"
             ),
             "data": check(train, evaluation).model_dump(mode="json"),

@@ -53,15 +53,19 @@ def of_certificate(
     use = {"path": str(artifact), "command": predicting(artifact), "python": loading(artifact)}
     standing = certificate.standing
     if standing is not None and standing.reason is not None:
-        forced = "" if certificate.is_held_out else "Made with --force: "
-        headline = f"{forced}Nothing is worth deploying, because {standing.reason}."
-        said += ["It compares two models, and says nothing good of either.", standing.remedy]
-        return Verdict(headline=headline, sentences=tuple(said), command=again)
+        forced = "" if certificate.is_held_out else "Made with --force. "
+        said.append(f"{forced}It compares two models, and says nothing good of either.")
+        return Verdict(
+            headline=standing.headline, sentences=(*said, standing.remedy), command=again
+        )
     if certificate.verdict == "holds":
         return Verdict(headline=f"Deploy {name}: {artifact}", sentences=tuple(said), **use)
     if certificate.verdict == "broken":
         headline = f"Do not deploy {name} in place of {reference}: its certificate is broken."
-        return Verdict(headline=headline, sentences=tuple(said), command=again)
+        mend = shell("search", against, "--data", _TRAIN, "--eval", _EVAL)
+        if certificate.reference.kind == "artifact":
+            mend = predicting(against)
+        return Verdict(headline=headline, sentences=tuple(said), command=mend)
     headline = f"Of {name}'s certificate {count}."
     said = [f"Against {reference} on {texts}, {lost}; nothing is broken."]
     needed = [each.texts_needed for each in certificate.clauses if each.verdict == "undecided"]
@@ -125,11 +129,7 @@ def of_ablation(found: Ablation, models: Sequence[str], stop_words: bool, out: P
     folder = out / "candidates" / f"{which}-seed-{found.seeds[0].seed}" / "model"
     return Verdict(
         headline=found.sentence,
-        sentences=()
-        if better
-        else (f"So take the simpler one, {which}.",)
-        if found.drop.low <= 0
-        else (f"So take {which}.",),
+        sentences=(f"So take {which}.",),
         path=str(folder),
         command=shell(*asked),
         python=opening(folder),
