@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.progress import (
     BarColumn,
@@ -188,11 +189,23 @@ def show_verdict(verdict: Verdict) -> None:
     """What a verb ends with: lines broken between words only, and the next step ready to copy."""
     line()
     for sentence in (verdict.headline, " ".join(verdict.sentences)):
-        if sentence:
-            out.print(sentence, overflow="ignore", crop=False)
+        shown = encodable(visible(sentence), out.encoding)
+        for each in _wrapped(shown, out.width) if sentence else ():
+            out.print(each, soft_wrap=True)
     for step in (verdict.command, verdict.python):
         if step is not None:
             out.print(f"  {step}", soft_wrap=True, highlight=False)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, or of one word that is longer: a path stays whole."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and cell_len(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
