@@ -73,7 +73,8 @@ def ablate(
     """
     from paretext.ablation import ablate as ablate_all
     from paretext.ablation import arms_of
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.console import dump_with, line, show_verdict, table
+    from paretext.cli.endings import of_ablation
 
     seeds = seed or [0]
     settings = read_recipe(
@@ -98,9 +99,10 @@ def ablate(
     found = ablate_all(
         settings.models, prepared, settings, out, remove_stop_words=remove_stop_words, seeds=seeds
     )
+    verdict = of_ablation(found, settings.models, remove_stop_words, out)
     if json:
-        dump(found.record())
+        dump_with(verdict, found.record())
         return
     table(found.columns, found.rows())
-    line(found.sentence)
     line(f"Wrote {out}: ablation.md, ablation.json, candidates/.")
+    show_verdict(verdict)

@@ -35,6 +35,7 @@ from paretext.report.escaping import as_json, encodable, visible
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
     from paretext.comparison import Comparison
+    from paretext.verdict import Verdict
 
 
 class _Plain(Console):
@@ -239,25 +240,34 @@ def dump(value: Any) -> None:
         out.on_broken_pipe()
 
 
-def show_comparison(folder: Path, as_json: bool) -> None:
-    """The table, what it says, and where the files are."""
+def show_verdict(verdict: Verdict) -> None:
+    """What a verb ends with, and the next step ready to copy."""
+    line()
+    for sentence in (verdict.headline, " ".join(verdict.sentences)):
+        if sentence:
+            line(sentence)
+    for step in (verdict.command, verdict.python):
+        if step is not None:
+            line(f"  {step}")
+
+
+def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
+    """JSON for machines, the verdict under its own key."""
+    dump({**values, "verdict": verdict.model_dump(mode="json")})
+
+
+def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
+    """The table, what to know of it, where the files are, and the verdict."""
     from paretext.comparison import Comparison
     from paretext.report import steps
-    from paretext.report.table import (
-        BRIEF,
-        CERTIFICATES,
-        brief_cells,
-        certificate_cells,
-        notes,
-        sentences,
-    )
+    from paretext.report.run_page import page_of
+    from paretext.report.table import BRIEF, brief_cells, notes
 
     if as_json:
-        dump(read_json(folder / "comparison.json", "make one with: paretext compare", dict))
+        remedy = "make one with: paretext compare"
+        dump_with(verdict, read_json(folder / "comparison.json", remedy, dict))
         return
     comparison = Comparison.read(folder)
-    for sentence in _conclusion(folder, comparison):
-        line(sentence)
     title = f"{comparison.data['texts']:,} texts; {steps.order(comparison.rows)}"
     table(BRIEF, brief_cells(comparison), title, elsewhere="comparison.md has all")
     for row in steps.versions(comparison.rows):
@@ -268,36 +278,25 @@ def show_comparison(folder: Path, as_json: bool) -> None:
                 title=f"{row.version}, each step against the one before",
                 elsewhere="comparison.md has all",
             )
-    if certified := certificate_cells(comparison):
-        table(CERTIFICATES, certified, left=len(CERTIFICATES))
+    _show_certificates(comparison)
     for sentence in notes(comparison):
         line(sentence)
-    for sentence in sentences(comparison):
-        line(f"- {sentence}")
     line()
     line(f"Wrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+    if page := page_of(folder.parent):
+        line(f"Everything on one page, to open in a browser: {page}")
+    show_verdict(verdict)
 
 
-def _conclusion(folder: Path, comparison: Comparison) -> list[str]:
-    """What to make of it: a run's in the words of its page, another's as far as it goes."""
-    from paretext.report.run_gather import gather
+def _show_certificates(comparison: Comparison) -> None:
+    """Which hold, in a word each; the page says which clauses do not."""
+    from paretext.report.certificate import BADGES
+    from paretext.report.steps import versions
 
-    run = folder.parent
-    if folder.name == "comparison" and (run / "artifacts").is_dir():
-        found = gather(run).conclusion
-        return [found.headline, *found.sentences]
-    standing = comparison.standing
-    if standing is None:
-        return []
-    said = [] if standing.is_good else [f"{standing.headline} {standing.remedy}"]
-    return [*said, standing.scores]
-
-
-def show_page(run: Path) -> None:
-    """Where a run's page is."""
-    from paretext.report.run_page import FOLDER, PAGE
-
-    line(f"Everything on one page, to open in a browser: {run / FOLDER / PAGE}")
+    badges = [(row.version, row.certificate) for row in versions(comparison.rows)]
+    rows = [(name, BADGES[badge.verdict], badge.reference) for name, badge in badges if badge]
+    if rows:
+        table(("version", "certificate", "against"), rows, left=3)
 
 
 def show_certificate(
@@ -311,7 +310,6 @@ def show_certificate(
     open_parts = [row for row in report.part_rows(certificate) if row[8] != report.BADGES["holds"]]
     if open_parts:
         table(report.PART_COLUMNS, open_parts, title="Classes that do not hold")
-    line(report.headline(certificate))
     if artifact is not None:
         place = folder or artifact.resolve().parent
         line()

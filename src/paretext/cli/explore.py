@@ -52,7 +52,8 @@ def explore(
     """
     from pydantic import ValidationError
 
-    from paretext.cli.console import dump, line
+    from paretext.cli.console import dump_with, line, show_verdict
+    from paretext.cli.endings import of_profile
     from paretext.data import read_label_names, require_trainable
     from paretext.data_stream import open_labelled
     from paretext.profile import ProfileSettings, profile
@@ -98,13 +99,15 @@ def explore(
         with change(out):
             Stages(out.parent).forget(out.name)
             write_profile(found, out)
+    verdict = of_profile(found, data, eval_)
     if json:
-        dump(found.model_dump(mode="json"))
+        dump_with(verdict, found.model_dump(mode="json"))
         return
     _show(found)
     if out:
         line()
         line(f"Wrote {out}: profile.html and profile.json.")
+    show_verdict(verdict)
 
 
 def _show(found: Profile) -> None:

@@ -86,7 +86,8 @@ def run(
     beside it. Started again with the same arguments it goes on where it was.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import show_comparison, show_page
+    from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_run
     from paretext.jobs import run as run_job
     from paretext.sources import Measuring, Sources
 
@@ -124,6 +125,4 @@ def run(
         out,
         Measuring(limits, threads, rounds),
     )
-    show_comparison(folder / "comparison", json)
-    if not json:
-        show_page(folder)
+    show_comparison(folder / "comparison", of_run(folder), json)

@@ -26,6 +26,7 @@ from paretext.report.numbers import megabytes, signed, times
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
 from paretext.report.table import faster, timed
+from paretext.report.wording import sentence
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 MOST_CLASSES = 30
@@ -64,6 +65,12 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
             write_text(folder / DATA, data)
             write_text(folder / PAGE, html)
     return folder / PAGE, report
+
+
+def page_of(run: Path) -> Path | None:
+    """Where a run's page is, if it was written."""
+    page = run / FOLDER / PAGE
+    return page if page.is_file() else None
 
 
 def links_from(folder: Path, run: Path) -> str:
@@ -108,7 +115,7 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
             {
                 "version": each.version,
                 "certificate": each.certificate,
-                "headline": _sentence(certificates.headline(each.certificate)),
+                "headline": sentence(certificates.headline(each.certificate)),
                 "clauses": list(map(_verdict_first, certificates.clause_rows(each.certificate))),
                 "parts": certificates.part_rows(each.certificate),
                 "points": certificates.point_rows(each.certificate),
@@ -177,10 +184,6 @@ def _numbers(columns: Sequence[str], first: int, end: int) -> list[str]:
 
 def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
     return {"text": text, "value": value, "note": note}
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _scored(span: Span | None, written: Callable[[float], str]) -> dict[str, Any]:
