@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.inputs import check_files, read_data, read_recipe
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -72,7 +72,7 @@ def ablate(
     Started again with the same arguments it goes on where it was.
     """
     from paretext.ablation import ablate as ablate_all
-    from paretext.ablation import arms_of
+    from paretext.ablation import require_startable
     from paretext.cli.console import dump, line, table
 
     seeds = seed or [0]
@@ -91,7 +91,8 @@ def ablate(
         device=device,
         seed=seeds[0],
     )
-    arms_of(settings.models, remove_stop_words)  # before the data are read
+    require_startable(settings.models, remove_stop_words, seeds, out)
+    check_files(data, eval_, selection)
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )

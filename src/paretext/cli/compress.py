@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.inputs import (
+    check_files,
     parents_labels,
     read_data,
     read_recipe,
@@ -48,19 +49,22 @@ def compress(
     """
     from paretext.cli.console import dump, table
     from paretext.compression import compress as compress_all
+    from paretext.compression.build import require_compressible
     from paretext.files import folder_bytes
     from paretext.manifest import Manifest
     from paretext.run import check_splits, parent_of
 
     parent, name, settings = parent_of(source)
     if recipe is not None:
-        given = read_recipe(recipe, None, None)
+        given = read_recipe(recipe, None, None, needs_models=False)
         trained_here = (source / "parent.json").is_file()  # split and trained as the run says
         settings = (
             settings.model_copy(update={"versions": given.versions}) if trained_here else given
         )
     settings = with_presets(settings, preset, recipe)
     names = parents_labels(parent, labels)
+    require_compressible(parent, settings, out or source, name)
+    check_files(data, selection=selection, unlabelled=unlabelled)
     prepared = read_data(
         data,
         None,

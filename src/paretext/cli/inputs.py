@@ -1,7 +1,13 @@
-"""What the command line's arguments stand for: a recipe with flags over it, checked data."""
+"""What the command line's arguments stand for: a recipe with flags over it, checked data.
+
+What can be refused is refused at once, in this order: a model that is missing, what the arguments
+alone show, the folder (in use, or another job's), files that are not there. Then the data are read
+and checked. PyTorch, whose import takes seconds, comes after all of it.
+"""
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +23,21 @@ def read_recipe(
     max_length: int | None,
     presets: list[str] | None = None,
     *,
+    needs_models: bool = True,
     remove_stop_words: bool | None = None,
     language: str | None = None,
     **training: Any,
 ) -> Recipe:
-    """The recipe of the file, or the default one, with the flags that were given in it."""
+    """The recipe of the file, or the default one, with the flags that were given in it.
+
+    A model that is missing is refused first, where one is needed.
+    """
+    from paretext.candidates import require_models
     from paretext.compression.recipe import Recipe, validated
 
     recipe = Recipe.read(path) if path else Recipe()
+    if needs_models:
+        require_models(models or recipe.models)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)
     values["training"] |= given
@@ -65,9 +78,9 @@ def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
     ParetextError where a file of label names says otherwise: a model's outputs have their order
     already, and data in another one would teach and measure the wrong labels.
     """
-    from paretext.classifier import label_names
     from paretext.data import read_label_names
     from paretext.errors import ParetextError
+    from paretext.pretrained import label_names
 
     names = label_names(str(parent))
     given = names if labels is None else read_label_names(labels)
@@ -77,6 +90,44 @@ def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
             f"{', '.join(names[:10])}, 0 first; leave --labels out, the model names its own."
         )
     return names
+
+
+def check_files(
+    data: str,
+    evaluation: str | None = None,
+    selection: str | None = None,
+    unlabelled: Path | None = None,
+) -> None:
+    """ParetextError, before any is read, for a file that is not there, and for one that would both
+    teach and measure: the same path, or a copy."""
+    from paretext.errors import ParetextError
+    from paretext.files import sha256
+    from paretext.tables import FORMATS, existing
+
+    given = {
+        "--data": data,
+        "--unlabelled": unlabelled,
+        "--selection": selection,
+        "--eval": evaluation,
+    }
+    files = {
+        option: existing(path)
+        for option, path in given.items()
+        if path is not None and Path(path).suffix.lower() in FORMATS and not Path(path).is_dir()
+    }
+    for (first, one), (second, other) in combinations(files.items(), 2):
+        if second == "--unlabelled" or (first, second) == ("--unlabelled", "--selection"):
+            continue  # texts may be learned from twice
+        if one.samefile(other):
+            alike = f"{second} is {other}, and so is {first}"
+        elif one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other):
+            alike = f"{second} ({other}) is a copy of {first} ({one})"
+        else:
+            continue
+        raise ParetextError(
+            f"{alike}, so a score on it would be one of memory; give {second} other texts, or "
+            "leave it out where it may be."
+        )
 
 
 def read_data(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paretext.cli.inputs import read_data, read_recipe, read_unlabelled
+from paretext.cli.inputs import check_files, read_data, read_recipe, read_unlabelled
 from paretext.cli.options import (
     BatchSize,
     BudgetFile,
@@ -77,9 +77,9 @@ def run(
     """
     from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison, show_page
+    from paretext.run import require_startable
     from paretext.run import run as run_all
 
-    limits = Budget.read(budget) if budget else None
     settings = read_recipe(
         recipe,
         model,
@@ -97,6 +97,9 @@ def run(
         device=device,
         seed=seed,
     )
+    limits = Budget.read(budget) if budget else None
+    require_startable(settings.models, out)
+    check_files(data, eval_, selection, unlabelled)
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.certify import STATUS
-from paretext.cli.inputs import parents_labels, read_data, read_unlabelled
+from paretext.cli.inputs import check_files, parents_labels, read_data, read_unlabelled
 from paretext.cli.options import (
     DataFile,
     DropLeaks,
@@ -68,11 +68,11 @@ def search(
     from paretext.cli.console import dump, line, show_certificate, table
     from paretext.report.front import COLUMNS, cells
     from paretext.run import check_splits, parent_of
-    from paretext.search import search as search_for
 
-    limits = parse_limits(budget) if budget is not None else {}
     parent, name, settings = parent_of(source)
+    limits = parse_limits(budget) if budget is not None else {}
     names = parents_labels(parent, labels)
+    check_files(data, eval_, selection, unlabelled)
     prepared = read_data(
         data,
         eval_,
@@ -86,6 +86,8 @@ def search(
         names,
     )
     check_splits(source, prepared)
+    from paretext.search import search as search_for
+
     given = (hours or 0) * 3600 + (minutes or 0) * 60
     found = search_for(
         parent,

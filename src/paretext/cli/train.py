@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.inputs import check_files, read_data, read_recipe
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -59,6 +59,7 @@ def train(
     """
     from paretext.candidates import best_epoch
     from paretext.cli.console import dump, line, table
+    from paretext.run import require_startable
     from paretext.run import train as train_all
 
     settings = read_recipe(
@@ -77,6 +78,8 @@ def train(
         device=device,
         seed=seed,
     )
+    require_startable(settings.models, out)
+    check_files(data, selection=selection)
     prepared = read_data(
         data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
     )

@@ -11,26 +11,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paretext import __version__, progress
 from paretext.artifact import Artifact
-from paretext.classifier import Classifier
 from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Material, Outline, Step, require_encoder
-from paretext.compression.teacher import ParentTeacher
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.export import export
 from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
-from paretext.locks import works_in
+from paretext.locks import work_in, works_in
 from paretext.manifest import Ancestor, Manifest
 from paretext.ownership import claim
-from paretext.pretrained import Source
+from paretext.pretrained import Source, look
 from paretext.seen import Sketch
 from paretext.standing import say_standing
-from paretext.training import OnEpoch
+from paretext.training_settings import OnEpoch
 
 CHECK_TEXTS = 128
 CALIBRATION_TEXTS = 256
@@ -91,17 +88,34 @@ def compress(
     return artifacts
 
 
-def _claim(out: Path, parent: Path, origin: Ancestor) -> None:
+def require_compressible(parent: Path, recipe: Recipe, out: Path, parent_name: str) -> None:
+    """ParetextError, before data are read or PyTorch imported, for a parent that is no trained
+    encoder, and where `out` is in use or is not for its versions."""
+    source = look(str(parent)) or Source.open(str(parent))
+    source.require_classifier()
+    if recipe.versions:
+        require_encoder(source.config)
+    _require_outside(out, parent)
+    with work_in(out):
+        origin = Ancestor(name=parent_name, digest=folder_digest(parent))
+        _claim(out, parent, origin, record=False)
+
+
+def _claim(out: Path, parent: Path, origin: Ancestor, *, record: bool = True) -> None:
     """ParetextError if the versions would stand in the place of another parent's."""
+    _require_outside(out, parent)
+    if out.resolve() in parent.resolve().parents:
+        return  # the run's own candidate: whose folder it is, the run has said
+    said, files = f"{origin.name}, {origin.digest[:8]}", ("artifacts", "classifiers")
+    claim(out, "compress", {"parent": {origin.digest: said}}, writes=files, record=record)
+
+
+def _require_outside(out: Path, parent: Path) -> None:
     if out.resolve() == parent.resolve():
         raise ParetextError(
             f"{parent} is the classifier's own folder, and what is made of it must not lie in it; "
             "give another --out."
         )
-    if out.resolve() in parent.resolve().parents:
-        return  # the run's own candidate: whose folder it is, the run has said
-    said = f"{origin.name}, {origin.digest[:8]}"
-    claim(out, "compress", {"parent": {origin.digest: said}}, writes=("artifacts", "classifiers"))
 
 
 @works_in("out")
@@ -144,6 +158,9 @@ class Builder:
         values = step.model_dump(mode="json")
 
         def work(partial: Path) -> None:
+            from paretext.classifier import Classifier
+            from paretext.compression.teacher import ParentTeacher
+
             material = Material(
                 train=self.train,
                 selection=self.selection,
@@ -187,6 +204,9 @@ class Builder:
         recipe: list[dict[str, Any]] = [step for each in lineage for step in each.steps]
 
         def work(partial: Path) -> None:
+            from paretext.classifier import Classifier
+            from paretext.export import export
+
             export(
                 Classifier.load(folder),
                 partial,
