@@ -326,11 +326,11 @@ def _claim(
     record: bool = True,
 ) -> None:
     """ParetextError if `out` is the folder of another run, or of something else."""
-    record, known = out / "run.json", None
-    if record.is_file():  # a run that has not put on record yet what it is made of
+    settings, known = out / "run.json", None
+    if settings.is_file():  # a run that has not put on record yet what it is made of
         with contextlib.suppress(ParetextError):
             known = read_json(
-                record, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
+                settings, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
             )
     asked = _made_of(identities(models), report)
     not_yet = () if trained else ("models",)

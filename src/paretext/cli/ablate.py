@@ -80,6 +80,7 @@ def ablate(
         recipe,
         model,
         max_length,
+        trains=True,
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,

@@ -56,7 +56,7 @@ def compress(
 
     parent, name, settings = parent_of(source)
     if recipe is not None:
-        given = read_recipe(recipe, None, None, needs_models=False)
+        given = read_recipe(recipe, None, None)
         trained_here = (source / "parent.json").is_file()  # split and trained as the run says
         settings = (
             settings.model_copy(update={"versions": given.versions}) if trained_here else given

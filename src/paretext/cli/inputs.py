@@ -23,20 +23,20 @@ def read_recipe(
     max_length: int | None,
     presets: list[str] | None = None,
     *,
-    needs_models: bool = True,
+    trains: bool = False,
     remove_stop_words: bool | None = None,
     language: str | None = None,
     **training: Any,
 ) -> Recipe:
     """The recipe of the file, or the default one, with the flags that were given in it.
 
-    A model that is missing is refused first, where one is needed.
+    A model that is missing is refused first, where models are trained.
     """
     from paretext.candidates import require_models
     from paretext.compression.recipe import Recipe, validated
 
     recipe = Recipe.read(path) if path else Recipe()
-    if needs_models:
+    if trains:
         require_models(models or recipe.models)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)

@@ -85,6 +85,7 @@ def run(
         model,
         max_length,
         preset,
+        trains=True,
         remove_stop_words=remove_stop_words,
         language=language,
         learning_rate=learning_rate,

@@ -86,7 +86,7 @@ def search(
         names,
     )
     check_splits(source, prepared)
-    from paretext.search import search as search_for
+    from paretext.search import search as search_for  # brings PyTorch
 
     given = (hours or 0) * 3600 + (minutes or 0) * 60
     found = search_for(

@@ -66,6 +66,7 @@ def train(
         recipe,
         model,
         max_length,
+        trains=True,
         remove_stop_words=remove_stop_words,
         language=language,
         learning_rate=learning_rate,
