@@ -37,9 +37,11 @@ from paretext.inspection import describe
 from paretext.locks import work_in
 from paretext.manifest import Manifest
 from paretext.ownership import claim
+from paretext.parents import check_splits, parent_of
 from paretext.report.run_gather import gather
-from paretext.run import Data, check_splits, parent_of, prepare, run, train
+from paretext.run import run, train
 from paretext.search import search
+from paretext.splits import Data, prepare
 from paretext.training import TrainingSettings
 
 TRAINING = TrainingSettings(

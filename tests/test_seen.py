@@ -27,8 +27,9 @@ from paretext.errors import ParetextError
 from paretext.files import digest_of
 from paretext.manifest import Manifest
 from paretext.report.run_page import write_report
-from paretext.run import prepare, run
+from paretext.run import run
 from paretext.seen import Overlap, Sketch
+from paretext.splits import prepare
 
 KNOWN = [f"text {i}" for i in range(20_000)]
 OTHERS = [f"other {i}" for i in range(20_000)]

@@ -33,7 +33,8 @@ from paretext.locks import work_in, works_in
 from paretext.metrics import confusion_matrix, macro_f1
 from paretext.ownership import claim
 from paretext.report.markdown import escaped, table
-from paretext.run import TEXTS, Data, candidate_names
+from paretext.run import TEXTS, candidate_names
+from paretext.splits import Data
 
 Predictions = NDArray[np.int64]
 _WRITTEN = ("ablation.json", "ablation.md")

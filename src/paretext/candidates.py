@@ -23,7 +23,7 @@ from paretext.stop_words import check_removal, without_stop_words
 if TYPE_CHECKING:
     from paretext.classifier import Classifier
     from paretext.compression.recipe import Recipe
-    from paretext.run import Data
+    from paretext.splits import Data
 
 
 def require_models(models: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +52,8 @@ class Dataset:
     """(K,) name of label 0, 1, ..., K-1; some may have no text."""
     name: str = "dataset"
     """Where it came from; used in messages only."""
+    answered_by: str | None = None
+    """The model whose answers the labels are; None where people gave them."""
 
     def __post_init__(self) -> None:
         for field, value in (("texts", self.texts), ("label_names", self.label_names)):
@@ -141,9 +143,8 @@ class Dataset:
     def _take(self, indices: Indices, name: str) -> Dataset:
         # An empty list would be an array of floats to numpy, which cannot index.
         chosen = np.arange(len(self))[np.asarray(indices) if len(indices) else slice(0)]
-        return Dataset(
-            tuple(self.texts[i] for i in chosen), self.labels[chosen], self.label_names, name
-        )
+        texts = tuple(self.texts[i] for i in chosen)
+        return replace(self, texts=texts, labels=self.labels[chosen], name=name)
 
     def aligned(self, label_names: Sequence[str]) -> Dataset:
         """The same texts with the labels counted in the order of a model's `label_names`.
@@ -160,7 +161,7 @@ class Dataset:
                 f"{_listed(self.label_names)}: read the data with the model's label names."
             )
         places = np.array([wanted.index(name) for name in own])
-        return Dataset(self.texts, places[self.labels], names, self.name)
+        return replace(self, labels=places[self.labels], label_names=names)
 
     def split(self, share: float, seed: int) -> tuple[Dataset, Dataset]:
         """(rest, held-out): a stratified split with `share` of the texts held out.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import check_files, read_data, read_recipe
+from paretext.cli.inputs import read_data, read_recipe
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -74,13 +74,13 @@ def ablate(
     from paretext.ablation import ablate as ablate_all
     from paretext.ablation import require_startable
     from paretext.cli.console import dump, line, table
+    from paretext.sources import Sources
 
     seeds = seed or [0]
     settings = read_recipe(
         recipe,
         model,
         max_length,
-        trains=True,
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
@@ -93,7 +93,7 @@ def ablate(
         seed=seeds[0],
     )
     require_startable(settings.models, remove_stop_words, seeds, out)
-    check_files(data, eval_, selection)
+    Sources(data=data, eval=eval_, selection=selection).check()
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )

@@ -1,19 +1,13 @@
-"""What the command line's arguments stand for: a recipe with flags over it, checked data.
-
-What can be refused is refused at once, in this order: a model that is missing, what the arguments
-alone show, the folder (in use, or another job's), files that are not there. Then the data are read
-and checked. PyTorch, whose import takes seconds, comes after all of it.
-"""
+"""What the command line's arguments stand for: a recipe with flags over it, checked data."""
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
-    from paretext.run import Data
+    from paretext.splits import Data
     from paretext.tables import OnBadRow
 
 
@@ -23,21 +17,20 @@ def read_recipe(
     max_length: int | None,
     presets: list[str] | None = None,
     *,
-    trains: bool = False,
     remove_stop_words: bool | None = None,
     language: str | None = None,
     **training: Any,
 ) -> Recipe:
     """The recipe of the file, or the default one, with the flags that were given in it.
 
-    A model that is missing is refused first, where models are trained.
+    A model that is missing is refused first.
     """
     from paretext.candidates import require_models
     from paretext.compression.recipe import Recipe, validated
 
     recipe = Recipe.read(path) if path else Recipe()
-    if trains:
-        require_models(models or recipe.models)
+    if named := models or recipe.models:
+        require_models(named)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)
     values["training"] |= given
@@ -49,6 +42,21 @@ def read_recipe(
     if language is not None:
         values["language"] = language
     return with_presets(validated(Recipe, values, "the settings"), presets, path)
+
+
+def chosen_versions(model: str, path: Path | None, presets: list[str] | None) -> Recipe | None:
+    """The recipe of a compression, where a file or presets were given; None without.
+
+    A run is split and trained as it says itself, whatever the file has on that.
+    """
+    from paretext.compression.recipe import Recipe
+    from paretext.parents import is_run, parent_of
+
+    if path is None and not presets:
+        return None
+    own = parent_of(Path(model))[2] if is_run(model) else None
+    given = with_presets(Recipe.read(path) if path else own or Recipe(), presets, path)
+    return given if own is None else own.model_copy(update={"versions": given.versions})
 
 
 def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -> Recipe:
@@ -92,44 +100,6 @@ def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
     return names
 
 
-def check_files(
-    data: str,
-    evaluation: str | None = None,
-    selection: str | None = None,
-    unlabelled: Path | None = None,
-) -> None:
-    """ParetextError, before any is read, for a file that is not there, and for one that would both
-    teach and measure: the same path, or a copy."""
-    from paretext.errors import ParetextError
-    from paretext.files import sha256
-    from paretext.tables import FORMATS, existing
-
-    given = {
-        "--data": data,
-        "--unlabelled": unlabelled,
-        "--selection": selection,
-        "--eval": evaluation,
-    }
-    files = {
-        option: existing(path)
-        for option, path in given.items()
-        if path is not None and Path(path).suffix.lower() in FORMATS and not Path(path).is_dir()
-    }
-    for (first, one), (second, other) in combinations(files.items(), 2):
-        if second == "--unlabelled" or (first, second) == ("--unlabelled", "--selection"):
-            continue  # texts may be learned from twice
-        if one.samefile(other):
-            alike = f"{second} is {other}, and so is {first}"
-        elif one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other):
-            alike = f"{second} ({other}) is a copy of {first} ({one})"
-        else:
-            continue
-        raise ParetextError(
-            f"{alike}, so a score on it would be one of memory; give {second} other texts, or "
-            "leave it out where it may be."
-        )
-
-
 def read_data(
     data: str,
     evaluation: str | None,
@@ -144,7 +114,7 @@ def read_data(
 ) -> Data:
     """Read all splits with the label names of the first, and check them."""
     from paretext.data import Dataset, read_label_names, require_trainable
-    from paretext.run import prepare
+    from paretext.splits import prepare
 
     columns: dict[str, Any] = {
         "text_column": text_column,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.certify import STATUS
-from paretext.cli.inputs import check_files, parents_labels, read_data, read_unlabelled
+from paretext.cli.inputs import parents_labels, read_data, read_unlabelled
 from paretext.cli.options import (
     DataFile,
     DropLeaks,
@@ -66,13 +66,15 @@ def search(
     """
     from paretext.certification.budget import parse_limits
     from paretext.cli.console import dump, line, show_certificate, table
+    from paretext.parents import check_splits, parent_of
     from paretext.report.front import COLUMNS, cells
-    from paretext.run import check_splits, parent_of
+    from paretext.sources import Sources
 
     parent, name, settings = parent_of(source)
     limits = parse_limits(budget) if budget is not None else {}
     names = parents_labels(parent, labels)
-    check_files(data, eval_, selection, unlabelled)
+    given_texts = str(unlabelled) if unlabelled else None
+    Sources(data=data, eval=eval_, selection=selection, unlabelled=given_texts).check()
     prepared = read_data(
         data,
         eval_,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paretext.cli.inputs import check_files, read_data, read_recipe
+from paretext.cli.inputs import read_data, read_recipe
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -61,12 +61,12 @@ def train(
     from paretext.cli.console import dump, line, table
     from paretext.run import require_startable
     from paretext.run import train as train_all
+    from paretext.sources import Sources
 
     settings = read_recipe(
         recipe,
         model,
         max_length,
-        trains=True,
         remove_stop_words=remove_stop_words,
         language=language,
         learning_rate=learning_rate,
@@ -80,7 +80,7 @@ def train(
         seed=seed,
     )
     require_startable(settings.models, out)
-    check_files(data, selection=selection)
+    Sources(data=data, selection=selection).check()
     prepared = read_data(
         data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
     )

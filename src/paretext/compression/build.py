@@ -21,10 +21,10 @@ from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
-from paretext.locks import work_in, works_in
+from paretext.locks import works_in
 from paretext.manifest import Ancestor, Manifest
 from paretext.ownership import claim
-from paretext.pretrained import Source, look
+from paretext.pretrained import Source
 from paretext.seen import Sketch
 from paretext.standing import say_standing
 from paretext.training_settings import OnEpoch
@@ -73,7 +73,8 @@ def compress(
     _claim(stages.root, parent, origin)
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
-    say_standing(artifacts[0].folder, PARENT, selection)
+    if selection.answered_by is None:
+        say_standing(artifacts[0].folder, PARENT, selection)
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
         source = version.source
@@ -88,34 +89,17 @@ def compress(
     return artifacts
 
 
-def require_compressible(parent: Path, recipe: Recipe, out: Path, parent_name: str) -> None:
-    """ParetextError, before data are read or PyTorch imported, for a parent that is no trained
-    encoder, and where `out` is in use or is not for its versions."""
-    source = look(str(parent)) or Source.open(str(parent))
-    source.require_classifier()
-    if recipe.versions:
-        require_encoder(source.config)
-    _require_outside(out, parent)
-    with work_in(out):
-        origin = Ancestor(name=parent_name, digest=folder_digest(parent))
-        _claim(out, parent, origin, record=False)
-
-
-def _claim(out: Path, parent: Path, origin: Ancestor, *, record: bool = True) -> None:
+def _claim(out: Path, parent: Path, origin: Ancestor) -> None:
     """ParetextError if the versions would stand in the place of another parent's."""
-    _require_outside(out, parent)
-    if out.resolve() in parent.resolve().parents:
-        return  # the run's own candidate: whose folder it is, the run has said
-    said, files = f"{origin.name}, {origin.digest[:8]}", ("artifacts", "classifiers")
-    claim(out, "compress", {"parent": {origin.digest: said}}, writes=files, record=record)
-
-
-def _require_outside(out: Path, parent: Path) -> None:
     if out.resolve() == parent.resolve():
         raise ParetextError(
             f"{parent} is the classifier's own folder, and what is made of it must not lie in it; "
             "give another --out."
         )
+    if out.resolve() in parent.resolve().parents:
+        return  # the run's own candidate: whose folder it is, the run has said
+    said = f"{origin.name}, {origin.digest[:8]}"
+    claim(out, "compress", {"parent": {origin.digest: said}}, writes=("artifacts", "classifiers"))
 
 
 @works_in("out")
