@@ -26,7 +26,7 @@ from paretext import progress
 from paretext.candidates import check_models, train_candidate
 from paretext.compression.build import compress as make_versions
 from paretext.compression.recipe import Recipe
-from paretext.data import Dataset
+from paretext.data import Dataset, require_trainable
 from paretext.data_checks import require_apart
 from paretext.errors import ParetextError
 from paretext.files import Stages, digest_of, folder_digest
@@ -83,6 +83,7 @@ def run(
     train = sources.train(sources.names())
     if train is None:
         raise ParetextError("run learns from labelled texts: give them with --data.")
+    require_trainable(train)  # before the labels of the others are looked up in its own
     data = prepare(
         train,
         sources.evaluation(train.label_names),
