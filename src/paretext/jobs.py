@@ -24,11 +24,9 @@ import numpy.typing as npt
 
 from paretext import progress
 from paretext.candidates import check_models, train_candidate
-from paretext.classifier import Classifier, source_digest
 from paretext.compression.build import compress as make_versions
 from paretext.compression.recipe import Recipe
-from paretext.compression.step import Outline
-from paretext.data import Dataset
+from paretext.data import Dataset, require_trainable
 from paretext.data_checks import require_apart
 from paretext.errors import ParetextError
 from paretext.files import Stages, digest_of, folder_digest
@@ -42,11 +40,21 @@ from paretext.parents import (
     names_of,
     open_model,
     parent_of,
+    require_model,
     was_held_out,
 )
-from paretext.pretrained import Source
+from paretext.pretrained import Source, source_digest
 from paretext.report.run_page import write_report
-from paretext.run import HELD_OUT, LINEAR, Trained, candidate_names, finish, write_record
+from paretext.run import (
+    HELD_OUT,
+    LINEAR,
+    Trained,
+    candidate_names,
+    finish,
+    outline_of,
+    require_startable,
+    write_record,
+)
 from paretext.run import run as run_prepared
 from paretext.sources import Measuring, Sources
 from paretext.splits import Data, prepare, prepare_answered, prepare_measured
@@ -69,9 +77,13 @@ def run(
     measuring = measuring or Measuring()
     if not recipe.models:
         recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
+    folder = out or RUNS / folder_name(sources.data)
+    require_startable(recipe.models, folder)
+    sources.check()
     train = sources.train(sources.names())
     if train is None:
         raise ParetextError("run learns from labelled texts: give them with --data.")
+    require_trainable(train)  # before the labels of the others are looked up in its own
     data = prepare(
         train,
         sources.evaluation(train.label_names),
@@ -80,7 +92,6 @@ def run(
         leaks_dropped=sources.drop_leaks,
         hold_out=True,
     )
-    folder = out or RUNS / folder_name(sources.data)
     run_prepared(
         data,
         recipe,
@@ -106,6 +117,7 @@ def compress(
     deploying and can be made of this model with these texts. out: default the run, or runs/NAME.
     """
     measuring = measuring or Measuring()
+    require_model(model)
     if sources.eval is sources.data is sources.unlabelled is None:
         raise ParetextError(
             f"nothing says what {model} may lose: give labelled texts to measure on with --eval, "
@@ -118,10 +130,8 @@ def compress(
         model, recipe = str(own), recipe or settings
     source = open_model(model)
     names = names_of(source, sources.names())
-    learns = sources.data is not None or sources.unlabelled is not None
-    recipe = (recipe or Recipe()).within(Outline.of(source.config), learns=learns)
     folder = out or RUNS / folder_name(model)
-    _take(source, names, sources, recipe, folder, measuring)
+    _take(source, names, sources, recipe or Recipe(), folder, measuring)
     return folder
 
 
@@ -135,8 +145,11 @@ def _take(
     measuring: Measuring,
 ) -> None:
     """Take somebody's model into the run `folder`, and do the rest there."""
-    _claim(folder, source)
+    _claim(folder, source, record=False)
+    sources.check()
     read = _Read.of(sources, names)
+    recipe = recipe.within(outline_of(source.name), learns=read.learns)
+    _claim(folder, source)
     stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
     parent = adopt(source, names, name, stages)
     labelled = read.evaluation or read.train
@@ -161,8 +174,9 @@ def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) 
     """More versions of a run's parent, in the run; measured where there are texts to do it on."""
     parent, name, _ = parent_of(folder)
     source = open_model(str(parent))
+    sources.check()
     read = _Read.of(sources, names_of(source, sources.names()))
-    recipe = recipe.within(Outline.of(source.config), learns=read.learns)
+    recipe = recipe.within(outline_of(parent), learns=read.learns)
     data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
     models = {each.parent.name: each for each in sorted((folder / "candidates").glob("*/model"))}
@@ -260,6 +274,8 @@ def _answers(
     """(n,) the parent's answers in PyTorch, kept in the run's folder `answers`."""
 
     def work(folder: Path) -> None:
+        from paretext.classifier import Classifier
+
         classifier, order = Classifier.load(parent), np.argsort([len(text) for text in texts])
         found = np.empty(len(texts), np.int64)
         with progress.task(f"answers of {name}", len(texts)) as advance:
@@ -280,11 +296,11 @@ def _called(texts: object) -> str:
     return str(texts) if isinstance(texts, str | Path) else "the texts without labels"
 
 
-def _claim(folder: Path, source: Source) -> None:
+def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
     """ParetextError if `folder` is of another model, or holds what no job has made."""
     digest = source_digest(source.name)
     made = ("run.json", "parent.json", HELD_OUT, "artifacts", "classifiers", "candidates")
-    claim(folder, "compress", {"model": {digest: source.name}}, writes=made)
+    claim(folder, "compress", {"model": {digest: source.name}}, writes=made, record=record)
 
 
 def folder_name(source: object) -> str:

@@ -22,7 +22,7 @@ from paretext.data import Dataset
 from paretext.data_values import label_name
 from paretext.errors import ParetextError
 from paretext.files import Stages, read_json, write_json
-from paretext.pretrained import Source, name_outputs
+from paretext.pretrained import Source, look, name_outputs, source_digest
 from paretext.splits import Data
 
 AGAIN = "start the same paretext run (or paretext train) again"
@@ -80,8 +80,17 @@ def was_held_out(run: Path) -> bool:
     )
 
 
+def require_model(name: str) -> None:
+    """ParetextError, first of all, for what is neither a run nor a classifier."""
+    if is_run(name):
+        parent_of(Path(name))
+    else:
+        open_model(name)
+
+
 def open_model(name: str) -> Source:
-    """Somebody's classifier; ParetextError for what is none, an adapter with how to merge it."""
+    """Somebody's classifier, by its config.json alone where that is here; ParetextError for what is
+    none, an adapter with how to merge it."""
     adapter = Path(name) / _ADAPTER
     if adapter.is_file() and not (Path(name) / "config.json").is_file():
         base = read_json(adapter, "get it again", lambda v: str(v["base_model_name_or_path"]))
@@ -90,7 +99,7 @@ def open_model(name: str) -> Source:
             f"AutoPeftModelForSequenceClassification.from_pretrained({name!r}).merge_and_unload()"
             ".save_pretrained(FOLDER), save the tokenizer there too, and give that FOLDER."
         )
-    source = Source.open(name)
+    source = look(name) or Source.open(name)
     source.require_classifier()
     return source
 
@@ -121,7 +130,7 @@ def names_of(source: Source, given: Sequence[str] | None) -> tuple[str, ...]:
 
 def adopt(source: Source, names: Sequence[str], name: str, stages: Stages) -> Path:
     """The model's copy in the run, with `names` for its outputs: candidates/NAME/model."""
-    from paretext.classifier import Classifier, source_digest
+    from paretext.classifier import Classifier
 
     def copy(folder: Path) -> None:
         classifier = Classifier.load(source.name)

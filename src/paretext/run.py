@@ -34,7 +34,13 @@ from typing import Any
 from paretext import progress
 from paretext.baselines import BASELINES
 from paretext.benchmark import Target
-from paretext.candidates import best_epoch, check_models, identities, train_candidate
+from paretext.candidates import (
+    best_epoch,
+    check_models,
+    identities,
+    require_models,
+    train_candidate,
+)
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
@@ -48,7 +54,7 @@ from paretext.data import Dataset
 from paretext.data_checks import DataReport, require_apart
 from paretext.errors import ParetextError
 from paretext.files import Stages, folder_digest, read_json, write_json
-from paretext.locks import works_in
+from paretext.locks import work_in, works_in
 from paretext.manifest import NAME as MANIFEST
 from paretext.manifest import Manifest
 from paretext.ownership import MadeOf, claim
@@ -87,8 +93,9 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     """
     out = Path(out)
     encoders = [model for model in models if model not in BASELINES]
+    require_startable(models, out, data.report)
     check_models(models, data, recipe)
-    _claim(models, data, out)
+    _claim(models, data.report, out)
     settings = recipe.model_dump(mode="json")
     _say_changes(out / "run.json", settings, data.report)
     write_record(recipe, data, out)
@@ -98,7 +105,7 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     folders = {
         name: train_candidate(stages, name, model, data, recipe) for name, model in names.items()
     }
-    _claim(models, data, out, trained=True)
+    _claim(models, data.report, out, trained=True)
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
     eligible = [name for name, model in names.items() if model in encoders] or list(names)
     parent = max(eligible, key=lambda name: scores[name])
@@ -138,9 +145,10 @@ def run(
     require_apart(unlabelled, "--unlabelled", data.evaluation)
     out = Path(out)
     recipe = with_linear(recipe)
+    require_startable(recipe.models, out, data.report)
     check_models(recipe.models, data, recipe)  # before the profile, which takes a while
     check_versions(recipe)
-    _claim(recipe.models, data, out)
+    _claim(recipe.models, data.report, out)
     profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
     trained = train(recipe.models, data, recipe, out)
     if not trained.encoder:
@@ -309,24 +317,41 @@ def _identity(target: Target) -> tuple[str, ...]:
     return (Manifest.read(target.folder).identity, certificate.verdict if certificate else "")
 
 
-def _claim(models: Sequence[str], data: Data, out: Path, *, trained: bool = False) -> None:
+def require_startable(models: Sequence[str], out: Path, report: DataReport | None = None) -> None:
+    """ParetextError, before PyTorch is imported, for a model that is nowhere, and where `out` is in
+    use or is the folder of something else; `report` of the data, once they are read."""
+    require_models(models)
+    with work_in(out):
+        _claim(models, report, out, record=False)
+
+
+def _claim(
+    models: Sequence[str],
+    report: DataReport | None,
+    out: Path,
+    *,
+    trained: bool = False,
+    record: bool = True,
+) -> None:
     """ParetextError if `out` is the folder of another run, or of something else."""
-    record, known = out / "run.json", None
-    if record.is_file():  # a run that has not put on record yet what it is made of
+    settings, known = out / "run.json", None
+    if settings.is_file():  # a run that has not put on record yet what it is made of
         with contextlib.suppress(ParetextError):
             known = read_json(
-                record, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
+                settings, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
             )
-    asked = _made_of(identities(models), data.report)
+    asked = _made_of(identities(models), report)
     not_yet = () if trained else ("models",)
     files = ("run.json", "parent.json", HELD_OUT)
-    claim(out, asked.job, asked.of, writes=files, not_yet=not_yet, known=known)
+    claim(out, asked.job, asked.of, writes=files, not_yet=not_yet, known=known, record=record)
 
 
-def _made_of(models: Mapping[str, str], report: DataReport) -> MadeOf:
-    texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
+def _made_of(models: Mapping[str, str], report: DataReport | None) -> MadeOf:
     kinds = {"models": dict(models)} if models else {}
-    return MadeOf(job="run", of={**kinds, TEXTS: {report.fingerprint: texts}})
+    if report is not None:
+        texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
+        kinds[TEXTS] = {report.fingerprint: texts}
+    return MadeOf(job="run", of=kinds)
 
 
 def _say_changes(record: Path, settings: Mapping[str, Any], report: DataReport) -> None:

@@ -1,16 +1,24 @@
-"""What a job is given: its tables and how they are read, and how its versions are measured."""
+"""What a job is given: its tables and how they are read, and how its versions are measured.
+
+What can be refused is refused at once, in this order: a model that is missing, what the arguments
+alone show, a folder that is in use or another job's, files that are not there. Then the tables are
+read and checked. PyTorch, whose import takes seconds, comes after all of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from paretext.certification.budget import Budget
 from paretext.data import Dataset, read_label_names
 from paretext.data_given import Given
 from paretext.data_reading import read_texts
-from paretext.tables import OnBadRow
+from paretext.errors import ParetextError
+from paretext.files import sha256
+from paretext.tables import FORMATS, OnBadRow, existing
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,35 @@ class Sources:
     label_column: str | None = None
     on_bad_row: OnBadRow = "fail"
     drop_leaks: bool = False
+
+    def check(self) -> None:
+        """ParetextError, before any is read, for a file that is not there, and for one that would
+        both teach and measure: the same path, or a copy."""
+        given = {
+            "--data": self.data,
+            "--unlabelled": self.unlabelled,
+            "--selection": self.selection,
+            "--eval": self.eval,
+        }
+        files = {
+            option: existing(path)
+            for option, path in given.items()
+            if isinstance(path, str | Path)
+            and Path(path).suffix.lower() in FORMATS
+            and not Path(path).is_dir()
+        }
+        for (first, one), (second, other) in combinations(files.items(), 2):
+            if "--unlabelled" in (first, second) and second != "--eval":
+                continue  # from texts without labels anything may be learned
+            if one.samefile(other):
+                alike = f"{second} is {other}, and so is {first}"
+            elif one.stat().st_size == other.stat().st_size and sha256(one) == sha256(other):
+                alike = f"{second} ({other}) is a copy of {first} ({one})"
+            else:
+                continue
+            raise ParetextError(
+                f"{alike}, so a score on it would be one of memory; give other texts with {second}."
+            )
 
     def names(self) -> tuple[str, ...] | None:
         """The label names that were given, if any were."""

@@ -20,49 +20,38 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from paretext import progress
-from paretext.balance import Supersample, class_weights, supersampled
+from paretext.balance import class_weights, supersampled
 from paretext.checkpoints import last_whole, prepare_to_resume, seal, steps_done
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.locks import temporary_folder
 from paretext.metrics import confusion_matrix, macro_f1
+from paretext.training_settings import Device, OnEpoch, TrainingSettings
 
-Device = Literal["auto", "cpu", "cuda"]
-OnEpoch = Callable[[int, float], None]
-"""Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
+__all__ = [
+    "Fitted",
+    "OnEpoch",
+    "Targets",
+    "TrainingSettings",
+    "fit",
+    "resolve_device",
+    "uses_bf16",
+]
+
 Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
 _POOL_BATCHES = 50
 """Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
 _TOKENISED_TOGETHER = 4096
 _DIVERGENCE = "eval_divergence"
-
-
-class TrainingSettings(BaseModel):
-    """How to train. Lengths in epochs; `warmup` and the splits as shares of one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    learning_rate: float = Field(default=5e-5, gt=0)
-    batch_size: int = Field(default=32, ge=1)
-    epochs: int = Field(default=5, ge=1)
-    patience: int = Field(default=2, ge=1)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.06, ge=0, lt=1)
-    supersample: Supersample = None
-    class_weights: bool = True
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: Device = "auto"
-    seed: int = 0
 
 
 @dataclass(frozen=True)

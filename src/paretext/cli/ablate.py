@@ -72,9 +72,10 @@ def ablate(
     Started again with the same arguments it goes on where it was.
     """
     from paretext.ablation import ablate as ablate_all
-    from paretext.ablation import arms_of
+    from paretext.ablation import require_startable
     from paretext.cli.console import dump_with, line, show_verdict, table
     from paretext.cli.endings import of_ablation
+    from paretext.sources import Sources
 
     seeds = seed or [0]
     settings = read_recipe(
@@ -92,7 +93,8 @@ def ablate(
         device=device,
         seed=seeds[0],
     )
-    arms_of(settings.models, remove_stop_words)  # before the data are read
+    require_startable(settings.models, remove_stop_words, seeds, out)
+    Sources(data=data, eval=eval_, selection=selection).check()
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )

@@ -72,9 +72,11 @@ def compress(
     from paretext.cli.endings import of_run
     from paretext.jobs import compress as compress_job
     from paretext.manifest import Manifest
+    from paretext.parents import require_model
     from paretext.run import artifacts_of
     from paretext.sources import Measuring, Sources
 
+    require_model(model)
     folder = compress_job(
         model,
         Sources(

@@ -21,10 +21,16 @@ def read_recipe(
     language: str | None = None,
     **training: Any,
 ) -> Recipe:
-    """The recipe of the file, or the default one, with the flags that were given in it."""
+    """The recipe of the file, or the default one, with the flags that were given in it.
+
+    A model that is missing is refused first.
+    """
+    from paretext.candidates import require_models
     from paretext.compression.recipe import Recipe, validated
 
     recipe = Recipe.read(path) if path else Recipe()
+    if named := models or recipe.models:
+        require_models(named)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)
     values["training"] |= given
@@ -80,9 +86,9 @@ def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
     ParetextError where a file of label names says otherwise: a model's outputs have their order
     already, and data in another one would teach and measure the wrong labels.
     """
-    from paretext.classifier import label_names
     from paretext.data import read_label_names
     from paretext.errors import ParetextError
+    from paretext.pretrained import label_names
 
     names = label_names(str(parent))
     given = names if labels is None else read_label_names(labels)

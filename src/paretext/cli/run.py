@@ -91,7 +91,6 @@ def run(
     from paretext.jobs import run as run_job
     from paretext.sources import Measuring, Sources
 
-    limits = Budget.read(budget) if budget else None
     settings = read_recipe(
         recipe,
         model,
@@ -123,6 +122,6 @@ def run(
         ),
         settings,
         out,
-        Measuring(limits, threads, rounds),
+        Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )
     show_comparison(folder / "comparison", of_run(folder), json)

@@ -69,11 +69,13 @@ def search(
     from paretext.cli.endings import of_search
     from paretext.parents import check_splits, parent_of
     from paretext.report.front import COLUMNS, cells
-    from paretext.search import search as search_for
+    from paretext.sources import Sources
 
-    limits = parse_limits(budget) if budget is not None else {}
     parent, name, settings = parent_of(source)
+    limits = parse_limits(budget) if budget is not None else {}
     names = parents_labels(parent, labels)
+    given_texts = str(unlabelled) if unlabelled else None
+    Sources(data=data, eval=eval_, selection=selection, unlabelled=given_texts).check()
     prepared = read_data(
         data,
         eval_,
@@ -87,6 +89,8 @@ def search(
         names,
     )
     check_splits(source, prepared)
+    from paretext.search import search as search_for  # brings PyTorch
+
     given = (hours or 0) * 3600 + (minutes or 0) * 60
     found = search_for(
         parent,

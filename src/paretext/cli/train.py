@@ -60,7 +60,9 @@ def train(
     from paretext.candidates import best_epoch
     from paretext.cli.console import dump_with, show_verdict, table
     from paretext.cli.endings import of_training
+    from paretext.run import require_startable
     from paretext.run import train as train_all
+    from paretext.sources import Sources
 
     settings = read_recipe(
         recipe,
@@ -78,6 +80,8 @@ def train(
         device=device,
         seed=seed,
     )
+    require_startable(settings.models, out)
+    Sources(data=data, selection=selection).check()
     prepared = read_data(
         data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
     )

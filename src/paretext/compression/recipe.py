@@ -28,7 +28,7 @@ from paretext.errors import ParetextError
 from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
 from paretext.settings import nearest, parse_yaml, read_yaml
 from paretext.stop_words import LANGUAGES, unknown_language
-from paretext.training import TrainingSettings
+from paretext.training_settings import TrainingSettings
 
 PARENT = "parent"
 
