@@ -120,7 +120,7 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     assert {path.name for path in (out / "classifiers").iterdir()} == {"pruned"}
     candidate = out / "candidates" / "roberta"
     assert {path.name for path in candidate.iterdir()} == {
-        *("model", "history.json", "learning-curves.svg"),
+        *("model", "history.json", "training.json", "learning-curves.svg"),
     }
     names = [path.name for path in out.rglob("*")]
     assert not [

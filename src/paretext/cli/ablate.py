@@ -28,6 +28,7 @@ from paretext.cli.options import (
     Precision,
     RecipeFile,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
 )
@@ -56,6 +57,7 @@ def ablate(
     max_length: MaxLength = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -85,6 +87,7 @@ def ablate(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,
