@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from paretext.balance import Supersample
+from paretext.settings import Settings
 
 Device = Literal["auto", "cpu", "cuda"]
 OnEpoch = Callable[[int, float], None]
 """Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """How to train. learning_rate, steps and patience: None as `training_plan` finds them from the
     data and the encoder. epochs: a length in epochs and in place of that plan, whatever `steps` is;
     patience then counts epochs, otherwise evaluations. warmup: share of the steps."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     learning_rate: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=32, ge=1)
