@@ -46,7 +46,7 @@ from paretext.parents import (
 )
 from paretext.pretrained import Source
 from paretext.report.run_page import write_report
-from paretext.run import HELD_OUT, LINEAR, Trained, candidate_names, finish, write_record
+from paretext.run import LINEAR, WRITES, Trained, candidate_names, finish, write_record
 from paretext.run import run as run_prepared
 from paretext.sources import Measuring, Sources
 from paretext.splits import Data, prepare, prepare_answered, prepare_measured
@@ -279,8 +279,7 @@ def _answers(
 def _claim(folder: Path, source: Source) -> None:
     """ParetextError if `folder` is of another model, or holds what no job has made."""
     digest = source_digest(source.name)
-    made = ("run.json", "parent.json", HELD_OUT, "artifacts", "classifiers", "candidates")
-    claim(folder, "compress", {"model": {digest: source.name}}, writes=made)
+    claim(folder, "compress", {"model": {digest: source.name}}, writes=(*WRITES, "answers"))
 
 
 def folder_name(source: str) -> str:

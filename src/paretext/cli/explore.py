@@ -69,6 +69,10 @@ def explore(
     except ValidationError as error:
         raise ParetextError(f"{error.errors()[0]['ctx']['error']}.") from None
     stop_words(language)  # an unknown language is refused before anything is read
+    if out:
+        from paretext.report.profile_page import require_own_profile
+
+        require_own_profile(out)
     names = read_label_names(labels) if labels else None
     train = open_labelled(
         data,
