@@ -30,6 +30,7 @@ from paretext.compression.recipe import Recipe
 from paretext.compression.step import Outline
 from paretext.data import Dataset
 from paretext.data_checks import require_apart
+from paretext.data_reading import NamedBy
 from paretext.errors import ParetextError
 from paretext.files import Stages, digest_of, folder_digest
 from paretext.locks import works_in
@@ -69,14 +70,16 @@ def run(
     measuring = measuring or Measuring()
     if not recipe.models:
         recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
-    train = sources.train(sources.names())
+    by = NamedBy.file(sources.labels) if sources.labels is not None else None
+    train = sources.train(sources.names(), by)
     if train is None:
         raise ParetextError("run learns from labelled texts: give them with --data.")
+    by = by or NamedBy.texts(train.name)
     data = prepare(
         train,
-        sources.evaluation(train.label_names),
+        sources.evaluation(train.label_names, by),
         recipe,
-        selection=sources.chosen_by(train.label_names),
+        selection=sources.chosen_by(train.label_names, by),
         leaks_dropped=sources.drop_leaks,
         hold_out=True,
     )
@@ -136,7 +139,7 @@ def _take(
 ) -> None:
     """Take somebody's model into the run `folder`, and do the rest there."""
     _claim(folder, source)
-    read = _Read.of(sources, names)
+    read = _Read.of(sources, names, source.name)
     stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
     parent = adopt(source, names, name, stages)
     labelled = read.evaluation or read.train
@@ -161,7 +164,7 @@ def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) 
     """More versions of a run's parent, in the run; measured where there are texts to do it on."""
     parent, name, _ = parent_of(folder)
     source = open_model(str(parent))
-    read = _Read.of(sources, names_of(source, sources.names()))
+    read = _Read.of(sources, names_of(source, sources.names()), source.name)
     recipe = recipe.within(Outline.of(source.config), learns=read.learns)
     data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
@@ -215,12 +218,13 @@ class _Read:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, sources: Sources, names: tuple[str, ...]) -> _Read:
-        train, evaluation = sources.train(names), sources.evaluation(names)
+    def of(cls, sources: Sources, names: tuple[str, ...], model: str) -> _Read:
+        by = NamedBy.model(model, names)
+        train, evaluation = sources.train(names, by), sources.evaluation(names, by)
         texts = sources.texts()
         if evaluation is not None:
             require_apart(texts, "--unlabelled", evaluation)
-        return cls(train, evaluation, sources.chosen_by(names), texts, sources, names)
+        return cls(train, evaluation, sources.chosen_by(names, by), texts, sources, names)
 
     @property
     def learns(self) -> bool:

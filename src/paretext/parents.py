@@ -8,7 +8,6 @@ moved, and the model's own folder is never written to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from paretext import progress
 from paretext.certification.proportions import Pairs
 from paretext.compression.recipe import Recipe, validated
 from paretext.data import Dataset
+from paretext.data_reading import GENERIC
 from paretext.data_values import label_name
 from paretext.errors import ParetextError
 from paretext.files import Stages, read_json, write_json
@@ -29,7 +29,6 @@ AGAIN = "start the same paretext run (or paretext train) again"
 ORDER_TEXTS = 500
 """Most labelled texts that the order of given label names is judged by."""
 _STANDARD_ERRORS = 5.0
-_GENERIC = re.compile(r"LABEL_\d+")
 _ADAPTER = "adapter_config.json"
 
 
@@ -104,7 +103,7 @@ def names_of(source: Source, given: Sequence[str] | None) -> tuple[str, ...]:
     if given is None:
         return own
     given = tuple(given)
-    if all(map(_GENERIC.fullmatch, own)):
+    if all(map(GENERIC.fullmatch, own)):
         if len(given) != len(own):
             raise ParetextError(
                 f"{source.name} has {len(own)} outputs ({own[0]} to {own[-1]}), and --labels names "

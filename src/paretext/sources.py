@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paretext.certification.budget import Budget
 from paretext.data import Dataset, read_label_names
-from paretext.data_reading import read_texts
+from paretext.data_reading import NamedBy, read_texts
 from paretext.tables import OnBadRow
 
 
@@ -35,14 +35,14 @@ class Sources:
         """The label names of the file `labels`, if there is one."""
         return None if self.labels is None else read_label_names(self.labels)
 
-    def train(self, names: Sequence[str] | None = None) -> Dataset | None:
-        return self._labelled(self.data, names, "train")
+    def train(self, names: Sequence[str] | None, by: NamedBy | None) -> Dataset | None:
+        return self._labelled(self.data, names, by, "train")
 
-    def evaluation(self, names: Sequence[str]) -> Dataset | None:
-        return self._labelled(self.eval, names, "validation")
+    def evaluation(self, names: Sequence[str], by: NamedBy) -> Dataset | None:
+        return self._labelled(self.eval, names, by, "validation")
 
-    def chosen_by(self, names: Sequence[str]) -> Dataset | None:
-        return self._labelled(self.selection, names, "validation")
+    def chosen_by(self, names: Sequence[str], by: NamedBy) -> Dataset | None:
+        return self._labelled(self.selection, names, by, "validation")
 
     def texts(self) -> tuple[str, ...]:
         """Those without labels; none where no file of them was given."""
@@ -51,7 +51,7 @@ class Sources:
         return tuple(read_texts(Path(self.unlabelled), self.text_column, self.on_bad_row))
 
     def _labelled(
-        self, source: str | None, names: Sequence[str] | None, split: str
+        self, source: str | None, names: Sequence[str] | None, by: NamedBy | None, split: str
     ) -> Dataset | None:
         if source is None:
             return None
@@ -62,6 +62,7 @@ class Sources:
             label_names=names,
             split=split,
             on_bad_row=self.on_bad_row,
+            named_by=by,
         )
 
 

@@ -53,6 +53,7 @@ def explore(
 
     from paretext.cli.console import dump, line
     from paretext.data import read_label_names, require_trainable
+    from paretext.data_reading import NamedBy
     from paretext.data_stream import open_labelled
     from paretext.profile import ProfileSettings, profile
     from paretext.stop_words import stop_words
@@ -74,9 +75,11 @@ def explore(
 
         require_own_profile(out)
     names = read_label_names(labels) if labels else None
+    by = NamedBy.file(labels) if labels else None
     train = open_labelled(
         data,
         label_names=names,
+        named_by=by,
         on_bad_row=on_bad_row,
         text_column=text_column,
         label_column=label_column,
@@ -87,6 +90,7 @@ def explore(
         held = open_labelled(
             eval_,
             label_names=train.label_names,
+            named_by=by or NamedBy.texts(train.name),
             split="validation",
             on_bad_row=on_bad_row,
             text_column=text_column,

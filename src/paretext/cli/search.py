@@ -84,6 +84,7 @@ def search(
         drop_leaks,
         settings,
         names,
+        parent,
     )
     check_splits(source, prepared)
     given = (hours or 0) * 3600 + (minutes or 0) * 60
