@@ -23,6 +23,7 @@ from paretext.data_values import label_name
 from paretext.errors import ParetextError
 from paretext.files import Stages, read_json, write_json
 from paretext.pretrained import Source, name_outputs
+from paretext.settings import model_inside
 from paretext.splits import Data
 
 AGAIN = "start the same paretext run (or paretext train) again"
@@ -44,7 +45,8 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
         if not (source / "config.json").is_file():
             raise ParetextError(
                 f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
-                "(it has no config.json); train one with: paretext train."
+                "(it has no config.json)"
+                f"{model_inside(source) or '; train one with: paretext train.'}"
             )
         return source, source.name, Recipe()
     name = read_json(record, AGAIN, lambda values: str(values["parent"]))
@@ -91,6 +93,7 @@ def open_model(name: str) -> Source:
         )
     source = Source.open(name)
     source.require_classifier()
+    source.say_own_code()
     return source
 
 

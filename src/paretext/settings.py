@@ -1,4 +1,4 @@
-"""Reading settings that people write: YAML files, and the nearest name to a mistyped one."""
+"""What people write: settings in YAML files, and the name or folder that they meant."""
 
 from __future__ import annotations
 
@@ -39,3 +39,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}."
+
+
+def model_inside(folder: Path) -> str:
+    """The end of a sentence on a folder that is no model, where one lies in it, as a candidate's
+    does; "" where none does."""
+    inside = folder / "model"
+    return f"; give the model in it, {inside}." if (inside / "config.json").is_file() else ""
