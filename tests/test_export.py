@@ -456,8 +456,8 @@ def test_a_model_that_cannot_be_traced(encoder: Encoder) -> None:
 
 def test_the_folder_is_replaced_whole(classifier: Classifier, tmp_path: Path) -> None:
     folder = tmp_path / "artifact"
-    folder.mkdir()
-    (folder / "old").write_text("old")
+    export(classifier, folder, TEXTS, name="first")
+    (folder / "certificate.json").write_text("{}")  # of the first
     made = export(classifier, folder, TEXTS, name="second")
     names = {"model.onnx", "tokenizer.json", "config.json", "README.md", "manifest.json"}
     assert {path.name for path in folder.iterdir()} == names

@@ -18,10 +18,12 @@ import torch
 import toy
 import transformers
 from safetensors.torch import load_file, save_file
+from said import said_to
 
 from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
+from paretext.parents import open_model
 
 Copied = Callable[..., Path]
 
@@ -318,7 +320,7 @@ def test_a_file_of_labels_in_another_order_than_the_models_is_refused(
         *("--out", tmp_path / "out"),
     )
     assert ended.status == 2
-    assert "labels.txt has the labels joy, fear, sad" in ended.err
+    assert "--labels says joy, fear, sad" in ended.err
     assert "has fear, joy, sad" in ended.err
 
 
@@ -421,6 +423,26 @@ def test_a_model_folder_never_runs_code_and_asks_nothing(
         assert "brings code of its own" in ended.stdout
     else:  # transformers has an architecture, and a tokenizer, of that name itself
         assert ended.stdout.strip() == "loaded"
+
+
+def test_it_is_said_that_a_known_models_own_code_is_not_run(
+    copied: Copied, versions: dict[str, Path]
+) -> None:
+    folder = copied("pytorch", auto_map={"AutoConfig": "theirs.Config"})
+    expected = (
+        f"{folder}: its own code (auto_map) is not run; "
+        "read as RobertaForSequenceClassification of transformers"
+    )
+    for read in (
+        lambda: Classifier.from_pretrained(str(folder), toy.LABELS, 24),
+        lambda: open_model(str(folder)),
+    ):
+        with said_to() as heard:
+            read()
+        assert heard.messages.count(expected) == 1
+    with said_to() as heard:
+        open_model(str(versions["pytorch"]))
+    assert heard.messages == []
 
 
 def test_custom_code_is_named_as_the_reason(copied: Copied) -> None:

@@ -7,6 +7,7 @@ compared before it is made again.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -49,9 +50,17 @@ def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
         if baseline := BASELINES.get(model):
             baseline.check(data.train, removed_language(model, recipe))
         else:
+            _check_name(model)
             check_trainable(model, data.train.label_names, recipe.max_length)
     if any(removed_language(model, recipe) for model in models):
         check_removal(data.train.texts, recipe.language)
+
+
+def _check_name(model: str) -> None:
+    """ParetextError for a baseline's name in another spelling."""
+    near = difflib.get_close_matches(model, BASELINES, n=1, cutoff=0.8)
+    if near and not Path(model).exists():
+        raise ParetextError(f"there is no model {model!r}; did you mean the baseline {near[0]!r}?")
 
 
 def train_candidate(stages: Stages, name: str, model: str, data: Data, recipe: Recipe) -> Path:

@@ -53,6 +53,7 @@ class Classifier:
         source.check_length(max_length, tokenizer)
         torch.manual_seed(seed)
         model, sentences = with_labels(source, tokenizer, tuple(label_names))
+        source.say_own_code()
         for sentence in sentences:
             progress.say(sentence)
         tokenizer.model_max_length = max_length

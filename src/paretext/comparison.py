@@ -34,6 +34,7 @@ from paretext.intervals import Drops, Interval, Quality, paired_drops, quality
 from paretext.locks import changes
 from paretext.manifest import Manifest
 from paretext.metrics import METRICS
+from paretext.ownership import require_own_folder
 from paretext.report import steps
 from paretext.report.figures import confusion
 from paretext.report.table import markdown
@@ -43,6 +44,8 @@ from paretext.standing import Beside, Standing, stand
 BASELINE = "pytorch"
 FORMAT = 2
 """Of comparison.json: 1 did not judge the parent."""
+_DATA = "comparison.json"
+_FILES = r"comparison\.(csv|json|md)|(confusion-.+|trade-off)\.svg"
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Comparison:
     @classmethod
     def read(cls, folder: str | Path) -> Comparison:
         """The comparison that `compare` wrote to `folder`."""
-        path = Path(folder) / "comparison.json"
+        path = Path(folder) / _DATA
 
         def read(values: Any) -> Comparison:
             rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
@@ -140,10 +143,11 @@ def compare(
 
     It holds comparison.csv, .json and .md, confusion-VERSION.svg for each version, and
     trade-off.svg. Raises ParetextError if two versions share a name, a parent is not among them,
-    an artifact's labels are not the data's, or one answers otherwise than the PyTorch model beside
-    it that it was exported from.
+    an artifact's labels are not the data's, `out` holds anything but a comparison, or an artifact
+    answers otherwise than the PyTorch model beside it that it was exported from.
     """
     _check(versions, data)
+    require_own_folder(Path(out), _FILES, _DATA, '"machine": ')
     threads = threads or available_cores()
     targets = [version.target for version in versions]
     for target in [target for target in targets if target.kind == "artifact"][:1]:
@@ -294,7 +298,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         writer = csv.DictWriter(file, list(flat[0]))
         writer.writeheader()
         writer.writerows(flat)
-    write_json(folder / "comparison.json", _json(comparison))
+    write_json(folder / _DATA, _json(comparison))
     (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
     shown = steps.versions(comparison.rows)
     names = file_names([row.version for row in shown])

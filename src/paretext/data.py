@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from paretext.data_columns import shown
 from paretext.data_given import Given
-from paretext.data_reading import read_label_names, read_labelled
+from paretext.data_reading import NamedBy, read_label_names, read_labelled
 from paretext.data_values import is_blank, label_name, repeated, text_problem
 from paretext.errors import ParetextError
 from paretext.tables import OnBadRow, is_unicode
@@ -83,6 +83,7 @@ class Dataset:
         label_names: Sequence[str] | None = None,
         split: str = "train",
         on_bad_row: OnBadRow = "fail",
+        named_by: NamedBy | None = None,
     ) -> Dataset:
         """Read labelled texts from a file, a folder, the Hugging Face hub, or what a caller holds.
 
@@ -97,6 +98,7 @@ class Dataset:
         split: the part of a folder or hub dataset to read; "@split" in the source wins.
         on_bad_row: what to do with a row that cannot be read, or has no text or no label: "fail",
             or "skip" and say how many of which kind, and which rows.
+        named_by: where `label_names` come from, to be said of a label that they lack.
 
         Raises ParetextError with one sentence for anything that cannot be read.
         """
@@ -109,6 +111,7 @@ class Dataset:
             label_names=label_names,
             split=split,
             on_bad_row=on_bad_row,
+            named_by=named_by,
         )
         return cls(tuple(read.texts), np.array(read.labels, np.int64), read.label_names, read.name)
 

@@ -7,6 +7,7 @@ What is a text and what a label is decided in `data_values`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +54,42 @@ class Label(NamedTuple):
     value: str  # as labels are compared
 
 
+class NamedBy(NamedTuple):
+    """Who gives the label names ("the file lacks"), and what mends a label that is not among
+    them."""
+
+    whose: str
+    remedy: str
+
+    @classmethod
+    def file(cls, path: str | Path) -> NamedBy:
+        return cls(f"{path} lacks", f"mend the rows, or add the name to {path}")
+
+    @classmethod
+    def texts(cls, name: str) -> NamedBy:
+        """The labels of other texts, those to train on."""
+        return cls(
+            f"the labels of {name} lack",
+            f"mend the rows, or add texts of the label to {name}",
+        )
+
+    @classmethod
+    def model(cls, name: str | Path, labels: Sequence[str]) -> NamedBy:
+        """A model's or an artifact's own names, which are numbers where nobody has named them."""
+        remedy = "mend the rows, or give a model that was trained with such labels"
+        if all(map(GENERIC.fullmatch, labels)):
+            remedy = (
+                "these say nothing, so name its outputs with --labels, one a line, that of output "
+                "0 first (for an artifact, where it is made: paretext compress --labels)"
+            )
+        return cls(f"the labels of {name} lack", remedy)
+
+
+_BY_CALLER = NamedBy("label_names lacks", "mend the rows or add the name")
+GENERIC = re.compile(r"LABEL_\d+")
+"""What transformers calls an output that nobody has named."""
+
+
 def read_labelled(
     source: Given,
     *,
@@ -61,6 +98,7 @@ def read_labelled(
     label_names: Sequence[str] | None,
     split: str,
     on_bad_row: OnBadRow,
+    named_by: NamedBy | None = None,
 ) -> Labelled:
     """Read a labelled dataset; see `paretext.data.Dataset.read` for the arguments."""
     opened = open_given(source, split, on_bad_row)
@@ -72,7 +110,8 @@ def read_labelled(
         texts.append(one_text)
         labels.append(one_label)
     require_rows(opened, len(texts), bad, on_bad_row)
-    names, indices = name_labels(labels, label_names, opened.class_names.get(label), opened.name)
+    own_names = opened.class_names.get(label)
+    names, indices = name_labels(labels, label_names, own_names, opened.name, named_by)
     return Labelled(texts, indices, names, opened.name)
 
 
@@ -180,10 +219,12 @@ def name_labels(
     label_names: Sequence[str] | None,
     own_names: tuple[str, ...] | None,
     source: str,
+    named_by: NamedBy | None = None,
 ) -> tuple[tuple[str, ...], list[int]]:
     """The label names, and the index of each of `labels` among them.
 
-    label_names: what the caller wants them to be; own_names: those that the source declares.
+    label_names: what the caller wants them to be, and named_by where it has them from; own_names:
+    those that the source declares.
     """
     if label_names is not None and (
         isinstance(label_names, str) or not all(isinstance(name, str) for name in label_names)
@@ -192,9 +233,10 @@ def name_labels(
     if all_integers(label.value for label in labels):
         labels = [Label(label.row, integer(label.value)) for label in labels]
     if label_names is not None:
-        return _look_up(labels, tuple(label_names), source)
+        return _look_up(labels, tuple(label_names), source, named_by or _BY_CALLER)
     if own_names is not None:
-        return _look_up(labels, tuple(map(label_name, own_names)), source)
+        by = NamedBy("its own class names lack", "mend the rows or its class names")
+        return _look_up(labels, tuple(map(label_name, own_names)), source, by)
     return _name_labels(labels, source)
 
 
@@ -212,7 +254,7 @@ def _name_labels(labels: list[Label], source: str) -> tuple[tuple[str, ...], lis
 
 
 def _look_up(
-    labels: list[Label], names: tuple[str, ...], source: str
+    labels: list[Label], names: tuple[str, ...], source: str, by: NamedBy
 ) -> tuple[tuple[str, ...], list[int]]:
     """Indices into given names: by name, or by position for integers when the names are words.
 
@@ -236,8 +278,8 @@ def _look_up(
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         noun = "a label" if len(unknown) == 1 else "labels"
         raise ParetextError(
-            f"{source} has {noun} that the label names (from --labels or from the training "
-            f"data) lack, {', '.join(first)}{more}: {allowed}; mend the rows or add the name."
+            f"{source} has {noun} that {by.whose}, {', '.join(first)}{more}: {allowed}; "
+            f"{by.remedy}."
         )
     return names, [position[label.value] for label in labels]
 

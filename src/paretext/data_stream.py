@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from paretext.data import Chunk
 from paretext.data_columns import choose_columns
-from paretext.data_reading import Label, good_rows, name_labels, require_rows
+from paretext.data_reading import Label, NamedBy, good_rows, name_labels, require_rows
 from paretext.data_sources import Source, open_source
 from paretext.errors import ParetextError
 from paretext.progress import task
@@ -94,6 +94,7 @@ def open_labelled(
     label_names: Sequence[str] | None = None,
     split: str = "train",
     on_bad_row: OnBadRow = "fail",
+    named_by: NamedBy | None = None,
 ) -> LabelledStream:
     """The same texts, labels and names as `Dataset.read` with these arguments, left in the source.
 
@@ -114,7 +115,7 @@ def open_labelled(
                 advance(_EVERY)
     require_rows(opened, len(rows), bad, on_bad_row)
     names, indices = name_labels(
-        list(first.values()), label_names, opened.class_names.get(label), opened.name
+        list(first.values()), label_names, opened.class_names.get(label), opened.name, named_by
     )
     labels = np.array(indices, np.int32)[np.frombuffer(coded, np.int32)]
     return LabelledStream(

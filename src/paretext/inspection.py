@@ -10,6 +10,7 @@ from paretext.errors import ParetextError
 from paretext.files import folder_bytes, read_json
 from paretext.manifest import NAME, Manifest
 from paretext.report.certificate import headline
+from paretext.settings import model_inside
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -23,7 +24,8 @@ def describe(path: Path) -> dict[str, Any]:
     if (path / "config.json").is_file():
         return _classifier(path)
     raise ParetextError(
-        f"{path} is no artifact ({NAME}), run (candidates/) or classifier (config.json)."
+        f"{path} is no artifact ({NAME}), run (candidates/) or classifier (config.json)"
+        f"{model_inside(path) or '.'}"
     )
 
 

@@ -28,6 +28,7 @@ from paretext.compression.build import compress as make_versions
 from paretext.compression.recipe import Recipe
 from paretext.data import Dataset, require_trainable
 from paretext.data_checks import require_apart
+from paretext.data_reading import NamedBy
 from paretext.errors import ParetextError
 from paretext.files import Stages, digest_of, folder_digest
 from paretext.locks import works_in
@@ -46,8 +47,8 @@ from paretext.parents import (
 from paretext.pretrained import Source, source_digest
 from paretext.report.run_page import write_report
 from paretext.run import (
-    HELD_OUT,
     LINEAR,
+    WRITES,
     Trained,
     candidate_names,
     finish,
@@ -80,15 +81,17 @@ def run(
     folder = out or RUNS / folder_name(sources.data)
     require_startable(recipe.models, folder)
     sources.check()
-    train = sources.train(sources.names())
+    by = sources.named_by()
+    train = sources.train(sources.names(), by)
     if train is None:
         raise ParetextError("run learns from labelled texts: give them with --data.")
+    by = by or NamedBy.texts(train.name)
     require_trainable(train)  # before the labels of the others are looked up in its own
     data = prepare(
         train,
-        sources.evaluation(train.label_names),
+        sources.evaluation(train.label_names, by),
         recipe,
-        selection=sources.chosen_by(train.label_names),
+        selection=sources.chosen_by(train.label_names, by),
         leaks_dropped=sources.drop_leaks,
         hold_out=True,
     )
@@ -147,7 +150,7 @@ def _take(
     """Take somebody's model into the run `folder`, and do the rest there."""
     _claim(folder, source, record=False)
     sources.check()
-    read = _Read.of(sources, names)
+    read = _Read.of(sources, names, source.name)
     recipe = recipe.within(outline_of(source.name), learns=read.learns)
     _claim(folder, source)
     stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
@@ -175,7 +178,7 @@ def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) 
     parent, name, _ = parent_of(folder)
     source = open_model(str(parent))
     sources.check()
-    read = _Read.of(sources, names_of(source, sources.names()))
+    read = _Read.of(sources, names_of(source, sources.names()), source.name)
     recipe = recipe.within(outline_of(parent), learns=read.learns)
     data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
@@ -229,12 +232,13 @@ class _Read:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, sources: Sources, names: tuple[str, ...]) -> _Read:
-        train, evaluation = sources.train(names), sources.evaluation(names)
+    def of(cls, sources: Sources, names: tuple[str, ...], model: str) -> _Read:
+        by = NamedBy.model(model, names)
+        train, evaluation = sources.train(names, by), sources.evaluation(names, by)
         texts = sources.texts()
         if evaluation is not None:
             require_apart(texts, "--unlabelled", evaluation)
-        return cls(train, evaluation, sources.chosen_by(names), texts, sources, names)
+        return cls(train, evaluation, sources.chosen_by(names, by), texts, sources, names)
 
     @property
     def learns(self) -> bool:
@@ -299,8 +303,13 @@ def _called(texts: object) -> str:
 def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
     """ParetextError if `folder` is of another model, or holds what no job has made."""
     digest = source_digest(source.name)
-    made = ("run.json", "parent.json", HELD_OUT, "artifacts", "classifiers", "candidates")
-    claim(folder, "compress", {"model": {digest: source.name}}, writes=made, record=record)
+    claim(
+        folder,
+        "compress",
+        {"model": {digest: source.name}},
+        writes=(*WRITES, "answers"),
+        record=record,
+    )
 
 
 def folder_name(source: object) -> str:

@@ -12,20 +12,26 @@ more versions or other settings, as long as it is the same job on the same thing
 Anything else is refused, and both are named, once a stage is finished: before, there is nothing to
 lose. Evaluation texts are not part of it: they are what a run is measured on, and measuring it on
 others is said and done.
+
+A result that takes the place of an older one (a page, a list of flips, a comparison, an artifact)
+may lie in any folder. There a file is ours if it says so itself, by a mark near its beginning.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from paretext.errors import ParetextError
-from paretext.files import read_json, write_json
+from paretext.files import files_below, read_json, write_json
 from paretext.locks import RECORDS
 
 _RECORD = "made-of.json"
+_BEGINNING = 4096
+"""Bytes of a file in which its mark stands."""
 
 
 class MadeOf(BaseModel):
@@ -76,11 +82,8 @@ def claim(
         )
     elif known is None and not any_finished and not path.exists():
         for name in writes:
-            if (folder / name).exists():
-                raise ParetextError(
-                    f"{folder / name} is there and was not made by paretext {job}; move it away, "
-                    "or give another --out."
-                )
+            if _holds_something(folder / name):
+                raise _not_ours(folder / name, f"paretext {job}")
     if known is not None and not known.is_the_same_as(asked):
         raise ParetextError(
             f"{folder} holds {known}, and this is another, {asked}; give another --out, or delete "
@@ -95,3 +98,50 @@ def claim(
     if known != made_of or not path.exists():
         records.mkdir(parents=True, exist_ok=True)
         write_json(path, made_of.model_dump(mode="json"))
+
+
+def require_free(path: Path) -> None:
+    """ParetextError if a file is there, or a folder with one in it."""
+    if _holds_something(path):
+        raise _not_ours(path)
+
+
+def require_own_file(path: Path, mark: str) -> None:
+    """ParetextError if `path` is there and lacks the mark of what is to take its place."""
+    if path.exists() and not (path.is_file() and _is_marked(path, mark)):
+        raise _not_ours(path)
+
+
+def require_own_folder(folder: Path, names: str, record: str, mark: str) -> None:
+    """ParetextError if `folder`, which is to be replaced whole, holds anything but such a result.
+
+    names: of all files in a result, as a regular expression; record: the one with the mark, which
+    every result has.
+    """
+    if not folder.exists():
+        return
+    for path in folder.rglob("*") if folder.is_dir() else [folder]:
+        own = re.fullmatch(names, path.relative_to(folder).as_posix()) is not None
+        if not (own and path.is_file()):
+            raise _not_ours(path)
+    if _holds_something(folder) and not _is_marked(folder / record, mark):
+        raise _not_ours(next(folder.iterdir()))
+
+
+def _is_marked(path: Path, mark: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return mark.encode() in file.read(_BEGINNING)
+    except FileNotFoundError:
+        return False
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether there is a file that could be lost: folders alone are nobody's."""
+    return any(files_below(path)) if path.is_dir() else path.exists()
+
+
+def _not_ours(path: Path, by: str = "paretext") -> ParetextError:
+    return ParetextError(
+        f"{path} is there and was not made by {by}; move it away, or give another --out."
+    )

@@ -8,7 +8,6 @@ moved, and the model's own folder is never written to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,17 +18,18 @@ from paretext import progress
 from paretext.certification.proportions import Pairs
 from paretext.compression.recipe import Recipe, validated
 from paretext.data import Dataset
+from paretext.data_reading import GENERIC
 from paretext.data_values import label_name
 from paretext.errors import ParetextError
 from paretext.files import Stages, read_json, write_json
 from paretext.pretrained import Source, look, name_outputs, source_digest
+from paretext.settings import model_inside
 from paretext.splits import Data
 
 AGAIN = "start the same paretext run (or paretext train) again"
 ORDER_TEXTS = 500
 """Most labelled texts that the order of given label names is judged by."""
 _STANDARD_ERRORS = 5.0
-_GENERIC = re.compile(r"LABEL_\d+")
 _ADAPTER = "adapter_config.json"
 
 
@@ -45,7 +45,8 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
         if not (source / "config.json").is_file():
             raise ParetextError(
                 f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
-                "(it has no config.json); train one with: paretext train."
+                "(it has no config.json)"
+                f"{model_inside(source) or '; train one with: paretext train.'}"
             )
         return source, source.name, Recipe()
     name = read_json(record, AGAIN, lambda values: str(values["parent"]))
@@ -101,6 +102,7 @@ def open_model(name: str) -> Source:
         )
     source = look(name) or Source.open(name)
     source.require_classifier()
+    source.say_own_code()
     return source
 
 
@@ -113,7 +115,7 @@ def names_of(source: Source, given: Sequence[str] | None) -> tuple[str, ...]:
     if given is None:
         return own
     given = tuple(given)
-    if all(map(_GENERIC.fullmatch, own)):
+    if all(map(GENERIC.fullmatch, own)):
         if len(given) != len(own):
             raise ParetextError(
                 f"{source.name} has {len(own)} outputs ({own[0]} to {own[-1]}), and --labels names "

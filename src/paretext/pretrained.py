@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from paretext import progress
 from paretext.errors import ParetextError, first_line
 from paretext.files import folder_digest
+from paretext.hub import hub_answers, not_a_model
 
 if TYPE_CHECKING:
     from paretext.checkpoint import Weights
@@ -40,6 +42,9 @@ _POSITIONS_AFTER_PADDING = (
 """Model types that count positions from padding_idx + 1, as fairseq does."""
 
 
+_GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+_CODE = ("trust_remote_code", "custom code")
+"""In what transformers says of a folder that cannot be read without its code."""
 _LARGEST, _MOST_LAYERS = 2**31 - 1, 1000
 """Numbers above these stand in damaged configs: a network of a billion layers is never built."""
 
@@ -65,6 +70,8 @@ class Source:
     local: bool
     labels: tuple[str, ...]
     """What the config calls its outputs; LABEL_0, LABEL_1, ... where it says nothing."""
+    own_code: bool = False
+    """Whether it brings code, which is not run: a class of transformers reads it."""
 
     @classmethod
     def open(cls, name: str) -> Source:
@@ -77,7 +84,7 @@ class Source:
         from transformers import AutoConfig, PretrainedConfig
 
         local = _is_local(name)
-        with _refusing(name):
+        with _refusing(name, local):
             values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
             labels = _checked_labels(name, values)
             config = AutoConfig.from_pretrained(
@@ -85,7 +92,7 @@ class Source:
             )
         if labels is None:
             labels = tuple(config.id2label[index] for index in range(config.num_labels))
-        return cls(name, config, local, labels)
+        return cls(name, config, local, labels, own_code="auto_map" in values)
 
     @property
     def is_classifier(self) -> bool:
@@ -101,16 +108,43 @@ class Source:
     def require_classifier(self) -> None:
         """ParetextError, from the config alone, for what does not answer with one label of
         several."""
+        self._require_architecture()
         if not self._has_head():
+            architectures = ", ".join(self.config.architectures)
+            if architectures.endswith(_GENERATORS):
+                raise ParetextError(
+                    f"{self.name} generates text (it is a {architectures}) and has no trained "
+                    "classification head; give a classifier, or train one from an encoder with: "
+                    "paretext train."
+                )
+            what = ", an encoder or embedding model" if architectures.endswith("Model") else ""
             raise ParetextError(
-                f"{self.name} has no trained classification head (it is a "
-                f"{', '.join(self.config.architectures)}); train one first with: paretext train "
-                f"--model {self.name}."
+                f"{self.name} has no trained classification head (it is a {architectures}{what}); "
+                f"train one first with: paretext train --model {self.name}."
             )
         if problem := self._other_answers():
             raise ParetextError(
                 f"{self.name} {problem}, which paretext cannot answer yet; give a classifier with "
                 "one label a text, or train one from it with: paretext train."
+            )
+
+    def _require_architecture(self) -> None:
+        if isinstance(self.config, SimpleNamespace):
+            return  # read without transformers, which `weights` asks
+        from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+        if type(self.config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+            raise ParetextError(
+                f"{self.name} is a model of the type {self.config.model_type}, which transformers "
+                "has no text classifier for; give an encoder, such as distilroberta-base."
+            )
+
+    def say_own_code(self) -> None:
+        """That the code it brings is not run, and what reads it instead."""
+        if self.own_code:
+            progress.say(
+                f"{self.name}: its own code (auto_map) is not run; transformers' class for "
+                f"{self.config.model_type} reads it"
             )
 
     def check_length(self, max_length: int, tokenizer: Any) -> None:
@@ -141,7 +175,7 @@ class Source:
         """Its fast tokenizer, with padding on the right."""
         from transformers import AutoTokenizer
 
-        with _refusing(self.name, "its tokenizer cannot be loaded, "):
+        with _refusing(self.name, self.local, "its tokenizer cannot be loaded, "):
             found = AutoTokenizer.from_pretrained(
                 self.name, local_files_only=self.local, trust_remote_code=False
             )
@@ -151,7 +185,8 @@ class Source:
             found("a text", truncation=True, max_length=8)
         if known <= set(found.all_special_tokens):
             # Without its files transformers makes a tokenizer that knows no word.
-            raise _not_a_model(self.name, ValueError("its tokenizer's files are missing"))
+            missing = ValueError("its tokenizer's files are missing")
+            raise not_a_model(self.name, missing, str(missing), local=self.local)
         if not getattr(found, "is_fast", False):
             raise ParetextError(
                 f"{self.name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with "
@@ -190,13 +225,14 @@ class Source:
         from paretext.checkpoint import Weights
         from paretext.tokenization import check_tokenizer
 
+        self._require_architecture()
         config = self.config
         if config.model_type not in _POSITIONS_AFTER_PADDING:  # where it says more than padding
             # A decoder answers at the last token before the padding, which the tokenizer writes.
             config.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
-        with _refusing(self.name):
+        with _refusing(self.name, self.local):
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 self.name,
                 config=config,
@@ -229,18 +265,20 @@ def look(name: str) -> Source | None:
         local = _is_local(name)
         found = None if Path(name).exists() else _in_cache(name)
         if found is None and local:
-            raise _not_a_model(name, ValueError("it is not among the models loaded before"))
+            reason = "it is not among the models loaded before"
+            raise not_a_model(name, ValueError(reason), reason, local=True)
         if found is None:
             return None
         path = found
-    with _refusing(name):
+    with _refusing(name, local=True):
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise ValueError("its config.json holds no settings")
         labels = _checked_labels(name, values)
     count = values.get("num_labels") or 2  # as transformers has it
-    config = SimpleNamespace(**{"architectures": None, "problem_type": None, **values})
-    return Source(name, config, True, labels or tuple(f"LABEL_{i}" for i in range(count)))
+    known = {"architectures": None, "problem_type": None, "model_type": None, **values}
+    names = labels or tuple(f"LABEL_{i}" for i in range(count))
+    return Source(name, SimpleNamespace(**known), True, names, own_code="auto_map" in values)
 
 
 def label_names(name: str) -> tuple[str, ...]:
@@ -282,7 +320,7 @@ def name_outputs(config: Any, labels: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _refusing(name: str, what: str = "") -> Iterator[None]:
+def _refusing(name: str, local: bool, what: str = "") -> Iterator[None]:
     """Whatever the libraries raise over a folder's files, as one sentence.
 
     transformers, safetensors, pickle and torch raise kinds of their own, tokenizers plain Exception
@@ -295,8 +333,14 @@ def _refusing(name: str, what: str = "") -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        reason = f"{what}{type(error).__name__}: {error}" if what else str(error)
-        raise _not_a_model(name, ValueError(reason or type(error).__name__)) from None
+        said = f"{what}{type(error).__name__}: {error}" if what else str(error)
+        reason = first_line(ValueError(said or type(error).__name__))
+        if any(sign in said for sign in _CODE):
+            raise ParetextError(
+                f"{name} brings code of its own (auto_map in its config), and paretext runs no "
+                "code of a model's folder; use a model whose architecture transformers knows."
+            ) from None
+        raise not_a_model(name, error, reason, local=local) from None
 
 
 def _checked_labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
@@ -332,9 +376,7 @@ def _check_values(name: str, values: dict[str, Any]) -> None:
 
 def _is_local(name: str) -> bool:
     """Whether only local files are to be read."""
-    from huggingface_hub import constants
-
-    return Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
+    return Path(name).exists() or not hub_answers(name)
 
 
 def _in_cache(name: str) -> Path | None:
@@ -346,19 +388,6 @@ def _in_cache(name: str) -> Path | None:
         found = try_to_load_from_cache(name, "config.json")
         return Path(found) if isinstance(found, str) else None
     return None
-
-
-def _hub_answers(name: str) -> bool:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        HfApi().model_info(name, timeout=10)
-    except HfHubHTTPError:
-        return True  # transformers words the reason better
-    except Exception:  # the kind depends on the HTTP library in use
-        return False
-    return True
 
 
 def _labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
@@ -397,28 +426,6 @@ def _bad_labels(name: str, problem: str) -> ParetextError:
     return ParetextError(
         f"the config.json of {name} contradicts itself, {problem}; name each output once in "
         "id2label, 0 first."
-    )
-
-
-def _not_a_model(name: str, error: Exception) -> ParetextError:
-    folder, reason = Path(name), first_line(error)
-    if "trust_remote_code" in str(error) or "custom code" in str(error):
-        return ParetextError(
-            f"{name} brings code of its own (auto_map in its config), and paretext runs no code of "
-            "a model's folder; use a model whose architecture transformers knows."
-        )
-    if folder.is_dir():
-        missing = " (it has no config.json)" if not (folder / "config.json").is_file() else ""
-        reason = "" if missing else f": {reason}"
-        return ParetextError(
-            f"{name} is not a Hugging Face model folder{missing}{reason}; give a folder with "
-            "config.json, model.safetensors and tokenizer.json, or a hub id."
-        )
-    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return ParetextError(f"there is no model folder {name}; check the path, or give a hub id.")
-    return ParetextError(
-        f"the model {name!r} is not a local folder and could not be had from the Hugging Face hub "
-        f"({reason}); check the name and the network, or give a local folder."
     )
 
 

@@ -57,8 +57,8 @@ from paretext.files import Stages, folder_digest, read_json, write_json
 from paretext.locks import work_in, works_in
 from paretext.manifest import NAME as MANIFEST
 from paretext.manifest import Manifest
-from paretext.ownership import MadeOf, claim
-from paretext.parents import parent_of
+from paretext.ownership import MadeOf, claim, require_free
+from paretext.parents import parent_of, was_held_out
 from paretext.pretrained import Source
 from paretext.report.run_page import write_report
 from paretext.report.steps import is_stage
@@ -68,6 +68,11 @@ from paretext.tables import RowWriter
 
 HELD_OUT = "held-out.csv"
 """The texts to measure on, where they were taken out of those to train on."""
+WRITES = (
+    *("run.json", "parent.json", HELD_OUT, "profile", "candidates", "classifiers", "artifacts"),
+    *("certificates", "comparison", "report"),
+)
+"""What a job may write into its folder."""
 LINEAR = "tfidf"
 """The baseline that always runs."""
 TEXTS = "training texts"
@@ -186,6 +191,11 @@ def outline_of(model: str | Path) -> Outline:
 
 def write_record(recipe: Recipe, data: Data, out: Path) -> None:
     """run.json, and the held-out texts as a file for `paretext compare` and `paretext certify`."""
+    held = data.evaluation if data.held_out else None
+    if held is not None and held.answered_by is not None:
+        held = None
+    if held is not None and not was_held_out(out):
+        require_free(out / HELD_OUT)
     write_json(
         out / "run.json",
         {
@@ -195,8 +205,7 @@ def write_record(recipe: Recipe, data: Data, out: Path) -> None:
             "held_out": data.held_out,
         },
     )
-    held = data.evaluation
-    if held is None or not data.held_out or held.answered_by is not None:
+    if held is None:
         return
     with RowWriter(out / HELD_OUT, ["text", "label"]) as writer:
         for text, label in zip(held.texts, held.labels, strict=True):
@@ -342,8 +351,7 @@ def _claim(
             )
     asked = _made_of(identities(models), report)
     not_yet = () if trained else ("models",)
-    files = ("run.json", "parent.json", HELD_OUT)
-    claim(out, asked.job, asked.of, writes=files, not_yet=not_yet, known=known, record=record)
+    claim(out, asked.job, asked.of, writes=WRITES, not_yet=not_yet, known=known, record=record)
 
 
 def _made_of(models: Mapping[str, str], report: DataReport | None) -> MadeOf:

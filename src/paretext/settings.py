@@ -1,4 +1,4 @@
-"""Settings that people write: their base class, YAML files, the nearest name to a mistyped one."""
+"""What people write: settings and their base class, YAML files, the name that was meant."""
 
 from __future__ import annotations
 
@@ -89,3 +89,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}."
+
+
+def model_inside(folder: Path) -> str:
+    """The end of a sentence on a folder that is no model, where one lies in it, as a candidate's
+    does; "" where none does."""
+    inside = folder / "model"
+    return f"; give the model in it, {inside}." if (inside / "config.json").is_file() else ""

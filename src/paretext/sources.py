@@ -15,7 +15,7 @@ from pathlib import Path
 from paretext.certification.budget import Budget
 from paretext.data import Dataset, read_label_names
 from paretext.data_given import Given
-from paretext.data_reading import read_texts
+from paretext.data_reading import NamedBy, read_texts
 from paretext.errors import ParetextError
 from paretext.files import sha256
 from paretext.tables import FORMATS, OnBadRow, existing
@@ -75,14 +75,18 @@ class Sources:
             return None if self.labels is None else tuple(self.labels)
         return read_label_names(self.labels)
 
-    def train(self, names: Sequence[str] | None = None) -> Dataset | None:
-        return self._labelled(self.data, names, "train")
+    def named_by(self) -> NamedBy | None:
+        """Who gives those names."""
+        return NamedBy.file(self.labels) if isinstance(self.labels, str | Path) else None
 
-    def evaluation(self, names: Sequence[str]) -> Dataset | None:
-        return self._labelled(self.eval, names, "validation")
+    def train(self, names: Sequence[str] | None, by: NamedBy | None) -> Dataset | None:
+        return self._labelled(self.data, names, by, "train")
 
-    def chosen_by(self, names: Sequence[str]) -> Dataset | None:
-        return self._labelled(self.selection, names, "validation")
+    def evaluation(self, names: Sequence[str], by: NamedBy) -> Dataset | None:
+        return self._labelled(self.eval, names, by, "validation")
+
+    def chosen_by(self, names: Sequence[str], by: NamedBy) -> Dataset | None:
+        return self._labelled(self.selection, names, by, "validation")
 
     def texts(self) -> tuple[str, ...]:
         """Those without labels; none where no file of them was given."""
@@ -90,7 +94,9 @@ class Sources:
             return ()
         return tuple(read_texts(self.unlabelled, self.text_column, self.on_bad_row))
 
-    def _labelled(self, source: Given, names: Sequence[str] | None, split: str) -> Dataset | None:
+    def _labelled(
+        self, source: Given, names: Sequence[str] | None, by: NamedBy | None, split: str
+    ) -> Dataset | None:
         if source is None:
             return None
         return Dataset.read(
@@ -100,6 +106,7 @@ class Sources:
             label_names=names,
             split=split,
             on_bad_row=self.on_bad_row,
+            named_by=by,
         )
 
 

@@ -28,6 +28,8 @@ COLUMNS = (
     *("reference_probability", "candidate_probability"),
     *("reference_probability_of_candidate_answer", "candidate_probability_of_reference_answer"),
 )
+MARK = ",".join(COLUMNS[2:6])
+"""In the head of every list of flips."""
 _NEGATIONS = frozenset(
     (
         *("no", "not", "never", "none", "nobody", "nothing", "neither", "nor", "nowhere"),

@@ -14,6 +14,7 @@ from paretext.certification.certificate import Model
 from paretext.errors import ParetextError
 from paretext.files import folder_digest
 from paretext.manifest import NAME
+from paretext.settings import model_inside
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def open_model(folder: str | Path, threads: int) -> Opened:
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
-            "(it has no config.json); check the path."
+            f"(it has no config.json){model_inside(folder) or '; check the path.'}"
         )
     from paretext.classifier import Classifier
 
@@ -62,7 +63,7 @@ def labels_of(folder: str | Path) -> tuple[str, ...]:
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
-            "(it has no config.json); check the path."
+            f"(it has no config.json){model_inside(folder) or '; check the path.'}"
         )
     from paretext.pretrained import label_names
 

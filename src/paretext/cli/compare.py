@@ -35,6 +35,7 @@ def compare(
     from paretext.cli.endings import of_comparison
     from paretext.comparison import compare as compare_all
     from paretext.data import Dataset
+    from paretext.data_reading import NamedBy
     from paretext.files import Stages
     from paretext.locks import change
     from paretext.manifest import Manifest
@@ -42,11 +43,13 @@ def compare(
 
     versions, folder = versions_to_compare(artifacts, baseline, out)
     first = next(v.target.folder for v in versions if v.target.kind == "artifact")
+    labels = Manifest.read(first).labels
     data = Dataset.read(
         eval_,
         text_column=text_column,
         label_column=label_column,
-        label_names=Manifest.read(first).labels,
+        label_names=labels,
+        named_by=NamedBy.model(first, labels),
         split="validation",
         on_bad_row=on_bad_row,
     )

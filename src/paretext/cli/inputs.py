@@ -112,9 +112,14 @@ def read_data(
     drop_leaks: bool,
     recipe: Recipe,
     names: tuple[str, ...] | None = None,
+    model: Path | None = None,
 ) -> Data:
-    """Read all splits with the label names of the first, and check them."""
+    """Read all splits with the label names of the first, and check them.
+
+    names: those of a trained model, the folder `model`.
+    """
     from paretext.data import Dataset, read_label_names, require_trainable
+    from paretext.data_reading import NamedBy
     from paretext.splits import prepare
 
     columns: dict[str, Any] = {
@@ -124,10 +129,16 @@ def read_data(
     }
     if labels is not None:
         names = read_label_names(labels)
-    train = Dataset.read(data, label_names=names, **columns)
+    by = NamedBy.file(labels) if labels is not None else None
+    if model is not None and names is not None:
+        by = NamedBy.model(model, names)
+    train = Dataset.read(data, label_names=names, named_by=by, **columns)
+    by = by or NamedBy.texts(train.name)
     require_trainable(train)  # before the labels of the others are looked up in its own
     others = [
-        Dataset.read(source, label_names=train.label_names, split="validation", **columns)
+        Dataset.read(
+            source, label_names=train.label_names, named_by=by, split="validation", **columns
+        )
         if source
         else None
         for source in (evaluation, selection)

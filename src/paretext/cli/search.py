@@ -87,6 +87,7 @@ def search(
         drop_leaks,
         settings,
         names,
+        parent,
     )
     check_splits(source, prepared)
     from paretext.search import search as search_for  # brings PyTorch

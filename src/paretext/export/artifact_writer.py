@@ -32,13 +32,15 @@ from paretext.export.recurrent_graph import write_recurrent_graph
 from paretext.export.traced import trace_graph
 from paretext.files import new_folder
 from paretext.locks import temporary_folder
-from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
+from paretext.manifest import NAME, Agreement, Ancestor, Manifest, WeightCount, record_files
 from paretext.model_types import NGRAMS, RECURRENT
+from paretext.ownership import require_own_folder
 from paretext.report.card import model_card
 from paretext.seen import Sketch
 from paretext.tokenization import check_tokenizer
 
 _WRITERS = {RECURRENT: write_recurrent_graph, NGRAMS: write_ngram_graph}
+_FILES = r"(model\.onnx|README\.md|(tokenizer|config|manifest|certificate)\.json)"
 _PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 
 
@@ -65,11 +67,12 @@ def export(
     recipe, done, lineage, data, seen: the steps so far, what they did, the ancestors, the data's
         fingerprints and the sketch of their texts; they are written into the manifest as they are.
     Raises ParetextError if the graphs disagree, the tokenizer gives what the network cannot read,
-        or the architecture cannot be exported.
+        the architecture cannot be exported, or `folder` holds anything but an artifact.
     """
     folder = Path(folder)
     if not texts:
         raise ParetextError("export needs at least one text to check the graph with.")
+    require_own_folder(folder, _FILES, NAME, '"format_version": ')
     check_tokenizer(classifier.model, classifier.tokenizer)
     graph, how = float_graph(classifier)
     sentences = [*done, f"graph {how}: {len(graph.graph.node)} operators"]

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 
+GENERATOR = '<meta name="generator" content="paretext">'
+"""In every page: it is ours, and may be written anew."""
+
+
 def render(template: str, values: Mapping[str, Any], script: str = "") -> str:
     """The page NAME.html of `templates/`, with page.css, NAME.css and the script's file in it.
 
