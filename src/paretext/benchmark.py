@@ -127,13 +127,13 @@ def benchmark(
     with ExitStack() as stack:
         shared = stack.enter_context(temporary_folder())
         (shared / "texts.json").write_text(json.dumps(list(texts)), encoding="utf-8")
-        workers = {
-            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
-            for index, target in enumerate(targets)
-        }
         advance = stack.enter_context(
             progress.task("timing all versions", len(targets) * (rounds + 1))
         )
+        workers = {  # loading them takes seconds each
+            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
+            for index, target in enumerate(targets)
+        }
         slowest = slowest_call = 0.0
         for worker in workers.values():  # also the warm-up
             slowest = max(slowest, worker.ask("logits")["ms_per_text"])
