@@ -14,7 +14,6 @@ import tiny
 from graphs import graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from pydantic import ValidationError
 
 from paretext.artifact import Artifact
 from paretext.classifier import Classifier
@@ -572,5 +571,5 @@ def test_an_unknown_product_is_named_with_the_nearest() -> None:
 def test_settings_that_mean_nothing_are_refused(
     step: Callable[..., Quantization], setting: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParetextError):
         step(**setting)

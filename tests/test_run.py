@@ -35,6 +35,7 @@ from paretext.manifest import Manifest
 from paretext.profile import Profile
 from paretext.report.certificate import BADGES
 from paretext.report.run_data import RunReport
+from paretext.report.steps import by_cost
 from paretext.run import candidate_names, run, train
 from paretext.run_profile import profiled
 from paretext.splits import Data, prepare
@@ -119,7 +120,7 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     assert {path.name for path in (out / "classifiers").iterdir()} == {"pruned"}
     candidate = out / "candidates" / "roberta"
     assert {path.name for path in candidate.iterdir()} == {
-        *("model", "history.json", "learning-curves.svg"),
+        *("model", "history.json", "training.json", "learning-curves.svg"),
     }
     names = [path.name for path in out.rglob("*")]
     assert not [
@@ -244,7 +245,9 @@ def test_the_report_is_of_this_run_and_lacks_nothing(done: Run) -> None:
     found = RunReport.model_validate_json((done.out / "report" / "report.json").read_text("utf-8"))
     assert found.missing == ()
     table = rows(done.out / "comparison")
-    assert [row.version for row in found.versions] == list(table)
+    order = [row.version for row in by_cost(Comparison.read(done.out / "comparison").rows)]
+    assert [row.version for row in found.versions] == order
+    assert sorted(order) == sorted(table)
     for row in found.versions:
         assert row.macro_f1 is not None
         assert row.macro_f1.estimate == float(table[row.version]["macro_f1"])

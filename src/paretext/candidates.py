@@ -1,7 +1,8 @@
 """A candidate: one encoder that is fine-tuned, or one baseline, as a stage of a run.
 
-Its folder holds model/ (a classifier), history.json and, of more than one epoch, the learning
-curves. What a candidate was made from is compared before it is made again.
+Its folder holds model/ (a classifier), history.json, of an encoder training.json (how it was
+trained) and, of more than one evaluation, the learning curves. What a candidate was made from is
+compared before it is made again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from paretext.files import SCRATCH, Stages, read_json, write_json
 from paretext.pretrained import look, source_digest
 from paretext.report.figures import learning_curves
 from paretext.stop_words import check_removal, without_stop_words
+from paretext.training_plan import TrainingRecord
 
 if TYPE_CHECKING:
     from paretext.classifier import Classifier
@@ -68,7 +70,11 @@ def train_candidate(stages: Stages, name: str, model: str, data: Data, recipe: R
         f"candidates/{name}", inputs, partial(_train_one, name, model, data, recipe)
     )
     progress.say(f"{name}: {'trained' if made else 'kept, its inputs have not changed'}")
-    return stages.root / "candidates" / name
+    folder = stages.root / "candidates" / name
+    record = TrainingRecord.read(folder)
+    if record is not None and record.advice is not None:
+        progress.say(f"{name}: {record.advice}")
+    return folder
 
 
 def removed_language(model: str, recipe: Recipe) -> str | None:
@@ -126,6 +132,8 @@ def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) 
             classifier, data.train, data.selection, recipe.training, work=work, label=label
         )
     fitted.classifier.save(folder / "model")
+    if baseline is None and fitted.record is not None:
+        fitted.record.write(folder)
     write_json(folder / "history.json", list(fitted.history))
     if len(fitted.history) > 1 or baseline is None:  # there is no curve of a single fit
         learning_curves(fitted.history, folder / "learning-curves.svg", name)

@@ -70,19 +70,19 @@ def _best_of(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"checkpoint-{best}") if best else checkpoint
 
 
-def prepare_to_resume(checkpoint: Path, epochs: int) -> int:
-    """How many epochs there are in all: those done, if early stopping had ended the training.
+def prepare_to_resume(checkpoint: Path) -> bool:
+    """Whether the training had ended, at its last step or early: Trainer would go on before it
+    looked.
 
-    Trainer would train one more epoch before it looked, and the last epoch's weights would stand
-    for the best if the folder had been moved, as it keeps the best checkpoint's path.
+    The last weights would stand for the best if the folder had been moved, as Trainer keeps the
+    best checkpoint's path; so that is put right.
     """
     state = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
     best = str(_best_of(checkpoint))
     if state["best_model_checkpoint"] not in (best, None):
         write_json(checkpoint / _STATE, {**state, "best_model_checkpoint": best})
         seal(checkpoint)
-    stopped = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
-    return round(state["epoch"]) if stopped else epochs
+    return bool(state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"])
 
 
 def steps_done(checkpoint: Path | None) -> int:

@@ -58,6 +58,13 @@ class Classifier:
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, tuple(label_names), max_length)
 
+    def __repr__(self) -> str:
+        millions = sum(each.numel() for each in self.model.parameters()) / 1e6
+        return (
+            f"Classifier({type(self.model).__name__}, {millions:.1f} M parameters, "
+            f"{len(self.label_names)} labels, {self.max_length} tokens)"
+        )
+
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
         """A classifier that was trained and saved before, with the labels it was trained on.

@@ -226,6 +226,7 @@ def _standing(
             Beside(
                 name=row.version,
                 macro_f1=row.quality.macro_f1.estimate,
+                low=row.quality.macro_f1.low,
                 drop=Span.of(row.drops.macro_f1),
             )
             for row in rows

@@ -77,7 +77,7 @@ def run(
     measuring = measuring or Measuring()
     if not recipe.models:
         recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
-    folder = out or RUNS / folder_name(str(sources.data))
+    folder = out or RUNS / folder_name(sources.data)
     require_startable(recipe.models, folder)
     sources.check()
     train = sources.train(sources.names())
@@ -118,7 +118,7 @@ def compress(
     """
     measuring = measuring or Measuring()
     require_model(model)
-    if not (sources.eval or sources.data or sources.unlabelled):
+    if sources.eval is sources.data is sources.unlabelled is None:
         raise ParetextError(
             f"nothing says what {model} may lose: give labelled texts to measure on with --eval, "
             "or texts without labels with --unlabelled."
@@ -260,7 +260,7 @@ class _Read:
         if self.texts:
             labels = _answers(parent, name, self.texts, Stages(run))
             answered = Dataset(
-                self.texts, labels, self.names, str(self.sources.unlabelled), answered_by=name
+                self.texts, labels, self.names, _called(self.sources.unlabelled), answered_by=name
             )
             return prepare_answered(answered, self.evaluation, recipe)
         if self.evaluation is None:
@@ -292,6 +292,10 @@ def _answers(
     return found
 
 
+def _called(texts: object) -> str:
+    return str(texts) if isinstance(texts, str | Path) else "the texts without labels"
+
+
 def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
     """ParetextError if `folder` is of another model, or holds what no job has made."""
     digest = source_digest(source.name)
@@ -299,8 +303,11 @@ def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
     claim(folder, "compress", {"model": {digest: source.name}}, writes=made, record=record)
 
 
-def folder_name(source: str) -> str:
+def folder_name(source: object) -> str:
     """What a run is called by the table or the model that it begins with."""
+    if not isinstance(source, str | Path):
+        return "run"
+    source = str(source)
     name = re.split(r"[@:]", source.rstrip("/").rsplit("/", 1)[-1])[0]
     for suffix in Path(name).suffixes[::-1]:
         if suffix.lower() in _TABLES:

@@ -1,13 +1,63 @@
-"""Reading settings that people write: YAML files, and the nearest name to a mistyped one."""
+"""Settings that people write: their base class, YAML files, the nearest name to a mistyped one."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paretext.errors import ParetextError
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _Settings(ModelMetaclass):
+    """Makes of pydantic's complaint about what a Python caller wrote one of the project's own."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise ParetextError(
+                f"{cls.__name__}: {complaint(error, (cast('type[BaseModel]', cls),))}"
+            ) from None
+
+
+class Settings(BaseModel, metaclass=_Settings):
+    """Base of all settings: frozen, and checked once, when they are made.
+
+    Raises ParetextError for a value that no such setting has, or a name that is not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def complaint(error: ValidationError, models: Iterable[type[BaseModel]]) -> str:
+    """The first of pydantic's complaints in a sentence; models: whose settings may be meant."""
+    errors = error.errors()
+    # A name that is not known explains the one that is missing.
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "value_error":
+        return f"{first['ctx']['error']}."
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {where!r}{nearest(str(first['loc'][-1]), sorted(names(*models)))}"
+    if first["type"] == "missing":
+        return f"{where} is missing; give it a value."
+    value = repr(first["input"])
+    shown = value if len(value) <= 80 else f"{value[:77]}..."
+    return f"{where} is {shown}: {first['msg'].lower()}."
+
+
+def names(*models: type[BaseModel]) -> set[str]:
+    """The names of these models' settings."""
+    return {field.alias or name for each in models for name, field in each.model_fields.items()}
 
 
 def read_yaml(path: str | Path, what: str) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from paretext.certification.budget import Budget
 from paretext.data import Dataset, read_label_names
+from paretext.data_given import Given
 from paretext.data_reading import read_texts
 from paretext.errors import ParetextError
 from paretext.files import sha256
@@ -22,18 +23,18 @@ from paretext.tables import FORMATS, OnBadRow, existing
 
 @dataclass(frozen=True)
 class Sources:
-    """The tables of a job: files, folders or hub names.
+    """The tables of a job: paths, hub names, or what a Python caller holds (`data_given`).
 
     data: labelled texts to learn from; eval: texts that are only measured on; selection: texts to
-    choose epochs and the parent on; unlabelled: more texts of the same kind; labels: a file with
-    the label names, one a line, 0 first.
+    choose epochs and the parent on; unlabelled: more texts of the same kind; labels: the label
+    names, 0 first, or a file with one a line.
     """
 
-    data: str | None = None
-    eval: str | None = None
-    selection: str | None = None
-    unlabelled: str | None = None
-    labels: str | Path | None = None
+    data: Given = None
+    eval: Given = None
+    selection: Given = None
+    unlabelled: Given = None
+    labels: str | Path | Sequence[str] | None = None
     text_column: str | None = None
     label_column: str | None = None
     on_bad_row: OnBadRow = "fail"
@@ -51,7 +52,9 @@ class Sources:
         files = {
             option: existing(path)
             for option, path in given.items()
-            if path is not None and Path(path).suffix.lower() in FORMATS and not Path(path).is_dir()
+            if isinstance(path, str | Path)
+            and Path(path).suffix.lower() in FORMATS
+            and not Path(path).is_dir()
         }
         for (first, one), (second, other) in combinations(files.items(), 2):
             if "--unlabelled" in (first, second) and second != "--eval":
@@ -67,8 +70,10 @@ class Sources:
             )
 
     def names(self) -> tuple[str, ...] | None:
-        """The label names of the file `labels`, if there is one."""
-        return None if self.labels is None else read_label_names(self.labels)
+        """The label names that were given, if any were."""
+        if self.labels is None or not isinstance(self.labels, str | Path):
+            return None if self.labels is None else tuple(self.labels)
+        return read_label_names(self.labels)
 
     def train(self, names: Sequence[str] | None = None) -> Dataset | None:
         return self._labelled(self.data, names, "train")
@@ -83,11 +88,9 @@ class Sources:
         """Those without labels; none where no file of them was given."""
         if self.unlabelled is None:
             return ()
-        return tuple(read_texts(Path(self.unlabelled), self.text_column, self.on_bad_row))
+        return tuple(read_texts(self.unlabelled, self.text_column, self.on_bad_row))
 
-    def _labelled(
-        self, source: str | None, names: Sequence[str] | None, split: str
-    ) -> Dataset | None:
+    def _labelled(self, source: Given, names: Sequence[str] | None, split: str) -> Dataset | None:
         if source is None:
             return None
         return Dataset.read(

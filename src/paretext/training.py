@@ -1,9 +1,10 @@
 """fit(): the one training path, on Hugging Face's Trainer.
 
 Rare classes get the care of `balance`: supersampling, and class weights after it. Batches hold
-texts of similar length, padded to the longest. After every epoch macro-F1 is measured on the
-selection split; the best epoch's weights are kept, and training stops when `patience` epochs in a
-row have not improved it.
+texts of similar length, padded to the longest. How many steps there are, how often macro-F1 is
+measured on the selection split and which learning rates are tried says `training_plan`; the best
+evaluation's weights are kept, and training stops when `patience` evaluations in a row have not
+improved it.
 
 A student learns on the same path (`targets`): the loss is then the distance of its answers from
 its teacher's, softened by a temperature (Hinton et al. 2015, "Distilling the Knowledge in a Neural
@@ -16,9 +17,9 @@ Trainer keeps optimizer, schedule, random states and data order in each checkpoi
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.locks import temporary_folder
 from paretext.metrics import confusion_matrix, macro_f1
+from paretext.training_batches import Examples, OwnRows, Padding, by_length
+from paretext.training_plan import Plan, TrainingRecord, Tried, plan_of_epochs, still_rising
+from paretext.training_plan import plan as make_plan
 from paretext.training_settings import Device, OnEpoch, TrainingSettings
 
 __all__ = [
@@ -48,9 +52,6 @@ __all__ = [
 ]
 
 Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
-_POOL_BATCHES = 50
-"""Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
-_TOKENISED_TOGETHER = 4096
 _DIVERGENCE = "eval_divergence"
 
 
@@ -75,15 +76,21 @@ class Targets:
     states_weight: float = 0.0
     beside: Beside | None = None
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What belongs to each training text, as `_distance` reads it."""
+        states = {} if self.states is None else {"teacher_states": self.states}
+        return {"teacher_logits": self.logits, **states}
+
 
 @dataclass(frozen=True)
 class Fitted:
-    """The trained classifier and one row per epoch: epoch, train_loss, selection_loss,
-    selection_macro_f1, of a student selection_divergence; `best` is the row whose weights were
-    kept."""
+    """The trained classifier and one row per evaluation: step, epoch (whole or not), train_loss
+    since the one before, selection_loss, selection_macro_f1, of a student selection_divergence;
+    `best` is the row whose weights were kept. record: how it was trained, if not in one go."""
 
     classifier: Classifier
     history: tuple[dict[str, float], ...]
+    record: TrainingRecord | None = None
 
     @property
     def best(self) -> dict[str, float]:
@@ -104,19 +111,18 @@ def fit(
     on_epoch: OnEpoch | None = None,
     targets: Targets | None = None,
 ) -> Fitted:
-    """Train a copy of `classifier` on `train`; choose the epoch on `selection`.
+    """Train a copy of `classifier` on `train`; choose the weights on `selection`.
 
     work: a folder for checkpoints; where it holds some of an earlier call with the same
         arguments, training goes on from there. Delete it when the result is safe.
     after_step: called with the network after each optimizer step (a pruning mask, say).
-    on_epoch: called after each epoch, once its checkpoint is written; what it raises ends the
+    on_epoch: called after each evaluation, once its checkpoint is written; what it raises ends the
         training, which can go on from there.
-    targets: learn these answers, not the labels; the texts of each epoch then count once.
+    targets: learn these answers, not the labels; the texts of each epoch then count once, and the
+        length is in epochs.
     Raises ParetextError for factors of the wrong length, a device that is not there, or data with
     other labels than the classifier's; their order may be another, since they go by name.
     """
-    from transformers import EarlyStoppingCallback, set_seed
-
     if work is None:
         with temporary_folder() as folder:
             return fit(
@@ -134,43 +140,178 @@ def fit(
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
     rows = supersampled(train, settings.supersample)
-    counts = np.bincount(train.labels[rows], minlength=len(train.label_names))
-    weights = torch.tensor(class_weights(counts))
-    if not settings.class_weights:
-        weights = torch.ones_like(weights)
-    checkpoint = last_whole(work, label)
-    epochs = settings.epochs
-    if checkpoint:
-        progress.say(f"{label}: goes on from {checkpoint.name}")
-        epochs = prepare_to_resume(checkpoint, epochs)
-    set_seed(settings.seed)
-    classifier = classifier.copy()
     texts = len(rows if targets is None else targets.epochs[0])
-    steps = -(-texts // settings.batch_size) * settings.epochs
-    order = _by_length(selection)
-    metric = "macro_f1" if targets is None else "divergence"
-    with progress.task(label, steps) as advance:
-        trainer = _trainer_class()(
-            model=classifier.model,
-            args=_arguments(settings, epochs, work, round(settings.warmup * steps), metric),
-            train_dataset=_Examples(classifier, train.take(rows), targets),
-            eval_dataset=_Examples(classifier, selection.take(order)),
-            data_collator=_Padding(classifier),
-            compute_loss_func=_weighted_loss(weights),
+    plan = _planned(settings, texts, len(selection), classifier)
+    several = len(plan.learning_rates) > 1
+    tried = [
+        _Training(
+            classifier=classifier,
+            train=train.take(rows),
+            selection=selection,
+            settings=settings,
+            plan=plan,
+            rate=rate,
+            work=work / f"{rate:g}" if several else work,
+            label=f"{label} at {rate:g}" if several else label,
             targets=targets,
-            compute_metrics=_selection_scores(
-                None if targets is None else targets.selection[order]
-            ),
-            callbacks=[
-                EarlyStoppingCallback(settings.patience),
-                _callback(advance, after_step, on_epoch, done=steps_done(checkpoint)),
-            ],
+        ).fitted(after_step, on_epoch)
+        for rate in plan.learning_rates
+    ]
+    scores = [each.best["selection_macro_f1"] for each in tried]
+    kept = scores.index(max(scores))
+    found = dict(zip(plan.learning_rates, scores, strict=True))
+    if several:
+        listed = ", ".join(f"{rate:g} {score:.4f}" for rate, score in found.items())
+        progress.say(
+            f"{label}: macro-F1 on selection by learning rate: {listed}; "
+            f"{plan.learning_rates[kept]:g} is kept"
         )
-        _quiet(trainer)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    history = _history(trainer.state.log_history)
-    classifier.model.to("cpu").eval()
-    return Fitted(classifier, history)
+    record = TrainingRecord(
+        plan=plan,
+        learning_rate=plan.learning_rates[kept],
+        tried=tuple(Tried(learning_rate=r, selection_macro_f1=s) for r, s in found.items()),
+        still_rising=still_rising([row["selection_macro_f1"] for row in tried[kept].history]),
+        epochs=settings.epochs,
+    )
+    return replace(tried[kept], record=record)
+
+
+def _planned(
+    settings: TrainingSettings, texts: int, selection: int, classifier: Classifier
+) -> Plan:
+    """What is to be done for so many texts: as asked for, and by the plan where nothing is."""
+    asked: dict[str, Any] = {
+        name: getattr(settings, name)
+        for name in ("batch_size", "learning_rate", "patience", "warmup")
+    }
+    if settings.epochs is not None:
+        return plan_of_epochs(texts, settings.epochs, **asked)
+    return make_plan(
+        texts,
+        len(classifier.label_names),
+        width=int(getattr(classifier.model.config, "hidden_size", 0)),
+        selection=selection,
+        steps=settings.steps,
+        **asked,
+    )
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training at one learning rate; `train` has its supersampled texts several times."""
+
+    classifier: Classifier
+    train: Dataset
+    selection: Dataset
+    settings: TrainingSettings
+    plan: Plan
+    rate: float
+    work: Path
+    label: str
+    targets: Targets | None
+
+    def fitted(
+        self, after_step: Callable[[nn.Module], None] | None, on_epoch: OnEpoch | None
+    ) -> Fitted:
+        from transformers import EarlyStoppingCallback, set_seed
+
+        checkpoint = last_whole(self.work, self.label)
+        ended = False
+        if checkpoint:
+            progress.say(f"{self.label}: goes on from {checkpoint.name}")
+            ended = prepare_to_resume(checkpoint)
+        set_seed(self.settings.seed)
+        classifier = self.classifier.copy()
+        order = by_length(self.selection)
+        taught = None if self.targets is None else self.targets.arrays()
+        done = steps_done(checkpoint)
+        with progress.task(self.label, self.plan.steps) as advance:
+            trainer = _trainer_class()(
+                model=classifier.model,
+                args=self._arguments(done if ended else None),
+                train_dataset=Examples(classifier, self.train, taught),
+                eval_dataset=Examples(classifier, self.selection.take(order)),
+                data_collator=Padding(classifier),
+                compute_loss_func=_weighted_loss(self._class_weights()),
+                rows=self._rows(),
+                targets=self.targets,
+                compute_metrics=_selection_scores(
+                    None if self.targets is None else self.targets.selection[order]
+                ),
+                callbacks=[
+                    EarlyStoppingCallback(self.plan.patience),
+                    _callback(advance, after_step, on_epoch, self.plan, done),
+                ],
+            )
+            _quiet(trainer)
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        history = _history(trainer.state.log_history)
+        classifier.model.to("cpu").eval()
+        return Fitted(classifier, history)
+
+    def _class_weights(self) -> torch.Tensor:
+        counts = np.bincount(self.train.labels, minlength=len(self.train.label_names))
+        weights = torch.tensor(class_weights(counts))
+        return weights if self.settings.class_weights else torch.ones_like(weights)
+
+    def _texts(self) -> int:
+        """Those of one epoch."""
+        return len(self.train if self.targets is None else self.targets.epochs[0])
+
+    def _rows(self) -> Sequence[NDArray[np.int64]] | None:
+        """The rows of each epoch; None for those of Trainer, which draws an order that no training
+        can go on with inside an epoch."""
+        if self.targets is not None:
+            return self.targets.epochs
+        if self.plan.interval is None:
+            return None
+        every = np.arange(len(self.train))
+        return [every] * math.ceil(self.plan.steps * self.settings.batch_size / len(every) + 1)
+
+    def _arguments(self, ended_after: int | None) -> Any:
+        """ended_after: the steps of a training that has ended; its best weights are still to be
+        read, and no further step is made."""
+        from transformers import TrainingArguments
+
+        settings, interval = self.settings, self.plan.interval
+        device = resolve_device(settings.device)
+        epoch = math.ceil(self._texts() / settings.batch_size)
+        steps = self.plan.steps if ended_after is None else ended_after
+        by_steps = interval is not None and ended_after is None
+        metric = "macro_f1" if self.targets is None else "divergence"
+        every = "epoch" if interval is None else "steps"
+        return TrainingArguments(
+            output_dir=str(self.work),
+            learning_rate=self.rate,
+            per_device_train_batch_size=settings.batch_size,
+            per_device_eval_batch_size=64,
+            num_train_epochs=steps // epoch,
+            max_steps=steps if by_steps else -1,
+            weight_decay=settings.weight_decay,
+            lr_scheduler_type="linear",
+            warmup_steps=self.plan.warmup,
+            train_sampling_strategy="group_by_length",
+            bf16=uses_bf16(settings),
+            use_cpu=device == "cpu",
+            dataloader_pin_memory=device == "cuda",
+            eval_strategy=every,
+            save_strategy=every,
+            logging_strategy=every,
+            eval_steps=interval,
+            save_steps=interval or 1,
+            logging_steps=interval or 1,
+            save_total_limit=2,  # the best and the last; with 1, the last goes before the end
+            restore_callback_states_from_checkpoint=True,  # early stopping counts on
+            load_best_model_at_end=True,
+            metric_for_best_model=metric,
+            greater_is_better=metric == "macro_f1",
+            seed=settings.seed,
+            label_names=["labels"],  # Trainer would look for them in the arguments of `forward`
+            remove_unused_columns=False,  # the loss reads the teacher's answers, not the model
+            report_to=[],
+            disable_tqdm=True,
+            log_level="error",
+        )
 
 
 def resolve_device(device: Device) -> str:
@@ -189,93 +330,6 @@ def uses_bf16(settings: TrainingSettings) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Tokenised texts as Trainer wants them, with labels and, if any, the teacher's answers."""
-
-    def __init__(
-        self, classifier: Classifier, data: Dataset, targets: Targets | None = None
-    ) -> None:
-        parts, lengths = [np.empty(0, np.int32)], []
-        for start in range(0, len(data), _TOKENISED_TOGETHER):
-            texts = data.texts[start : start + _TOKENISED_TOGETHER]
-            found = classifier.tokenize(texts)["input_ids"]
-            parts.append(np.fromiter(itertools.chain.from_iterable(found), np.int32))
-            lengths += [len(each) for each in found]
-        self.lengths = np.array(lengths)
-        self._tokens = np.concatenate(parts)  # Python's own numbers would take nine times as much
-        self._ends = np.cumsum(self.lengths)
-        self.arrays: dict[str, NDArray[Any]] = {"labels": data.labels}
-        if targets is not None:
-            self.arrays["teacher_logits"] = targets.logits
-            if targets.states is not None:
-                self.arrays["teacher_states"] = targets.states
-
-    def __len__(self) -> int:
-        return len(self.arrays["labels"])
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        end, length = self._ends[index], self.lengths[index]
-        ids = self._tokens[end - length : end].tolist()
-        return {"input_ids": ids} | {name: rows[index] for name, rows in self.arrays.items()}
-
-
-class _Padding:
-    """Pads a batch to its longest text."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        self.pad = classifier.pad
-
-    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        inputs = self.pad([example["input_ids"] for example in examples])
-        stacked = {
-            name: torch.from_numpy(np.stack([example[name] for example in examples]))
-            for name in examples[0]
-            if name not in inputs
-        }
-        return {**inputs, **stacked}
-
-
-def _by_length(data: Dataset) -> NDArray[np.intp]:
-    """The rows, short texts first: less padding, and no metric depends on the order."""
-    return np.argsort([len(text) for text in data.texts], kind="stable")
-
-
-def _arguments(
-    settings: TrainingSettings, epochs: int, work: Path, warmup_steps: int, metric: str
-) -> Any:
-    from transformers import TrainingArguments
-
-    device = resolve_device(settings.device)
-    return TrainingArguments(
-        output_dir=str(work),
-        learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=64,
-        num_train_epochs=epochs,
-        weight_decay=settings.weight_decay,
-        lr_scheduler_type="linear",
-        warmup_steps=warmup_steps,
-        train_sampling_strategy="group_by_length",
-        bf16=uses_bf16(settings),
-        use_cpu=device == "cpu",
-        dataloader_pin_memory=device == "cuda",
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=2,  # the best and the last; with 1, the last goes before the end
-        restore_callback_states_from_checkpoint=True,  # early stopping counts on
-        load_best_model_at_end=True,
-        metric_for_best_model=metric,
-        greater_is_better=metric == "macro_f1",
-        seed=settings.seed,
-        label_names=["labels"],  # Trainer would look for them in the arguments of `forward`
-        remove_unused_columns=False,  # the teacher's answers are read by the loss, not the model
-        report_to=[],
-        disable_tqdm=True,
-        log_level="error",
-    )
-
-
 def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         logits = outputs["logits"].float()
@@ -284,59 +338,27 @@ def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
     return loss
 
 
-class _OwnRows(torch.utils.data.Sampler[int]):
-    """The rows of one epoch after the other, batches of like lengths in random order.
-
-    Trainer says which epoch it is; the order depends on nothing else, so a training that goes on
-    from a checkpoint meets the same batches.
-    """
-
-    def __init__(
-        self,
-        epochs: Sequence[NDArray[np.int64]],
-        lengths: NDArray[np.int64],
-        batch_size: int,
-        seed: int,
-    ) -> None:
-        self.epochs, self.lengths = epochs, lengths
-        self.batch_size, self.seed = batch_size, seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.epochs[0])
-
-    def __iter__(self) -> Iterator[int]:
-        rows = self.epochs[self.epoch]
-        chance = np.random.default_rng((self.seed, self.epoch))
-        order = chance.permutation(len(rows))
-        pool = _POOL_BATCHES * self.batch_size
-        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        order = np.concatenate(
-            [each[np.argsort(self.lengths[rows[each]], kind="stable")] for each in pools]
-        )
-        whole = len(order) - len(order) % self.batch_size
-        batches = chance.permutation(order[:whole].reshape(-1, self.batch_size))
-        yield from rows[np.concatenate([batches.ravel(), order[whole:]])].tolist()
-
-
 def _trainer_class() -> Any:
-    """Trainer, with another loss and other rows in each epoch where there are targets."""
+    """Trainer, with another loss where there are targets, and the rows of each epoch if given."""
     from transformers import Trainer
 
     class Distiller(Trainer):
-        def __init__(self, *, targets: Targets | None, **arguments: Any) -> None:
+        def __init__(
+            self,
+            *,
+            rows: Sequence[NDArray[np.int64]] | None,
+            targets: Targets | None,
+            **arguments: Any,
+        ) -> None:
             super().__init__(**arguments)
-            self.targets = targets
+            self.rows, self.targets = rows, targets
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            if self.targets is None:
+            if self.rows is None:
                 return super()._get_train_sampler(train_dataset)
             examples: Any = self.train_dataset
             batch_size, seed = self.args.train_batch_size, self.args.seed
-            return _OwnRows(self.targets.epochs, examples.lengths, batch_size, seed)
+            return OwnRows(self.rows, examples.lengths, batch_size, seed)
 
         def _get_eval_sampler(self, eval_dataset: Any) -> Any:
             return torch.utils.data.SequentialSampler(eval_dataset)  # it lies by length already
@@ -396,6 +418,7 @@ def _callback(
     advance: progress.Advance,
     after_step: Callable[[nn.Module], None] | None,
     on_epoch: OnEpoch | None,
+    plan: Plan,
     done: int,
 ) -> Any:
     from transformers import TrainerCallback
@@ -407,12 +430,19 @@ def _callback(
         def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             if after_step is not None:
                 after_step(given["model"])
+            if state.global_step >= plan.steps:
+                control.should_log = True  # the loss since the last evaluation
             advance()
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
             metrics = given["metrics"]
             score = metrics["eval_macro_f1"]
-            note = f"epoch {metrics['epoch']:.0f}: macro-F1 {score:.4f} on selection"
+            when = (
+                f"epoch {metrics['epoch']:.0f}"
+                if plan.interval is None
+                else (f"step {state.global_step:,} of {plan.steps:,}")
+            )
+            note = f"{when}: macro-F1 {score:.4f} on selection"
             if _DIVERGENCE in metrics:
                 note += f", divergence {metrics[_DIVERGENCE]:.4f}"
             advance(0, note=note)
@@ -434,11 +464,12 @@ def _quiet(trainer: Any) -> None:
 
 
 def _history(log: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
-    losses = {round(row["epoch"]): row["loss"] for row in log if "loss" in row}
+    losses = {row["step"]: row["loss"] for row in log if "loss" in row}
     return tuple(
         {
-            "epoch": round(row["epoch"]),
-            "train_loss": losses[round(row["epoch"])],
+            "step": row["step"],
+            "epoch": round(row["epoch"]) if row["epoch"] % 1 == 0 else round(row["epoch"], 2),
+            "train_loss": losses[row["step"]],
             "selection_loss": row["eval_loss"],
             "selection_macro_f1": row["eval_macro_f1"],
             **({"selection_divergence": row[_DIVERGENCE]} if _DIVERGENCE in row else {}),

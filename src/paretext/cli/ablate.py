@@ -28,6 +28,7 @@ from paretext.cli.options import (
     Precision,
     RecipeFile,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
 )
@@ -56,6 +57,7 @@ def ablate(
     max_length: MaxLength = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -73,7 +75,8 @@ def ablate(
     """
     from paretext.ablation import ablate as ablate_all
     from paretext.ablation import require_startable
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.console import dump_with, line, show_verdict, table
+    from paretext.cli.endings import of_ablation
     from paretext.sources import Sources
 
     seeds = seed or [0]
@@ -84,6 +87,7 @@ def ablate(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,
@@ -100,9 +104,10 @@ def ablate(
     found = ablate_all(
         settings.models, prepared, settings, out, remove_stop_words=remove_stop_words, seeds=seeds
     )
+    verdict = of_ablation(found, settings.models, remove_stop_words, out)
     if json:
-        dump(found.record())
+        dump_with(verdict, found.record())
         return
     table(found.columns, found.rows())
-    line(found.sentence)
     line(f"Wrote {out}: ablation.md, ablation.json, candidates/.")
+    show_verdict(verdict)

@@ -68,7 +68,8 @@ def compress(
     --data, or --unlabelled: texts without labels, of the kind that the model is used on.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import dump, show_comparison, show_page
+    from paretext.cli.console import dump_with, line, show_comparison, show_verdict
+    from paretext.cli.endings import of_run
     from paretext.jobs import compress as compress_job
     from paretext.manifest import Manifest
     from paretext.parents import require_model
@@ -93,10 +94,14 @@ def compress(
         out,
         Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )
+    verdict = of_run(folder)
     if (folder / "comparison" / "comparison.json").is_file():
-        show_comparison(folder / "comparison", json)
-    elif json:
-        made = {each.name: Manifest.read(each) for each in artifacts_of(folder)}
-        dump({name: manifest.model_dump(mode="json") for name, manifest in made.items()})
-    if not json:
-        show_page(folder)
+        show_comparison(folder / "comparison", verdict, json)
+        return
+    made = artifacts_of(folder)
+    if json:
+        found = {each.name: Manifest.read(each).model_dump(mode="json") for each in made}
+        dump_with(verdict, found)
+        return
+    line(f"Wrote {folder / 'artifacts'}: {', '.join(each.name for each in made)}.")
+    show_verdict(verdict)

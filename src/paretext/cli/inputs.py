@@ -33,7 +33,8 @@ def read_recipe(
         require_models(named)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)
-    values["training"] |= given
+    lengths = {"steps": None, "epochs": None} if {"steps", "epochs"} & given.keys() else {}
+    values["training"] |= lengths | given  # a length that is given stands for the recipe's
     values["models"] = models or values["models"]
     if max_length is not None:
         values["max_length"] = max_length

@@ -32,6 +32,7 @@ from paretext.cli.options import (
     Rounds,
     Seed,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
     Threads,
@@ -65,6 +66,7 @@ def run(
     language: Language = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -86,7 +88,8 @@ def run(
     beside it. Started again with the same arguments it goes on where it was.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import show_comparison, show_page
+    from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_run
     from paretext.jobs import run as run_job
     from paretext.sources import Measuring, Sources
 
@@ -99,6 +102,7 @@ def run(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,
@@ -123,6 +127,4 @@ def run(
         out,
         Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )
-    show_comparison(folder / "comparison", json)
-    if not json:
-        show_page(folder)
+    show_comparison(folder / "comparison", of_run(folder), json)

@@ -24,6 +24,7 @@ from paretext.cli.options import (
     RemoveStopWords,
     Seed,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
 )
@@ -44,6 +45,7 @@ def train(
     language: Language = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -58,7 +60,8 @@ def train(
     Example: paretext train --data train.csv --model roberta-base --model tfidf --out runs/emotion
     """
     from paretext.candidates import best_epoch
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.console import dump_with, show_verdict, table
+    from paretext.cli.endings import of_training
     from paretext.run import require_startable
     from paretext.run import train as train_all
     from paretext.sources import Sources
@@ -71,6 +74,7 @@ def train(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,
@@ -86,11 +90,16 @@ def train(
     )
     trained = train_all(settings.models, prepared, settings, out)
     best = {name: best_epoch(folder.parent) for name, folder in trained.folders.items()}
+    scores = {name: float(row["selection_macro_f1"]) for name, row in best.items()}
+    verdict = of_training(trained.parent, trained.folders, scores, trained.encoder, out)
     if json:
-        dump({"parent": trained.parent, "candidates": best})
+        dump_with(verdict, {"parent": trained.parent, "candidates": best})
         return
     table(
-        ("candidate", "macro-F1 on selection", "epoch"),
-        [(n, f"{row['selection_macro_f1']:.4f}", str(row["epoch"])) for n, row in best.items()],
+        ("candidate", "macro-F1 on selection", "step", "epoch"),
+        [
+            (n, f"{row['selection_macro_f1']:.4f}", str(row.get("step", "")), str(row["epoch"]))
+            for n, row in best.items()
+        ],
     )
-    line(f"The parent is {trained.parent}: {trained.folders[trained.parent]}")
+    show_verdict(verdict)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from paretext.data import Dataset
 from paretext.encoder import COMPACT, FAMILIES, is_known, read_encoder
 from paretext.errors import ParetextError
 from paretext.model_types import NGRAMS, RECURRENT
+from paretext.settings import Settings
 from paretext.training_settings import OnEpoch, TrainingSettings
 
 if TYPE_CHECKING:
@@ -88,10 +88,8 @@ class Outline:
         return cls(kind, layers, width, int(words or width), width)
 
 
-class Step(BaseModel):
+class Step(Settings):
     """Base of all steps that change a classifier."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def plan(self, outline: Outline) -> Outline:
         """What this step will leave of `outline`; ParetextError if it cannot be applied to that.

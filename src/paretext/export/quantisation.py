@@ -19,9 +19,10 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from paretext.errors import ParetextError
+from paretext.settings import Settings
 
 if TYPE_CHECKING:
     import onnx
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from paretext.export.sensitivity import Sensitivity
 
 
-class _Quantization(BaseModel):
+class _Quantization(Settings):
     """What both steps have in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weight_bits: Literal[7, 8] = 7
     """Bits of the matrices' weights, a byte each. 8 needs a CPU with VNNI or the session option

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from paretext.compression.recipe import Version, preset, validated
 from paretext.compression.step import Outline
 from paretext.files import digest_of
+from paretext.settings import Settings
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -144,10 +145,8 @@ class Suggests(Protocol):
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float: ...
 
 
-class Space(BaseModel):
+class Space(Settings):
     """The families by name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     families: dict[str, Family] = Field(default_factory=_families, min_length=1)
 
