@@ -127,13 +127,13 @@ def benchmark(
     with ExitStack() as stack:
         shared = stack.enter_context(temporary_folder())
         (shared / "texts.json").write_text(json.dumps(list(texts)), encoding="utf-8")
-        workers = {
-            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
-            for index, target in enumerate(targets)
-        }
         advance = stack.enter_context(
             progress.task("timing all versions", len(targets) * (rounds + 1))
         )
+        workers = {  # loading them takes seconds each
+            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
+            for index, target in enumerate(targets)
+        }
         slowest = slowest_call = 0.0
         for worker in workers.values():  # also the warm-up
             slowest = max(slowest, worker.ask("logits")["ms_per_text"])
@@ -147,14 +147,17 @@ def benchmark(
             if index >= rounds and not any(_unsteady(each, rounds) for each in made.values()):
                 break
             turn = names[index % len(names) :] + names[: index % len(names)]
+            if index >= rounds:
+                left = rounds + MORE_ROUNDS - index
+                advance(0, note=f"the machine is busy: up to {left} rounds more")
             begun = {name: _Round({}, math.inf, together) for name in names}
             for what, count in (("batch1", few), ("batch32", many), ("bulk", None)):
                 for name in turn:
                     begun[name] = begun[name].having(workers[name].ask(what, texts=count))
+                    if what == "bulk" and index < rounds:
+                        advance()
             for name in names:
                 made[name].append(begun[name])
-            if index < rounds:
-                advance(len(names))
         return {
             target.name: Measured(
                 _cost(

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from paretext import progress
 from paretext.agreement import is_export_of, require_agreement
 from paretext.artifact import Artifact
 from paretext.benchmark import Cost, Measured, Target, benchmark, machine
@@ -156,9 +157,13 @@ def compare(
         say_cut("evaluation", longer, len(data), longest)
     measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
     _require_agreement(versions, measured)
-    rows = tuple(_row(version, measured, data, seed) for version in versions)
+    rows = []
+    with progress.task("intervals of all versions", len(versions)) as advance:
+        for version in versions:
+            rows.append(_row(version, measured, data, seed))
+            advance()
     comparison = Comparison(
-        rows=rows,
+        rows=tuple(rows),
         labels=data.label_names,
         data={
             "name": Path(data.name).name,

@@ -121,24 +121,28 @@ def measure(
             answers.append(model.probabilities(data.texts, data.label_names))
             advance()
     old, new = answers
-    found = judge(
-        data.labels,
-        old,
-        new,
-        data.label_names,
-        budget,
-        at=points,
-        resamples=resamples,
-        seed=seed,
-    )
-    clauses = (*found.clauses, *_costs(folder, before, data, budget, threads))
-    standing = None
-    if data.answered_by is None:
-        answered, classes = old.argmax(axis=1), len(data.label_names)
-        own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
-        standing = stand(
-            before.record.name, data.labels, answered, data.label_names, own, seen=seen
+    costs = _costs(folder, before, data, budget, threads)
+    with progress.task(f"judging {folder.name}", 2) as advance:
+        found = judge(
+            data.labels,
+            old,
+            new,
+            data.label_names,
+            budget,
+            at=points,
+            resamples=resamples,
+            seed=seed,
         )
+        advance()
+        standing = None
+        if data.answered_by is None:
+            answered, classes = old.argmax(axis=1), len(data.label_names)
+            own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
+            standing = stand(
+                before.record.name, data.labels, answered, data.label_names, own, seen=seen
+            )
+        advance()
+    clauses = (*found.clauses, *costs)
     certificate = Certificate(
         verdict=overall([clause.verdict for clause in clauses]),
         candidate=after.record,
