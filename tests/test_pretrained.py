@@ -431,7 +431,7 @@ def test_it_is_said_that_a_known_models_own_code_is_not_run(
     folder = copied("pytorch", auto_map={"AutoConfig": "theirs.Config"})
     expected = (
         f"{folder}: its own code (auto_map) is not run; "
-        "read as RobertaForSequenceClassification of transformers"
+        "transformers' class for roberta reads it"
     )
     for read in (
         lambda: Classifier.from_pretrained(str(folder), toy.LABELS, 24),
