@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import toy
 
-from paretext.data import Dataset
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
 
 ROWS = [*toy.texts_and_labels(60, seed=3), ("what is this", "fury")]
 CHANGED = "mend the rows, or give a model that was trained with such labels"

@@ -14,10 +14,10 @@ import toy
 from huggingface_hub import errors
 from transformers import AutoConfig
 
-from paretext import hub
-from paretext.errors import ParetextError
-from paretext.parents import open_model
-from paretext.pretrained import Source
+from paretext.core.errors import ParetextError
+from paretext.models import hub
+from paretext.models.pretrained import Source
+from paretext.pipeline.parents import open_model
 
 
 def sentence(name: str | Path) -> str:
@@ -95,8 +95,8 @@ def test_what_the_hub_says(
             raise OSError("a long story\nover two lines") from error
 
     online.setattr(hub, "hub_answers", lambda name: True)
-    online.setattr("paretext.pretrained.hub_answers", lambda name: True)
-    online.setattr("paretext.pretrained.PretrainedConfig.get_config_dict", refuses)
+    online.setattr("paretext.models.pretrained.hub_answers", lambda name: True)
+    online.setattr("paretext.models.pretrained.PretrainedConfig.get_config_dict", refuses)
     found = sentence("roberta-bse")
     for part in parts:
         assert part in found

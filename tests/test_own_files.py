@@ -11,14 +11,14 @@ import pytest
 import toy
 from reporting import make_run
 
-from paretext.benchmark import Target
 from paretext.certification.certify import certify
-from paretext.classifier import Classifier
-from paretext.comparison import Version, compare
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.ownership import claim
+from paretext.core.errors import ParetextError
+from paretext.core.ownership import claim
+from paretext.data.dataset import Dataset
+from paretext.graphs import export
+from paretext.measure.comparison import Version, compare
+from paretext.measure.cost import Target
+from paretext.models.classifier import Classifier
 from paretext.report.run_page import write_report
 
 THEIRS = "theirs, and dear"
@@ -148,8 +148,8 @@ def test_an_empty_folder_is_nobodys(tmp_path: Path) -> None:
 
 def test_texts_of_somebodys_held_out_file_are_kept(tmp_path: Path) -> None:
     from paretext.compression.recipe import Recipe
-    from paretext.run import write_record
-    from paretext.splits import prepare
+    from paretext.pipeline.splits import prepare
+    from paretext.pipeline.stages import write_record
 
     table = Dataset.read(toy.write(tmp_path / "d.csv", toy.texts_and_labels(90)))
     held = Dataset.read(

@@ -20,10 +20,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 from said import said_to
 
-from paretext.classifier import Classifier
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.parents import open_model
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.models.classifier import Classifier
+from paretext.pipeline.parents import open_model
 
 Copied = Callable[..., Path]
 
@@ -327,7 +327,7 @@ def test_a_file_of_labels_in_another_order_than_the_models_is_refused(
 def test_training_data_in_another_order_of_labels_is_taken_by_name(
     versions: dict[str, Path], tmp_path: Path
 ) -> None:
-    from paretext.training import TrainingSettings, fit
+    from paretext.training.fit import TrainingSettings, fit
 
     data = toy.dataset(60)
     turned = data.aligned(("sad", "fear", "joy"))
@@ -430,8 +430,7 @@ def test_it_is_said_that_a_known_models_own_code_is_not_run(
 ) -> None:
     folder = copied("pytorch", auto_map={"AutoConfig": "theirs.Config"})
     expected = (
-        f"{folder}: its own code (auto_map) is not run; "
-        "transformers' class for roberta reads it"
+        f"{folder}: its own code (auto_map) is not run; transformers' class for roberta reads it"
     )
     for read in (
         lambda: Classifier.from_pretrained(str(folder), toy.LABELS, 24),
@@ -475,7 +474,7 @@ def test_a_table_with_more_rows_than_tokens_takes_every_step(
     from paretext.compression.low_rank import LowRankEmbeddings, token_counts
     from paretext.compression.step import Material
     from paretext.compression.vocabulary import Vocabulary
-    from paretext.training import TrainingSettings
+    from paretext.training.fit import TrainingSettings
 
     folder = copied(architecture)
     model = transformers.AutoModel.from_pretrained(folder)

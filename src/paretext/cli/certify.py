@@ -61,8 +61,8 @@ def certify(
     from paretext.certification.model import labels_of
     from paretext.cli.console import dump, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data import Dataset
-    from paretext.data_reading import NamedBy
+    from paretext.data.dataset import Dataset
+    from paretext.data.reading import NamedBy
 
     limits = Budget.read(budget) if budget else Budget()
     if limit:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from paretext.cli.options import Json, LabelColumn, Labels, TextColumn
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 if TYPE_CHECKING:
     from paretext.profile import Profile
@@ -54,11 +54,11 @@ def explore(
 
     from paretext.cli.console import dump_with, line, show_verdict
     from paretext.cli.endings import of_profile
-    from paretext.data import read_label_names, require_trainable
-    from paretext.data_reading import NamedBy
-    from paretext.data_stream import open_labelled
+    from paretext.data.dataset import read_label_names, require_trainable
+    from paretext.data.reading import NamedBy
+    from paretext.data.stop_words import stop_words
+    from paretext.data.stream import open_labelled
     from paretext.profile import ProfileSettings, profile
-    from paretext.stop_words import stop_words
 
     try:
         settings = ProfileSettings(
@@ -100,8 +100,8 @@ def explore(
         )
     found = profile(train, held, settings)
     if out:
-        from paretext.files import Stages
-        from paretext.locks import change
+        from paretext.core.files import Stages
+        from paretext.core.locks import change
         from paretext.report.profile_page import write_profile
 
         with change(out):

@@ -40,8 +40,8 @@ def verify(
     from paretext.certification.verify import verify as verify_one
     from paretext.cli.console import dump, line, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data import Dataset
-    from paretext.data_reading import NamedBy
+    from paretext.data.dataset import Dataset
+    from paretext.data.reading import NamedBy
 
     texts = None
     if data is not None:

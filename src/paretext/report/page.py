@@ -19,7 +19,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.report.escaping import visible
 from paretext.report.numbers import megabytes, signed, times
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from paretext import __version__
-from paretext.files import write_text
-from paretext.ownership import require_own_file
+from paretext.core.files import write_text
+from paretext.core.ownership import require_own_file
 from paretext.profile.build import faults_said
 from paretext.profile.schema import Lengths, Profile
 from paretext.report import page

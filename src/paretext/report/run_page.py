@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from paretext.certification import wording as certificates
 from paretext.certification.records import Span
-from paretext.files import new_folder, write_text
-from paretext.locks import change
-from paretext.ownership import require_own_file
-from paretext.report import certificate as certificates
+from paretext.certification.wording import BADGES
+from paretext.core.files import new_folder, write_text
+from paretext.core.locks import change
+from paretext.core.ownership import require_own_file
 from paretext.report import page, pictures, steps
-from paretext.report.certificate import BADGES
 from paretext.report.drawing import shorten
 from paretext.report.escaping import visible
 from paretext.report.figures import MOST_MATRIX, confusions, percent
