@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from paretext import intervals, metrics
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.measure import intervals, metrics
 
 
 def sklearn_scores(truth, predicted, n_classes):

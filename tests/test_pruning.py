@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils import prune
 
-from paretext.classifier import Classifier
 from paretext.compression import DynamicQuantization, MagnitudePruning, Material, Recipe, Version
 from paretext.compression.magnitude import hold_zeros, keep_masks, linears
 from paretext.compression.recipe import preset, validated
-from paretext.errors import ParetextError
-from paretext.training import TrainingSettings
+from paretext.core.errors import ParetextError
+from paretext.models.classifier import Classifier
+from paretext.training.fit import TrainingSettings
 
 STUDY = Path(__file__).resolve().parents[1] / "recipes" / "study.yaml"
 

@@ -15,16 +15,16 @@ from graphs import graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier
 from paretext.compression.magnitude import linears
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.export.calibration import Calibration, divergence
-from paretext.export.graph import POSITIONS, checked
-from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
-from paretext.export.quantised_graph import Counts, Plan, rewrite
-from paretext.files import folder_bytes
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_bytes
+from paretext.graphs import export
+from paretext.graphs.calibration import Calibration, divergence
+from paretext.graphs.graph import POSITIONS, checked
+from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.graphs.quantised_graph import Counts, Plan, rewrite
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
 
 LABELS = ("anger", "joy", "sadness")
 TEXTS = (

@@ -16,12 +16,14 @@ import pytest
 import toy
 from reporting import VERSIONS, make_run
 
-from paretext import benchmark, comparison, progress
-from paretext.benchmark import Cost, Target, times_faster
 from paretext.certification.budget import Budget
 from paretext.certification.certify import certify
-from paretext.comparison import Comparison
-from paretext.files import write_json
+from paretext.core import progress
+from paretext.core.files import write_json
+from paretext.measure import comparison
+from paretext.measure import cost as benchmark
+from paretext.measure.comparison import Comparison
+from paretext.measure.cost import Cost, Target, times_faster
 from paretext.report.run_page import write_report
 from paretext.report.table import brief_cells, cells, markdown, notes, sentences
 

@@ -21,8 +21,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from paretext.certification.units import Kind, checked, quantity
-from paretext.errors import ParetextError
-from paretext.settings import Settings, nearest, read_yaml
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings, nearest, read_yaml
 
 ALIASES = {
     "p95": "p95_latency",

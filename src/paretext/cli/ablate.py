@@ -73,11 +73,11 @@ def ablate(
 
     Started again with the same arguments it goes on where it was.
     """
-    from paretext.ablation import ablate as ablate_all
-    from paretext.ablation import require_startable
     from paretext.cli.console import dump_with, line, show_verdict, table
     from paretext.cli.endings import of_ablation
-    from paretext.sources import Sources
+    from paretext.pipeline.ablation import ablate as ablate_all
+    from paretext.pipeline.ablation import require_startable
+    from paretext.pipeline.sources import Sources
 
     seeds = seed or [0]
     settings = read_recipe(

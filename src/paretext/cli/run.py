@@ -90,8 +90,8 @@ def run(
     from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_run
-    from paretext.jobs import run as run_job
-    from paretext.sources import Measuring, Sources
+    from paretext.pipeline.job import run as run_job
+    from paretext.pipeline.sources import Measuring, Sources
 
     settings = read_recipe(
         recipe,

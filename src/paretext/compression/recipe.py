@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from paretext import progress
 from paretext.compression.distillation import Distillation
 from paretext.compression.layers import Layers
 from paretext.compression.low_rank import LowRankEmbeddings
@@ -24,11 +23,12 @@ from paretext.compression.step import Outline, Step
 from paretext.compression.structured import StructuredPruning
 from paretext.compression.vocabulary import Vocabulary
 from paretext.compression.width import Width
-from paretext.errors import ParetextError
-from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
-from paretext.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
-from paretext.stop_words import LANGUAGES, unknown_language
-from paretext.training_settings import TrainingSettings
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
+from paretext.data.stop_words import LANGUAGES, unknown_language
+from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.training.settings import TrainingSettings
 
 PARENT = "parent"
 
