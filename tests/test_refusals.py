@@ -47,7 +47,7 @@ SAID = {
     "compress --help": "Usage",
     "no model": "no model was given",
     "a model that is nowhere": "there is no model folder ./nowhere",
-    "a hub id that was never loaded": "'no-such-model' is not a local folder",
+    "a hub id that was never loaded": "'no-such-model' is neither a local folder",
     "a model that is nowhere, before all else": "there is no model folder ./nowhere",
     "a gap in id2label": "contradicts itself, id2label has the keys 0, 2",
     "no data": "no.csv' does not exist",
