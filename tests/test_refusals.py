@@ -21,7 +21,7 @@ from paretext.locks import RECORDS, work_in
 from paretext.ownership import claim
 
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "onnx", "onnxruntime", "datasets")
-RUNNER = """
+RUNNER = f"""
 import contextlib, io, json, sys
 from paretext import cli
 
@@ -35,12 +35,12 @@ def outcome(arguments):
             status = 0
         except SystemExit as end:
             status = end.code or 0
-    heavy = [name for name in {heavy} if name in sys.modules]
+    heavy = [name for name in {HEAVY} if name in sys.modules]
     return {{"status": status, "said": printed.getvalue(), "heavy": heavy}}
 
 commands = json.load(open(sys.argv[1], encoding="utf-8"))
 json.dump({{name: outcome(each) for name, each in commands.items()}}, sys.stdout)
-""".format(heavy=HEAVY)
+"""
 
 SAID = {
     "run --help": "Usage",
