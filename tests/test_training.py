@@ -14,17 +14,17 @@ import tiny
 import torch
 import toy
 from damage import another_kind, cut, empty, garble
-from pydantic import ValidationError
 from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from paretext.balance import class_weights, supersampled
-from paretext.checkpoints import last_whole, seal
-from paretext.classifier import Classifier
 from paretext.compression.step import compact
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.training import Fitted, Targets, TrainingSettings, _OwnRows, fit
+from paretext.core.errors import ParetextError
+from paretext.data.balance import class_weights, supersampled
+from paretext.data.dataset import Dataset
+from paretext.models.classifier import Classifier
+from paretext.training.batches import OwnRows
+from paretext.training.checkpoints import last_whole, seal
+from paretext.training.fit import Fitted, Targets, TrainingSettings, fit
 
 TRAIN, SELECTION = toy.dataset(96), toy.dataset(48, seed=1)
 SETTINGS = TrainingSettings(
@@ -443,7 +443,7 @@ def test_settings_parse_factors_as_the_command_line_gives_them() -> None:
     ],
 )
 def test_settings_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParetextError):
         TrainingSettings(**values)
 
 
@@ -458,7 +458,7 @@ def test_cuda_without_a_gpu_is_one_sentence(
 def test_each_epoch_has_its_own_rows_in_batches_of_like_lengths() -> None:
     lengths = np.random.default_rng(0).integers(3, 60, 900)
     epochs = [np.arange(300) + 300 * epoch for epoch in range(3)]
-    rows, again = (_OwnRows(epochs, lengths, batch_size=8, seed=1) for _ in range(2))
+    rows, again = (OwnRows(epochs, lengths, batch_size=8, seed=1) for _ in range(2))
     for epoch in (2, 0, 1):
         rows.set_epoch(epoch)
         again.set_epoch(epoch)

@@ -28,6 +28,7 @@ from paretext.cli.options import (
     Precision,
     RecipeFile,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
 )
@@ -56,6 +57,7 @@ def ablate(
     max_length: MaxLength = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -71,11 +73,11 @@ def ablate(
 
     Started again with the same arguments it goes on where it was.
     """
-    from paretext.ablation import ablate as ablate_all
-    from paretext.ablation import require_startable
     from paretext.cli.console import dump_with, line, show_verdict, table
     from paretext.cli.endings import of_ablation
-    from paretext.sources import Sources
+    from paretext.pipeline.ablation import ablate as ablate_all
+    from paretext.pipeline.ablation import require_startable
+    from paretext.pipeline.sources import Sources
 
     seeds = seed or [0]
     settings = read_recipe(
@@ -85,6 +87,7 @@ def ablate(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,

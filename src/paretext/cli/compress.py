@@ -70,11 +70,11 @@ def compress(
     from paretext.certification.budget import Budget
     from paretext.cli.console import dump_with, line, show_comparison, show_verdict
     from paretext.cli.endings import of_run
-    from paretext.jobs import compress as compress_job
-    from paretext.manifest import Manifest
-    from paretext.parents import require_model
-    from paretext.run import artifacts_of
-    from paretext.sources import Measuring, Sources
+    from paretext.pipeline.job import compress as compress_job
+    from paretext.pipeline.parents import require_model
+    from paretext.pipeline.sources import Measuring, Sources
+    from paretext.pipeline.stages import artifacts_of
+    from paretext.runtime.manifest import Manifest
 
     require_model(model)
     folder = compress_job(

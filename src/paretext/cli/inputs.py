@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
-    from paretext.splits import Data
-    from paretext.tables import OnBadRow
+    from paretext.data.tables import OnBadRow
+    from paretext.pipeline.splits import Data
 
 
 def read_recipe(
@@ -25,15 +25,16 @@ def read_recipe(
 
     A model that is missing is refused first.
     """
-    from paretext.candidates import require_models
     from paretext.compression.recipe import Recipe, validated
+    from paretext.pipeline.candidates import require_models
 
     recipe = Recipe.read(path) if path else Recipe()
     if named := models or recipe.models:
         require_models(named)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)
-    values["training"] |= given
+    lengths = {"steps": None, "epochs": None} if {"steps", "epochs"} & given.keys() else {}
+    values["training"] |= lengths | given  # a length that is given stands for the recipe's
     values["models"] = models or values["models"]
     if max_length is not None:
         values["max_length"] = max_length
@@ -50,7 +51,7 @@ def chosen_versions(model: str, path: Path | None, presets: list[str] | None) ->
     A run is split and trained as it says itself, whatever the file has on that.
     """
     from paretext.compression.recipe import Recipe
-    from paretext.parents import is_run, parent_of
+    from paretext.pipeline.parents import is_run, parent_of
 
     if path is None and not presets:
         return None
@@ -75,7 +76,7 @@ def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -
 
 def read_unlabelled(path: Path | None, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
     """The texts of a file that needs no labels; none without a file."""
-    from paretext.data_reading import read_texts
+    from paretext.data.reading import read_texts
 
     return [] if path is None else read_texts(path, text_column, on_bad_row)
 
@@ -86,9 +87,9 @@ def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
     ParetextError where a file of label names says otherwise: a model's outputs have their order
     already, and data in another one would teach and measure the wrong labels.
     """
-    from paretext.data import read_label_names
-    from paretext.errors import ParetextError
-    from paretext.pretrained import label_names
+    from paretext.core.errors import ParetextError
+    from paretext.data.dataset import read_label_names
+    from paretext.models.pretrained import label_names
 
     names = label_names(str(parent))
     given = names if labels is None else read_label_names(labels)
@@ -111,10 +112,15 @@ def read_data(
     drop_leaks: bool,
     recipe: Recipe,
     names: tuple[str, ...] | None = None,
+    model: Path | None = None,
 ) -> Data:
-    """Read all splits with the label names of the first, and check them."""
-    from paretext.data import Dataset, read_label_names, require_trainable
-    from paretext.splits import prepare
+    """Read all splits with the label names of the first, and check them.
+
+    names: those of a trained model, the folder `model`.
+    """
+    from paretext.data.dataset import Dataset, read_label_names, require_trainable
+    from paretext.data.reading import NamedBy
+    from paretext.pipeline.splits import prepare
 
     columns: dict[str, Any] = {
         "text_column": text_column,
@@ -123,10 +129,16 @@ def read_data(
     }
     if labels is not None:
         names = read_label_names(labels)
-    train = Dataset.read(data, label_names=names, **columns)
+    by = NamedBy.file(labels) if labels is not None else None
+    if model is not None and names is not None:
+        by = NamedBy.model(model, names)
+    train = Dataset.read(data, label_names=names, named_by=by, **columns)
+    by = by or NamedBy.texts(train.name)
     require_trainable(train)  # before the labels of the others are looked up in its own
     others = [
-        Dataset.read(source, label_names=train.label_names, split="validation", **columns)
+        Dataset.read(
+            source, label_names=train.label_names, named_by=by, split="validation", **columns
+        )
         if source
         else None
         for source in (evaluation, selection)

@@ -65,10 +65,22 @@ RemoveStopWords = Annotated[
 Language = Annotated[
     str | None, typer.Option(help="Of stop words and lemmas: en, de, fr ... (en).")
 ]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (5e-5).")]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(help="Peak learning rate (by the encoder's width; of few texts two are tried)."),
+]
 BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]
-Epochs = Annotated[int | None, typer.Option(help="Most epochs to train (5).")]
-Patience = Annotated[int | None, typer.Option(help="Epochs without a better macro-F1 (2).")]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Most training steps (by the number of texts and classes)."),
+]
+Epochs = Annotated[
+    int | None, typer.Option(help="Most epochs, not --steps; the rate is then 5e-5 unless given.")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(help="Evaluations without a better macro-F1 (a third of all; of --epochs 2)."),
+]
 Supersample = Annotated[
     str | None, typer.Option(help="Copies of each class's texts: 1,1,4,2,3,8 or auto.")
 ]

@@ -32,6 +32,7 @@ from paretext.cli.options import (
     Rounds,
     Seed,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
     Threads,
@@ -65,6 +66,7 @@ def run(
     language: Language = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -88,8 +90,8 @@ def run(
     from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_run
-    from paretext.jobs import run as run_job
-    from paretext.sources import Measuring, Sources
+    from paretext.pipeline.job import run as run_job
+    from paretext.pipeline.sources import Measuring, Sources
 
     settings = read_recipe(
         recipe,
@@ -100,6 +102,7 @@ def run(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,

@@ -24,6 +24,7 @@ from paretext.cli.options import (
     RemoveStopWords,
     Seed,
     SelectionFile,
+    Steps,
     Supersample,
     TextColumn,
 )
@@ -44,6 +45,7 @@ def train(
     language: Language = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     patience: Patience = None,
     supersample: Supersample = None,
@@ -57,12 +59,12 @@ def train(
 
     Example: paretext train --data train.csv --model roberta-base --model tfidf --out runs/emotion
     """
-    from paretext.candidates import best_epoch
     from paretext.cli.console import dump_with, show_verdict, table
     from paretext.cli.endings import of_training
-    from paretext.run import require_startable
-    from paretext.run import train as train_all
-    from paretext.sources import Sources
+    from paretext.pipeline.candidates import best_epoch
+    from paretext.pipeline.sources import Sources
+    from paretext.pipeline.stages import require_startable
+    from paretext.pipeline.stages import train as train_all
 
     settings = read_recipe(
         recipe,
@@ -72,6 +74,7 @@ def train(
         language=language,
         learning_rate=learning_rate,
         batch_size=batch_size,
+        steps=steps,
         epochs=epochs,
         patience=patience,
         supersample=supersample,
@@ -93,7 +96,10 @@ def train(
         dump_with(verdict, {"parent": trained.parent, "candidates": best})
         return
     table(
-        ("candidate", "macro-F1 on selection", "epoch"),
-        [(n, f"{row['selection_macro_f1']:.4f}", str(row["epoch"])) for n, row in best.items()],
+        ("candidate", "macro-F1 on selection", "step", "epoch"),
+        [
+            (n, f"{row['selection_macro_f1']:.4f}", str(row.get("step", "")), str(row["epoch"]))
+            for n, row in best.items()
+        ],
     )
     show_verdict(verdict)
