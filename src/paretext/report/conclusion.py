@@ -187,7 +187,7 @@ def _alone(own: Sequence[Measured], where: Where) -> list[str]:
 
 def _bought(row: Measured, first: Measured) -> str:
     """What it buys against the first version."""
-    if row is first or not row.is_encoder and row.parent in (None, BASELINE):
+    if row is first or (not row.is_encoder and row.parent in (None, BASELINE)):
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
     smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
