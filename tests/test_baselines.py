@@ -11,11 +11,11 @@ import pytest
 import toy
 
 import paretext.pipeline.candidates
-from paretext.cli.inputs import read_recipe
 from paretext.compression import Recipe
 from paretext.graphs import export
 from paretext.measure.comparison import Comparison
 from paretext.models.classifier import Classifier
+from paretext.pipeline.asked import asked_recipe
 from paretext.pipeline.candidates import removed_language
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
@@ -100,7 +100,7 @@ def test_flags_for_stop_words_stand_over_the_recipe_file(tmp_path: Path) -> None
     path.write_text("{stop_words: remove, language: de}", encoding="utf-8")
 
     def found(**given: Any) -> tuple[str, str]:
-        recipe = read_recipe(path, None, None, **given)
+        recipe = asked_recipe(path, None, None, **given)
         return recipe.stop_words, recipe.language
 
     assert found() == ("remove", "de")

@@ -19,15 +19,14 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if TYPE_CHECKING:
     from paretext.certification.budget import Budget
     from paretext.certification.certify import certify
-    from paretext.compression import compress
     from paretext.core.errors import ParetextError
     from paretext.data.dataset import Dataset
     from paretext.graphs import export
-    from paretext.measure.comparison import compare
     from paretext.measure.cost import benchmark
     from paretext.measure.evaluation import evaluate
     from paretext.models.classifier import Classifier
-    from paretext.pipeline.stages import run
+    from paretext.pipeline.calls import compare, compress, run
+    from paretext.pipeline.finished import Finished
     from paretext.runtime.artifact import Artifact
     from paretext.training.fit import fit
     from paretext.tuning.search import search
@@ -37,15 +36,16 @@ _HOMES = {
     "Budget": "paretext.certification.budget",
     "Classifier": "paretext.models.classifier",
     "Dataset": "paretext.data.dataset",
+    "Finished": "paretext.pipeline.finished",
     "ParetextError": "paretext.core.errors",
     "benchmark": "paretext.measure.cost",
     "certify": "paretext.certification.certify",
-    "compare": "paretext.measure.comparison",
-    "compress": "paretext.compression",
+    "compare": "paretext.pipeline.calls",
+    "compress": "paretext.pipeline.calls",
     "evaluate": "paretext.measure.evaluation",
     "export": "paretext.graphs",
     "fit": "paretext.training.fit",
-    "run": "paretext.pipeline.stages",
+    "run": "paretext.pipeline.calls",
     "search": "paretext.tuning.search",
 }
 
@@ -54,6 +54,7 @@ __all__ = [
     "Budget",
     "Classifier",
     "Dataset",
+    "Finished",
     "ParetextError",
     "benchmark",
     "certify",

@@ -12,7 +12,7 @@ from paretext.certification.certificate import Certificate, Data, attach
 from paretext.certification.clauses import judge, overall, simple
 from paretext.certification.flips import MARK, find_flips, write_flips
 from paretext.certification.held_out import require_held_out
-from paretext.certification.model import Opened, is_artifact, open_model
+from paretext.certification.model import Opened, is_artifact, labels_of, open_model
 from paretext.certification.operating import At
 from paretext.certification.records import Clause
 from paretext.core import progress
@@ -22,6 +22,7 @@ from paretext.core.files import folder_bytes, sha256
 from paretext.core.locks import changes
 from paretext.core.ownership import require_own_file
 from paretext.data.dataset import Dataset
+from paretext.data.given import Given
 from paretext.measure.cost import Target, benchmark, machine
 from paretext.measure.intervals import Interval, quality
 from paretext.measure.metrics import FloatArray
@@ -39,7 +40,7 @@ rounds there could be in 63 of 64 cases."""
 def certify(
     candidate: str | Path,
     reference: str | Path,
-    data: Dataset,
+    data: Given,
     budget: Budget | None = None,
     *,
     at: Sequence[str] = (),
@@ -54,8 +55,9 @@ def certify(
 
     candidate: an artifact's folder. It gets certificate.json and a section in its README.md.
     reference: an artifact's or a classifier's folder (then PyTorch in float32 answers).
-    data: texts that neither training nor compression has seen, with the reference's labels. Where
-        these are a model's own answers, only the clauses that need no labels are judged.
+    data: texts that neither training nor compression has seen, with the reference's labels: a
+        Dataset, or what `Dataset.read` takes. Where the labels are a model's own answers, only the
+        clauses that need no labels are judged.
     at: operating points, such as "precision=0.9" or "fpr=0.01".
     threads: cores to use (default: those this process may run on).
     texts: whether the list of flips holds the texts, or row numbers only.
@@ -69,6 +71,8 @@ def certify(
     place = Path(out) if out else folder.resolve().parent
     listed = place / f"{folder.resolve().name}-flips.csv"
     require_own_file(listed, MARK)
+    if not isinstance(data, Dataset):
+        data = Dataset.read(data, label_names=labels_of(reference), split="test")
     certificate, answers = measure(
         candidate,
         reference,

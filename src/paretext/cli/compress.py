@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import chosen_versions
 from paretext.cli.options import (
     BudgetFile,
     DropLeaks,
@@ -70,6 +69,7 @@ def compress(
     from paretext.certification.budget import Budget
     from paretext.cli.console import dump_with, line, show_comparison, show_verdict
     from paretext.cli.endings import of_run
+    from paretext.pipeline.asked import asked_versions
     from paretext.pipeline.job import compress as compress_job
     from paretext.pipeline.parents import require_model
     from paretext.pipeline.sources import Measuring, Sources
@@ -90,7 +90,7 @@ def compress(
             on_bad_row=on_bad_row,
             drop_leaks=drop_leaks,
         ),
-        chosen_versions(model, recipe, preset),
+        asked_versions(model, recipe, preset),
         out,
         Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )

@@ -11,69 +11,6 @@ if TYPE_CHECKING:
     from paretext.pipeline.splits import Data
 
 
-def read_recipe(
-    path: Path | None,
-    models: list[str] | None,
-    max_length: int | None,
-    presets: list[str] | None = None,
-    *,
-    remove_stop_words: bool | None = None,
-    language: str | None = None,
-    **training: Any,
-) -> Recipe:
-    """The recipe of the file, or the default one, with the flags that were given in it.
-
-    A model that is missing is refused first.
-    """
-    from paretext.compression.recipe import Recipe, validated
-    from paretext.pipeline.candidates import require_models
-
-    recipe = Recipe.read(path) if path else Recipe()
-    if named := models or recipe.models:
-        require_models(named)
-    given = {name: value for name, value in training.items() if value is not None}
-    values = recipe.model_dump(mode="json", by_alias=True)
-    lengths = {"steps": None, "epochs": None} if {"steps", "epochs"} & given.keys() else {}
-    values["training"] |= lengths | given  # a length that is given stands for the recipe's
-    values["models"] = models or values["models"]
-    if max_length is not None:
-        values["max_length"] = max_length
-    if remove_stop_words is not None:
-        values["stop_words"] = "remove" if remove_stop_words else "keep"
-    if language is not None:
-        values["language"] = language
-    return with_presets(validated(Recipe, values, "the settings"), presets, path)
-
-
-def chosen_versions(model: str, path: Path | None, presets: list[str] | None) -> Recipe | None:
-    """The recipe of a compression, where a file or presets were given; None without.
-
-    A run is split and trained as it says itself, whatever the file has on that.
-    """
-    from paretext.compression.recipe import Recipe
-    from paretext.pipeline.parents import is_run, parent_of
-
-    if path is None and not presets:
-        return None
-    own = parent_of(Path(model))[2] if is_run(model) else None
-    given = with_presets(Recipe.read(path) if path else own or Recipe(), presets, path)
-    return given if own is None else own.model_copy(update={"versions": given.versions})
-
-
-def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -> Recipe:
-    """The recipe with the presets' versions: after those of its file, or in place of the default
-    ones."""
-    from paretext.compression.recipe import Recipe, preset, validated
-
-    if not presets:
-        return recipe
-    values = recipe.model_dump(mode="json", by_alias=True)
-    added = [version for name in presets for version in preset(name)]
-    own = values["versions"] if path else []
-    values["versions"] = [*own, *(v.model_dump(mode="json", by_alias=True) for v in added)]
-    return validated(Recipe, values, "the presets")
-
-
 def read_unlabelled(path: Path | None, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
     """The texts of a file that needs no labels; none without a file."""
     from paretext.data.reading import read_texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.inputs import read_data
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -61,12 +61,13 @@ def train(
     """
     from paretext.cli.console import dump_with, show_verdict, table
     from paretext.cli.endings import of_training
+    from paretext.pipeline.asked import asked_recipe
     from paretext.pipeline.candidates import best_epoch
     from paretext.pipeline.sources import Sources
     from paretext.pipeline.stages import require_startable
     from paretext.pipeline.stages import train as train_all
 
-    settings = read_recipe(
+    settings = asked_recipe(
         recipe,
         model,
         max_length,
