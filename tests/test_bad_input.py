@@ -493,7 +493,9 @@ def test_a_fault_of_ours_keeps_its_traceback(
     ended = command("inspect", ".")
     assert ended.status == 1
     assert ended.err.startswith("Traceback")
-    assert ended.err.splitlines()[-1] == f"{type(error).__name__}: {error}"
+    *_, fault, last = ended.err.splitlines()
+    assert fault == f"{type(error).__name__}: {error}"
+    assert last.startswith("paretext: this is a fault of paretext")
 
 
 def test_the_installed_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:
