@@ -329,5 +329,5 @@ def _check_texts(texts: tuple[str, ...]) -> None:
     for i, text in enumerate(texts):
         if problem := text_problem(text):
             raise ParetextError(
-                f"text {i} (counted from 0) is {shown(text)}, {problem}: it must hold words."
+                f"text {i} (counted from 0) is {shown(repr(text))}, {problem}: it must hold words."
             )
