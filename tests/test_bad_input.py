@@ -279,7 +279,7 @@ def test_cuda_without_a_gpu(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_where_the_runs_folder_should_be(job: Job) -> None:
     job.out.write_text("mine", encoding="utf-8")
-    refused(job.run(), str(job.out), "check the path")
+    refused(job.run(), str(job.out), "is a file", "give another --out")
     assert job.out.read_text(encoding="utf-8") == "mine"
 
 
