@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
     HFValidationError,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils._validators import validate_repo_id
 
 from paretext.core.errors import ParetextError
 from paretext.core.settings import model_inside
@@ -100,7 +101,7 @@ def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool)
             f"the model {said} is gated: ask for access at {constants.ENDPOINT}/{name}, and log "
             "in with: hf auth login."
         )
-    if any(isinstance(each, HFValidationError) for each in causes):
+    if not _is_id(name):
         return f"{said} is neither a local folder nor a hub id{near or f'; {_ENDS}'}"
     if any(isinstance(each, RepositoryNotFoundError) for each in causes):
         return (
@@ -122,6 +123,14 @@ def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool)
         f"the model {said} is not a local folder and could not be had from the Hugging Face hub "
         f"({reason}); check the name and the network, or give a local folder."
     )
+
+
+def _is_id(name: str) -> bool:
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
