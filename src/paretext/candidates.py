@@ -1,8 +1,8 @@
 """A candidate: one encoder that is fine-tuned, or one baseline, as a stage of a run.
 
 Its folder holds model/ (a classifier), history.json, of an encoder training.json (how it was
-trained, `training_plan`) and, of more than one evaluation, the learning curves. What a candidate was
-made from is compared before it is made again.
+trained) and, of more than one evaluation, the learning curves. What a candidate was made from is
+compared before it is made again.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) 
             classifier, data.train, data.selection, recipe.training, work=work, label=label
         )
     fitted.classifier.save(folder / "model")
-        assert fitted.record is not None  # for mypy: fit() leaves one
+    if baseline is None and fitted.record is not None:
         fitted.record.write(folder)
     write_json(folder / "history.json", list(fitted.history))
     if len(fitted.history) > 1 or baseline is None:  # there is no curve of a single fit

@@ -4,7 +4,7 @@ A run is a folder:
 
     profile/                  what is in the data: profile.html, profile.json
     run.json                  the settings, and what was found in the data
-    candidates/NAME/          model/ (a classifier), history.json, training.json, learning-curves.svg
+    candidates/NAME/          model/ (a classifier), history.json, training.json and the curves
     parent.json               the candidates' macro-F1 on the selection split, and who won
     classifiers/NAME/         PyTorch models of versions that change the model
     artifacts/NAME/           what gets deployed

@@ -109,7 +109,8 @@ class Targets:
 class Fitted:
     """The trained classifier and one row per evaluation: step, epoch (whole or not), train_loss
     since the one before, selection_loss, selection_macro_f1, of a student selection_divergence;
-    `best` is the row whose weights were kept. record: how it was trained, if not in one go."""
+    `best` is the row whose weights were kept. record: how it was trained; None of what is fitted in
+    one go."""
 
     classifier: Classifier
     history: tuple[dict[str, float], ...]
