@@ -25,7 +25,7 @@ from paretext.comparison import Comparison, Row, Version, compare
 from paretext.compression import Distillation, Recipe, compress, preset
 from paretext.compression import Version as Steps
 from paretext.data import Dataset, read_label_names
-from paretext.run import parent_of
+from paretext.parents import parent_of
 
 HEAD = [
     "version",

@@ -20,6 +20,7 @@ from paretext.certification.flips import find_flips, write_flips
 from paretext.certification.records import Span
 from paretext.comparison import Badge, Comparison, Row
 from paretext.compression import Recipe
+from paretext.compression.recipe import preset
 from paretext.data import Dataset
 from paretext.data_checks import check
 from paretext.files import sha256, write_json
@@ -117,13 +118,11 @@ def _data(labels: Sequence[str], texts: Sequence[str] | None, n: int, seed: int 
 
 def _settings(folder: Path, train: Dataset, evaluation: Dataset) -> None:
     folder.mkdir(parents=True)
-    recipe = Recipe(models=("roberta-base", "tfidf"))
+    recipe = Recipe(models=("roberta-base", "tfidf"), versions=preset("pruned")[:2])
     write_json(
         folder / "run.json",
         {
-            "recipe": recipe.model_copy(update={"versions": recipe.versions[:2]}).model_dump(
-                mode="json"
-            ),
+            "recipe": recipe.model_dump(mode="json"),
             "data": check(train, evaluation).model_dump(mode="json"),
             "splits": {},
         },

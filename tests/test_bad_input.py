@@ -277,12 +277,6 @@ def test_cuda_without_a_gpu(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not job.out.exists()
 
 
-def test_no_model(job: Job) -> None:
-    ended = job.command("run", "--data", job.train, "--eval", job.eval, "--out", job.out)
-    refused(ended, "no model was given", "--model")
-    assert not job.out.exists()
-
-
 def test_a_file_where_the_runs_folder_should_be(job: Job) -> None:
     job.out.write_text("mine", encoding="utf-8")
     refused(job.run(), str(job.out), "check the path")
@@ -346,7 +340,7 @@ def test_a_folder_that_is_no_artifact_run_or_classifier(tmp_path: Path, command:
     refused(command("predict", tmp_path, "--text", "hi"), "not an artifact")
     refused(command("inspect", tmp_path), "no artifact", "config.json")
     refused(command("inspect", tmp_path / "nothing"), "not a folder")
-    refused(command("compress", tmp_path, "--data", data), "neither a run", "paretext train")
+    refused(command("compress", tmp_path, "--data", data), "no config.json", "or a hub id")
     refused(command("compare", tmp_path, "--eval", data, "--out", tmp_path / "c"), "no manifest")
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
 

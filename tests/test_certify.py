@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import toy
 from test_bad_input import refused
@@ -15,7 +17,7 @@ from test_bad_input import refused
 from paretext.artifact import Artifact
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
-from paretext.certification.certify import certify, texts_to_hold
+from paretext.certification.certify import certify
 from paretext.certification.verify import verify
 from paretext.classifier import Classifier
 from paretext.data import Dataset
@@ -185,7 +187,12 @@ def test_exit_statuses(made: dict[str, Path], held_out: Path, command: Any) -> N
         assert json.loads(ended.out)["verdict"] == verdict
         shown = command("verify", made["int8"])
         assert shown.status == status
-        assert f"{verdict}: int8 against fp32" in shown.out
+        counted = {
+            "holds": "its one clause holds",
+            "broken": "0 of 1 hold; broken: flips",
+            "undecided": "0 of 1 hold; 240 texts are too few to judge how many answers flip",
+        }
+        assert f"Against fp32 on 240 texts: {counted[verdict]};" in " ".join(shown.out.split())
 
 
 def test_the_table_says_what_was_found(made: dict[str, Path], held_out: Path, command: Any) -> None:
@@ -211,7 +218,9 @@ def test_predict_warns_of_a_broken_certificate_and_refuses_one_that_does_not_hol
     ended = command("predict", made["fp32"], "--text", "happy", "--require-certificate")
     assert ended.status == 0
     # both are untrained, which a certificate that holds must not hide
-    assert "says nothing good of either: pytorch is no better than answers that do not" in ended.err
+    assert (
+        "says nothing good of either: pytorch has learnt nothing that these texts show" in ended.err
+    )
 
 
 # --- tampering
@@ -361,22 +370,39 @@ def test_labels_in_another_order_are_the_same_task(made: dict[str, Path], tmp_pa
     assert found.flips.flipped == 0
 
 
-def test_too_few_texts_of_a_class(made: dict[str, Path], tmp_path: Path, command: Any) -> None:
-    few = toy.write(tmp_path / "few.csv", toy.texts_and_labels(30))
+def test_a_label_with_few_texts_is_left_undecided(made: dict[str, Path]) -> None:
+    """Its recall cannot hold, and that is no reason to say nothing of the other clauses."""
+    found = certify(made["int8"], made["fp32"], toy.dataset(30), resamples=200)
+    recall = found.clause("recall_drop")
+    fear = next(part for part in recall.parts if part.label == "fear")
+    assert (fear.texts, fear.verdict, recall.verdict) == (5, "undecided", "undecided")
+    assert {clause.name for clause in found.clauses} >= {"macro_f1_drop", "flips"}
+
+
+def test_a_label_without_texts_is_left_undecided(made: dict[str, Path]) -> None:
+    rows = np.flatnonzero(DATA.labels != 0)
+    found = certify(made["int8"], made["fp32"], DATA.take(rows), resamples=200)
+    recall = found.clause("recall_drop")
+    assert recall.verdict == "undecided"
+    assert recall.why == f"no text has the label {toy.LABELS[0]!r}"
+    assert [part.label for part in recall.parts] == list(toy.LABELS[1:])
+
+
+def test_too_few_texts(made: dict[str, Path], tmp_path: Path, command: Any) -> None:
+    few = toy.write(tmp_path / "few.csv", toy.texts_and_labels(9))
     ended = command("certify", made["int8"], "--against", made["fp32"], "--data", few)
-    sentence = refused(ended, "too few texts, 5 of 'fear'", "10 or more of every label")
-    assert str(texts_to_hold(0.02, 0.95, 3)) in sentence
+    refused(ended, "has 9 texts", "needs 10 or more")
     assert not (made["int8"] / "certificate.json").exists()
 
 
-def test_enough_texts_are_just_enough() -> None:
-    from paretext.certification.proportions import Pairs, simultaneous
-
-    for limit, classes in ((0.02, 6), (0.05, 3), (0.1, 1)):
-        enough = texts_to_hold(limit, 0.95, classes)
-        for n, holds in ((enough, True), (enough - 1, False)):
-            intervals = simultaneous([Pairs(n, 0, 0)] * classes, limit, 0.025)
-            assert (max(each.high for each in intervals) <= limit) == holds
+def test_without_labels_only_what_changes_is_judged(made: dict[str, Path]) -> None:
+    """A model's own answers in place of labels: no clause may ask who is right."""
+    answered = replace(DATA, answered_by="fp32")
+    found = certify(made["int8"], made["fp32"], answered, resamples=200)
+    assert [clause.name for clause in found.clauses] == ["flips"]
+    assert found.standing is None
+    assert found.data.answered_by == "fp32"
+    assert Certificate.of(made["int8"]) == found
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.export.quantisation import DynamicQuantization
 from paretext.report.markdown import escaped
+from paretext.report.numbers import times
 from paretext.report.table import markdown, sentences
 
 ODD = 'int 8/"\u00e4"|$x'
@@ -226,7 +227,8 @@ def test_what_was_bought_is_said_against_the_parent(made: Made) -> None:
     said = next(each for each in sentences(made.comparison) if each.startswith(ODD))
     parent, own = rows["parent"], rows[ODD]
     assert f"against parent: {parent['bytes'] / own['bytes']:.2f}x smaller" in said
-    assert f"{parent['batch1_ms_p50'] / own['batch1_ms_p50']:.2f}x faster at batch 1" in said
+    speed = parent["batch1_ms_p50"] / own["batch1_ms_p50"]
+    assert f"{times(speed, 'faster', 'slower')} at batch 1" in said
     assert len(sentences(made.comparison)) == 2
 
 

@@ -88,8 +88,8 @@ def test_tables_and_findings_on_the_terminal(command: Any, files: tuple[Path, Pa
     assert "Training texts that stand with two or more labels: 1." in ended.out
     assert "Evaluation texts that also stand in training: 1 (3.23%)." in ended.out
     assert "1 row with no text (row 1)." in ended.out
-    findings = re.findall(r"^ *(?:fine|look|mend)  ", ended.out, re.MULTILINE)
-    assert len(findings) == ended.out.count("      -> ") > 8
+    findings = re.findall(r"^(?:fine|look|mend): ", ended.out, re.MULTILINE)
+    assert len(findings) == ended.out.count("\n-> ") > 8
 
 
 def test_the_page_and_the_json_lie_in_the_folder(
@@ -99,7 +99,9 @@ def test_the_page_and_the_json_lie_in_the_folder(
     ended = command("explore", files[0], "--eval", files[1], "--out", out, "--json")
     assert ended.status == 0, ended.err
     stored = Profile.model_validate_json((out / "profile.json").read_text(encoding="utf-8"))
-    assert stored == Profile.model_validate(json.loads(ended.out))
+    found = json.loads(ended.out)
+    assert found.pop("verdict")["command"].startswith("paretext run --data ")
+    assert stored == Profile.model_validate(found)
     assert (out / "profile.html").read_text(encoding="utf-8") == render(stored)
     assert {path.name for path in out.iterdir()} == {"profile.json", "profile.html"}
 
@@ -244,3 +246,46 @@ def test_bad_input_is_one_sentence(command: Any, files: tuple[Path, Path], tmp_p
     other = toy.write(tmp_path / "other.csv", [("text", "joy"), ("more", "rage")])
     refused(command("explore", train, "--eval", other), "'rage'", "row 2")
     refused(command("explore", train, "--out", train), "train.csv")
+
+
+def test_many_labels_are_one_line_with_the_five_worst(command: Any, tmp_path: Path) -> None:
+    """77 lines of "add some" told nobody where to begin."""
+    rows = [(f"word{i} and {copy}", f"label{i:02}") for i in range(77) for copy in range(9)]
+    data = toy.write(tmp_path / "many.csv", rows[3:])
+    held = toy.write(
+        tmp_path / "held.csv", [(f"{t} again", label) for t, label in rows if "1" in t]
+    )
+    ended = command("explore", data, "--eval", held)
+    assert ended.status == 0, ended.err
+    few = [line for line in ended.out.splitlines() if "has few texts of 77 of 77 labels" in line]
+    assert len(few) == 1
+    assert few[0].endswith(" and 72 more.")
+    assert len(re.findall(r"label\d\d \d", few[0])) == 5
+    assert ended.out.count("Add some") == 1
+    assert "The 20 largest of 77 classes" in ended.out
+
+
+def test_what_is_said_of_many_classes_names_the_rarest() -> None:
+    from paretext.data_checks import PartReport
+
+    counts = {f"label{i:02}": i for i in range(77)}
+    part = PartReport(
+        name="data.csv",
+        fingerprint="",
+        rows=sum(counts.values()),
+        class_counts=counts,
+        duplicate_texts=0,
+        conflicting_texts=0,
+        conflict_examples=(),
+    )
+    assert part.sentences() == [
+        "data.csv: 2,926 texts with 77 labels, 0 to 76 of each (most label76; fewest label00 0, "
+        "label01 1, label02 2, label03 3, label04 4).",
+        "data.csv: no text has the label 'label00'.",
+        "data.csv: every text stands once.",
+    ]
+    empty = part.model_copy(update={"class_counts": counts | dict.fromkeys(list(counts)[:9], 0)})
+    assert empty.sentences()[1] == (
+        "data.csv: no text has 9 of the 77 labels: 'label00', 'label01', 'label02', 'label03', "
+        "'label04' and 4 more."
+    )

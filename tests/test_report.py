@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,16 +16,18 @@ from typing import Any
 import pytest
 from reporting import HOSTILE, VERSIONS, Made, make_run
 
+from paretext import comparison
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
 from paretext.comparison import Comparison
 from paretext.errors import ParetextError
 from paretext.files import write_json
+from paretext.intervals import Interval
 from paretext.report import steps
 from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
 from paretext.report.run_data import RunReport
 from paretext.report.run_page import COLUMNS, MOST_CLASSES, render, write_report
-from paretext.report.table import cells
+from paretext.report.table import brief_cells, cells
 
 pytest.importorskip("sklearn")
 
@@ -174,26 +178,33 @@ def test_a_broken_version_is_never_the_one_to_deploy(run: Path) -> None:
     assert rows["small"].verdict == "broken"
     assert rows["small"].batch1_ms_p50 < rows["int8"].batch1_ms_p50
     assert (found.version, found.verdict) == ("int8", "undecided")
-    assert "if you can live with" in found.headline
-    assert "5.0 times faster at batch 1 and 4.0 times smaller than PyTorch" in found.headline
-    said = " ".join(found.sentences)
-    assert "Do not deploy small (broken: macro_f1_drop" in said
-    assert "texts would decide" in said
-    assert "Is the transformer worth it? In quality, yes." in said
-    assert "tfidf (1.1 MB, 0.05 ms a text at batch 1)" in said
+    assert found.headline == f"Deploy int8: {run / 'artifacts' / 'int8'}"
+    said, more = " ".join(found.sentences), " ".join(found.details)
+    assert "5.0x faster at batch 1, 4.0x smaller than PyTorch" in said
+    assert (
+        "Its certificate, on 600 texts: 6 of 8 hold; 3 labels have too few texts to judge" in said
+    )
+    assert "undecided" not in said
+    assert "Do not deploy small: broken." in said
+    assert "Do not deploy small (broken: macro_f1_drop" in more
+    assert "texts would decide" in more
+    assert "Is the transformer worth it? In quality, yes" in more
+    assert "tfidf (1.1 MB, 0.05 ms a text at batch 1)" in more
 
 
 def test_where_everything_is_broken_the_parent_is_deployed(tmp_path: Path) -> None:
     bad = dataclasses.replace(VERSIONS[3], noise=0.3)
     found = conclusion(tmp_path / "run", *VERSIONS[:2], bad)
     assert (found.version, found.verdict) == ("parent", "parent")
-    assert "Do not deploy int8" in found.sentences[0]
+    assert found.sentences[0] == "No compressed version is worth taking."
+    assert "Do not deploy int8: broken." in found.sentences
 
 
 def test_a_baseline_that_is_as_good_is_called_so(tmp_path: Path) -> None:
     same = dataclasses.replace(VERSIONS[-1], noise=0.0)
     found = conclusion(tmp_path / "run", *VERSIONS[:4], same)
-    assert "worth it? Not that these texts can show." in found.sentences[-1]
+    said = "tfidf, trained beside it, is as good, as far as these texts can show, as the"
+    assert found.sentences[0].startswith(said)
     assert found.version == "int8"  # the question is answered; the choice stays among the parent's
 
 
@@ -202,7 +213,68 @@ def test_a_certificate_that_holds_is_said(tmp_path: Path) -> None:
     make_run(tmp_path / "run", versions=(*VERSIONS[:2], copy), n=6000)
     found = write_report(tmp_path / "run")[1].conclusion
     assert found.verdict == "holds"
-    assert found.headline.startswith("Deploy int8, whose certificate holds: 5.0 times faster")
+    assert found.headline == f"Deploy int8: {tmp_path / 'run' / 'artifacts' / 'int8'}"
+    assert "Its certificate, on 6,000 texts: all 8 clauses hold." in found.sentences
+
+
+def test_only_a_baseline_was_trained(tmp_path: Path) -> None:
+    """No transformer is spoken of, and nothing is missing that could not be made."""
+    only = [
+        dataclasses.replace(each, root="tfidf", architecture="LinearText") for each in VERSIONS[:2]
+    ]
+    make_run(tmp_path / "run", versions=only)
+    record = {"parent": "tfidf", "selection_macro_f1": {"tfidf": 0.7}}
+    write_json(tmp_path / "run" / "parent.json", record)
+    page, report, _ = written(tmp_path / "run")
+    assert report.missing == ()
+    found = report.conclusion
+    assert (found.version, found.verdict, found.path) == ("parent", "parent", "artifacts/parent")
+    said = "It is tfidf: no transformer was trained, and there is nothing to compress."
+    assert found.sentences[0] == said
+    words = " ".join((*found.sentences, *found.details)).replace(said, "")
+    assert "transformer" not in words
+    assert "worth its cost" not in page.text
+
+
+def test_the_next_step_is_ready_to_copy(tmp_path: Path) -> None:
+    run = tmp_path / "my run's"
+    make_run(run, versions=VERSIONS[:4])
+    page, report, html = written(run)
+    found = report.conclusion
+    words = shlex.split(str(found.command))
+    artifact = str(run / "artifacts" / "int8")
+    assert words == ["paretext", "predict", artifact, "input.csv", "-o", "output.csv"]
+    loaded = ast.parse(str(found.python), mode="eval")
+    assert artifact in [node.value for node in ast.walk(loaded) if isinstance(node, ast.Constant)]
+    assert found.path == "artifacts/int8"
+    box = html[html.index('aria-label="Verdict"') : html.index("</section>")]
+    assert box.count('<pre class="next"><code>') == 2
+    assert str(found.python) in page.text
+    assert str(found.command) in page.text
+    assert page.text.index(found.headline) < page.text.index("What each version bought")
+
+
+def test_a_page_of_an_older_version_still_opens(run: Path) -> None:
+    _, report, _ = written(run)
+    stored = json.loads(report.model_dump_json())
+    for name in ("path", "command", "python", "details"):
+        del stored["conclusion"][name]
+    old = RunReport.model_validate(stored)
+    assert old.conclusion.command is None
+    assert old.conclusion.headline in Page(render(old)).text
+
+
+def test_a_gain_and_a_larger_file_are_called_so(tmp_path: Path) -> None:
+    larger = dataclasses.replace(VERSIONS[3], megabytes=640.0)
+    make_run(tmp_path / "run", versions=(*VERSIONS[:2], larger))
+    path = tmp_path / "run" / "comparison" / "comparison.json"
+    values = json.loads(path.read_text("utf-8"))
+    gain = {"estimate": -0.306, "low": -0.34, "high": -0.27}
+    values["versions"][2]["drop"]["macro_f1"] = gain
+    write_json(path, values)
+    said = " ".join(write_report(tmp_path / "run")[1].conclusion.sentences)
+    assert "1.9x larger than PyTorch" in said
+    assert "0.306 [0.270, 0.340] above parent's, a gain" in said
 
 
 # --- hostile data, and what the page may not do
@@ -256,6 +328,40 @@ def test_many_classes_and_versions_stay_small(tmp_path: Path) -> None:
     assert f"The {MOST_CLASSES} classes that changed most, of 150" in page.text
     assert "The most frequent confusions among 150 classes" in page.text
     assert len(report.versions[2].classes) == 150
+
+
+def test_versions_stand_in_the_order_of_cost_everywhere(tmp_path: Path) -> None:
+    late = dataclasses.replace(VERSIONS[3], name="late", ms=9.0)
+    made = make_run(tmp_path / "run", versions=(*VERSIONS, late), n=300)
+    order = ["pytorch", "parent", "late", "pruned", "int8", "small", "tfidf"]
+    page, report, _ = written(tmp_path / "run")
+    assert [row.version for row in report.versions] == order
+    assert [row[0] for row in cells(made)] == [row[0] for row in brief_cells(made)] == order
+    assert [each.version for each in report.certificates] == [n for n in order[2:] if n != "tfidf"]
+    assert "from the slowest at batch 1 to the fastest" in page.text
+    busy = dataclasses.replace(made.rows[3].cost, unsteady="it was busy")
+    rows = [
+        dataclasses.replace(row, cost=busy) if row.version == "int8" else row for row in made.rows
+    ]
+    by_size = [row.version for row in steps.versions(rows)]
+    assert by_size == ["pytorch", "parent", "pruned", "int8", "late", "small", "tfidf"]
+
+
+def test_classes_that_did_not_change_have_no_row(tmp_path: Path) -> None:
+    labels = [f"class {i}" for i in range(6)]
+    same = dataclasses.replace(VERSIONS[2], name="same", noise=0.0)
+    made = make_run(tmp_path / "run", labels=labels, versions=(*VERSIONS[:2], same), n=200)
+    drops = made.row("same").drops
+    assert drops is not None
+    nothing = dataclasses.replace(drops, f1=tuple(Interval(0.0, -0.01, 0.02) for _ in labels))
+    rows = [dataclasses.replace(r, drops=nothing) if r.drops else r for r in made.rows]
+    write_json(
+        tmp_path / "run" / "comparison" / "comparison.json",
+        comparison._json(dataclasses.replace(made, rows=tuple(rows))),
+    )
+    page, _, html = written(tmp_path / "run")
+    assert page.text.count("F1 did not change in any of the 6 classes") == 2
+    assert 'class="forest"' not in html
 
 
 # --- half a run
@@ -383,6 +489,9 @@ def test_the_verb_writes_where_it_is_told(command: Any, run: Path, tmp_path: Pat
     assert ended.status == 0, ended.err
     assert "Deploy int8" in ended.out
     assert str(run / "report" / "report.html") in ended.out.replace("\n", "")
+    found = write_report(run)[1].conclusion
+    words = (found.headline, *found.sentences, str(found.command), str(found.python))
+    assert " ".join(ended.out.split()).endswith(" ".join(" ".join(words).split()))
     out = tmp_path / "elsewhere" / "deep"
     ended = command("report", run, "--out", out, "--json")
     assert ended.status == 0, ended.err

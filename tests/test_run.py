@@ -27,7 +27,7 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
 from paretext.classifier import Classifier
 from paretext.comparison import Comparison
-from paretext.compression import MagnitudePruning, Recipe, Version, compress
+from paretext.compression import MagnitudePruning, Recipe, Version, compress, preset
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import files_below, folder_bytes, sha256
@@ -35,8 +35,10 @@ from paretext.manifest import Manifest
 from paretext.profile import Profile
 from paretext.report.certificate import BADGES
 from paretext.report.run_data import RunReport
-from paretext.run import Data, candidate_names, prepare, run, train
+from paretext.report.steps import by_cost
+from paretext.run import candidate_names, run, train
 from paretext.run_profile import profiled
+from paretext.splits import Data, prepare
 from paretext.training import TrainingSettings
 
 FLAGS = (
@@ -72,7 +74,12 @@ def done(encoder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
     toy.write(files / "eval.csv", toy.texts_and_labels(60, seed=1))
     training = Dataset.read(files / "train.csv")
     evaluation = Dataset.read(files / "eval.csv", label_names=training.label_names)
-    recipe = Recipe(models=(str(encoder("roberta")),), max_length=32, training=TRAINING)
+    recipe = Recipe(
+        models=(str(encoder("roberta")), "tfidf"),
+        max_length=32,
+        training=TRAINING,
+        versions=preset("pruned"),
+    )
     data = prepare(training, evaluation, recipe)
     run(data, recipe, files / "out", threads=1, rounds=1)
     return Run(files / "out", files, recipe, data)
@@ -108,7 +115,7 @@ def test_a_run_holds_every_stage_and_nothing_half_written(done: Run) -> None:
     assert {path.name for path in (out / "profile").iterdir()} == {"profile.html", "profile.json"}
     assert {path.name for path in (out / "report").iterdir()} == {"report.html", "report.json"}
     assert {path.name for path in (out / "artifacts").iterdir()} == {
-        *("parent", "pruned", "int8", "pruned-int8"),
+        *("parent", "pruned", "int8", "pruned-int8", "tfidf"),
     }
     assert {path.name for path in (out / "classifiers").iterdir()} == {"pruned"}
     candidate = out / "candidates" / "roberta"
@@ -154,18 +161,18 @@ def test_data_that_cannot_carry_a_certificate_is_said(
     done: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = Path(shutil.copytree(done.out, tmp_path / "out"))
-    short = done.data.evaluation.take(range(30))  # type: ignore[union-attr]
+    short = done.data.evaluation.take(range(8))  # type: ignore[union-attr]
     with caplog.at_level("INFO", logger="paretext"):
         certify_versions([out / "artifacts" / "int8"], out / "artifacts" / "parent", short, out)
     assert "no certificate for int8: " in caplog.text
-    assert "too few texts" in caplog.text
+    assert "has 8 texts" in caplog.text
 
 
 def test_the_tables_quality_is_scikit_learns_on_the_artifacts_own_predictions(done: Run) -> None:
     table, evaluation = rows(done.out / "comparison"), done.data.evaluation
     assert evaluation is not None
     truth = np.array(evaluation.label_names)[evaluation.labels]
-    assert list(table) == ["pytorch", "parent", "pruned", "int8", "pruned-int8"]
+    assert set(table) == {"pytorch", "parent", "pruned", "int8", "pruned-int8", "tfidf"}
     for name, row in table.items():
         assert list(row) == COLUMNS
         folder = done.out / "artifacts" / name
@@ -183,7 +190,7 @@ def test_the_tables_quality_is_scikit_learns_on_the_artifacts_own_predictions(do
         if row["parent"]:
             drop = float(table[row["parent"]]["macro_f1"]) - f1.mean()
             assert float(row["macro_f1_drop"]) == pytest.approx(drop, abs=1e-12)
-    assert [row["parent"] for row in table.values()] == ["", "pytorch", *["parent"] * 3]
+    assert [row["parent"] for row in table.values()] == ["", "pytorch", *["parent"] * 4]
 
 
 def test_the_pruned_file_that_ships_has_exactly_35_percent_of_zeros(done: Run) -> None:
@@ -238,12 +245,14 @@ def test_the_report_is_of_this_run_and_lacks_nothing(done: Run) -> None:
     found = RunReport.model_validate_json((done.out / "report" / "report.json").read_text("utf-8"))
     assert found.missing == ()
     table = rows(done.out / "comparison")
-    assert [row.version for row in found.versions] == list(table)
+    order = [row.version for row in by_cost(Comparison.read(done.out / "comparison").rows)]
+    assert [row.version for row in found.versions] == order
+    assert sorted(order) == sorted(table)
     for row in found.versions:
         assert row.macro_f1 is not None
         assert row.macro_f1.estimate == float(table[row.version]["macro_f1"])
         assert f"{row.macro_f1.estimate:.4f}" in page
-    assert [each.version for each in found.origins] == ["parent", "pruned", "int8", "pruned-int8"]
+    assert [each.version for each in found.origins] == [name for name in table if name != "pytorch"]
     for each in found.origins:
         assert each.identity == Manifest.read(done.out / "artifacts" / each.version).identity
     history = json.loads((done.out / "candidates" / "roberta" / "history.json").read_text("utf-8"))
@@ -315,20 +324,27 @@ def test_the_verbs_one_after_another_make_what_run_makes(
     data, evaluation, out = done.files / "train.csv", done.files / "eval.csv", tmp_path / "out"
     model = encoder("roberta")
 
-    trained = command("train", "--data", data, "--model", model, "--out", out, *FLAGS, "--json")
+    models = ("--model", model, "--model", "tfidf")
+    trained = command("train", "--data", data, *models, "--out", out, *FLAGS, "--json")
     assert trained.status == 0, trained.err
     assert json.loads(trained.out)["parent"] == "roberta"
 
-    compressed = command("compress", out, "--data", data, "--json")
+    compressed = command("compress", out, "--data", data, "--preset", "pruned", "--json")
     assert compressed.status == 0, compressed.err
     manifests = json.loads(compressed.out)
-    assert list(manifests) == ["parent", "pruned", "int8", "pruned-int8"]
+    assert set(manifests) == {"parent", "pruned", "int8", "pruned-int8"}
     for part in ("candidates", "classifiers"):
         assert digests(out / part) == digests(done.out / part)
     for name in manifests:  # a run certifies them beside
         made, expected_one = (Manifest.read(root / "artifacts" / name) for root in (out, done.out))
         assert made.identity == expected_one.identity
 
+    measured = command(
+        *("compress", out, "--data", data, "--eval", evaluation, "--preset", "pruned"),
+        *("--rounds", 1, "--threads", 1, "--json"),
+    )
+    assert measured.status == 0, measured.err
+    assert "artifact int8: kept" in measured.err
     compared = command(
         "compare", out, "--eval", evaluation, "--rounds", 1, "--threads", 1, "--json"
     )
@@ -378,10 +394,11 @@ def test_a_recipe_for_compress_changes_the_versions_alone(
     )
     made = command(
         *("compress", done.out, "--data", done.files / "train.csv"),
-        *("--recipe", recipe, "--out", out, "--json"),
+        *("--recipe", recipe, "--out", out, "--eval", done.files / "eval.csv", "--json"),
     )
     assert made.status == 0, made.err
-    assert list(json.loads(made.out)) == ["parent", "small"]
+    names = [row["version"] for row in json.loads(made.out)["versions"]]
+    assert names == ["pytorch", "parent", "small", "tfidf"]
 
 
 def test_run_without_evaluation_data_is_refused(done: Run, tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ from damage import DAMAGES, garble
 
 import paretext.candidates
 import paretext.certification.versions
-import paretext.compression.build
+import paretext.export.artifact_writer
 import paretext.run
 import paretext.run_profile
+import paretext.training
 from paretext.ablation import ablate
 from paretext.candidates import best_epoch
+from paretext.classifier import Classifier
 from paretext.comparison import Comparison
 from paretext.compression import DynamicQuantization, Recipe, Version, Vocabulary, compress
 from paretext.data import Dataset
@@ -35,9 +37,11 @@ from paretext.inspection import describe
 from paretext.locks import work_in
 from paretext.manifest import Manifest
 from paretext.ownership import claim
+from paretext.parents import check_splits, parent_of
 from paretext.report.run_gather import gather
-from paretext.run import Data, check_splits, parent_of, prepare, run, train
+from paretext.run import run, train
 from paretext.search import search
+from paretext.splits import Data, prepare
 from paretext.training import TrainingSettings
 
 TRAINING = TrainingSettings(
@@ -87,9 +91,9 @@ def nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MadeAgain
 
     for place, name in (
-        *((paretext.run_profile, "profile"), (paretext.candidates, "fit")),
-        *((paretext.run, "compare"), (paretext.compression.build, "export")),
-        *((paretext.compression.build.Classifier, "load"),),
+        *((paretext.run_profile, "profile"), (paretext.training, "fit")),
+        *((paretext.run, "compare"), (paretext.export.artifact_writer, "export")),
+        *((Classifier, "load"),),
         *((paretext.certification.versions, "certify"),),
     ):
         monkeypatch.setattr(place, name, again)

@@ -42,7 +42,10 @@ def judged(truth: Ids, answers: Ids, classes: int, *beside: tuple[str, Ids]) -> 
         score = quality(truth, other, classes, resamples=100).macro_f1.estimate
         low, high = drops.macro_f1.low, drops.macro_f1.high
         drop = {"estimate": drops.macro_f1.estimate, "low": low, "high": high}
-        rows.append(Beside.model_validate({"name": name, "macro_f1": score, "drop": drop}))
+        low = quality(truth, other, classes, resamples=2000).macro_f1.low
+        rows.append(
+            Beside.model_validate({"name": name, "macro_f1": score, "low": low, "drop": drop})
+        )
     return stand("parent", truth, answers, names, found, beside=rows)
 
 
@@ -88,8 +91,7 @@ def test_a_constant_model_is_no_model(classes: int, n: int) -> None:
     assert found.verdict == "no better"
     assert found.only == "label 0"
     assert found.reason is not None
-    assert "no better than answers that do not read the text" in found.reason
-    assert "it answers 'label 0' to every one of them" in found.reason
+    assert found.reason == "parent answers 'label 0' to every text: it has learnt nothing"
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.95, 0.05), (0.4, 0.3, 0.2, 0.1)])
@@ -125,16 +127,39 @@ def test_a_rare_label_that_is_found_is_better_though_accuracy_is_lower() -> None
 
 def test_twenty_texts_are_too_few_to_say_anything() -> None:
     truth = np.arange(20) % 2
-    for right in (0.0, 0.3):
-        found = judged(truth, noisy(truth, right, 2), 2)
-        assert found.verdict == "too few texts"
-        assert found.reason is not None
-        assert found.reason.startswith("20 texts are too few to say anything of parent")
-        assert f"about {found.texts_needed:,} would decide" in found.reason
-    constant = judged(truth, np.zeros(20, np.int64), 2)
-    assert constant.verdict == "too few texts"
-    assert "it answers 'label 0' to every one" in str(constant.reason)
+    found = judged(truth, noisy(truth, 0.3, 2), 2)
+    assert found.verdict == "too few texts"
+    assert found.reason is not None
+    assert found.reason.startswith("20 texts are too few to say anything of parent")
+    assert found.remedy.startswith(f"Measure on about {found.texts_needed:,} texts")
+    assert f"{found.texts_needed:,}" not in found.reason  # which is said before compression too
     assert judged(truth, truth, 2).is_good  # twenty are enough to see a model without an error
+
+
+@pytest.mark.parametrize("n", [12, 20, 300])
+def test_what_is_not_above_chance_has_learnt_nothing_however_few_the_texts(n: int) -> None:
+    truth = np.arange(n) % 3
+    for answers in ((truth + 1) % 3, np.zeros(n, np.int64), np.where(truth == 2, 2, 1 - truth)):
+        found = judged(truth, answers, 3)
+        if found.macro_f1.estimate <= found.chance_macro_f1:
+            assert found.verdict == "no better"
+            assert "learnt nothing" in str(found.reason)
+            assert "too few" not in f"{found.headline} {found.remedy}"
+            assert "Look at the labels" in found.remedy
+
+
+def test_a_baseline_above_chance_takes_the_place_of_a_parent_that_learnt_nothing() -> None:
+    truth = np.arange(300) % 3
+    nothing, good = np.zeros(300, np.int64), noisy(truth, 0.7, 3)
+    found = judged(truth, nothing, 3, ("bigru", noisy(truth, 0.02, 3)), ("tfidf", good))
+    assert found.instead is not None
+    assert found.instead.name == "tfidf"
+    assert found.headline == (
+        "Deploy tfidf, and nothing made from parent: parent answers 'label 0' to every text: it "
+        "has learnt nothing."
+    )
+    assert judged(truth, nothing, 3, ("tfidf", nothing)).instead is None  # nor has this one
+    assert judged(truth, good, 3, ("tfidf", good)).instead is None  # the parent is good
 
 
 def test_what_is_undecided_is_named() -> None:
@@ -211,9 +236,10 @@ def test_a_constant_model_is_certified_and_nothing_is_recommended(
     asked = ("certify", artifacts / "int8", "--against", labels, "--data", held)
     ended = command(*asked, "--resamples", 500)
     assert ended.status == 0  # the two are alike
-    said = "parent is no better than answers that do not read the text: its macro-F1 is 0.222"
-    assert said in ended.out
-    assert "It compares two models, and says nothing good of either." in ended.out
+    said = "parent answers 'joy' to every text: it has learnt nothing"
+    printed = " ".join(ended.out.split())
+    assert said in printed
+    assert "It compares two models, and says nothing good of either." in printed
     card = (artifacts / "int8" / "README.md").read_text("utf-8")
     assert said in card
     assert "chance is 0.333 and 0.389, always answering 'joy' 0.222 and 0.500" in card
@@ -221,14 +247,14 @@ def test_a_constant_model_is_certified_and_nothing_is_recommended(
     compare = ("compare", labels, artifacts / "int8", "--eval", held, "--rounds", 1)
     ended = command(*compare, "--out", run / "comparison")
     assert ended.status == 0
-    lines = ended.out.splitlines()
     headline = f"Nothing is worth deploying, because {said}"
-    assert lines[0].startswith(headline)
     page, report = write_report(run)
     assert report.conclusion.version is None
     assert report.conclusion.verdict == "nothing"
-    assert lines[0] == report.conclusion.headline  # the terminal's words are the page's
-    assert lines[1 : 1 + len(report.conclusion.sentences)] == list(report.conclusion.sentences)
+    assert report.conclusion.headline == f"{headline}."
+    ending = (*report.conclusion.sentences, report.conclusion.command)
+    words = " ".join((report.conclusion.headline, *map(str, ending)))
+    assert " ".join(ended.out.split()).endswith(words)  # the terminal's words are the page's
     html = page.read_text("utf-8")
     assert "to deploy</dt>" not in html
     assert 'class="verdict nothing"' in html
@@ -240,13 +266,17 @@ def test_a_constant_model_is_certified_and_nothing_is_recommended(
     assert stored == report
 
 
-def test_twenty_texts_in_the_table_are_too_few(run: Path, tmp_path: Path, command: Any) -> None:
+def test_a_constant_model_has_learnt_nothing_on_twenty_texts_too(
+    run: Path, tmp_path: Path, command: Any
+) -> None:
     held = toy.write(tmp_path / "few.csv", toy.texts_and_labels(20))
     versions = (run / "artifacts" / "parent", run / "artifacts" / "int8")
     out = tmp_path / "elsewhere"
     ended = command("compare", *versions, "--eval", held, "--rounds", 1, "--out", out)
-    assert "because 20 texts are too few to say anything of parent" in ended.out.splitlines()[0]
-    assert "Measure on more texts" in ended.out
+    printed = " ".join(ended.out.split())
+    said = "Nothing is worth deploying, because parent answers 'joy' to every text: it has learnt"
+    assert said in printed
+    assert "too few" not in printed
 
 
 def test_compress_says_what_the_parent_is_worth_before_it_makes_anything(
@@ -263,7 +293,8 @@ def test_compress_says_what_the_parent_is_worth_before_it_makes_anything(
             tmp_path / "out",
         )
     assert "on the part of --data to choose by: parent has a macro-F1 of" in caplog.text
-    assert "warning: parent is no better than answers that do not read the text" in caplog.text
+    assert "warning: parent answers 'joy' to every text: it has learnt nothing" in caplog.text
+    assert "would decide" not in caplog.text
 
 
 def test_a_certificate_records_the_standing_of_a_pytorch_reference(
@@ -283,7 +314,7 @@ def test_a_certificate_records_the_standing_of_a_pytorch_reference(
 # --- the page
 
 
-def test_a_baseline_that_is_clearly_better_leaves_nothing_to_deploy(tmp_path: Path) -> None:
+def test_a_baseline_that_is_clearly_better_is_deployed(tmp_path: Path) -> None:
     """The parent errs in 6 of 100 texts; this one in none."""
     made = make_run(tmp_path / "run")
     path = tmp_path / "run" / "comparison" / "comparison.json"
@@ -291,13 +322,13 @@ def test_a_baseline_that_is_clearly_better_leaves_nothing_to_deploy(tmp_path: Pa
     values["standing"]["beside"][0]["drop"] = {"estimate": -0.05, "low": -0.07, "high": -0.03}
     path.write_text(json.dumps(values), "utf-8")
     found = write_report(tmp_path / "run")[1].conclusion
-    assert found.version is None
-    assert found.headline.startswith(
-        "Nothing is worth deploying, because tfidf, trained beside it, is clearly better than "
-        "parent: macro-F1 0."
+    assert (found.version, found.verdict) == ("tfidf", "baseline")
+    assert found.headline == f"Deploy tfidf: {tmp_path / 'run' / 'artifacts' / 'tfidf'}"
+    assert found.sentences[0].startswith(
+        "Tfidf, trained beside it, is clearly better than parent: macro-F1 0."
     )
-    assert "0.050 [0.030, 0.070] more" in found.headline
-    assert "or deploy that baseline" in found.sentences[0]
+    assert "0.050 [0.030, 0.070] more" in found.sentences[0]
+    assert "Nothing is worth deploying" not in " ".join((*found.sentences, *found.details))
     assert made.standing is not None
     assert made.standing.is_good
 
@@ -306,7 +337,7 @@ def test_a_good_parent_stands_beside_chance_too(tmp_path: Path) -> None:
     make_run(tmp_path / "run")
     page, report = write_report(tmp_path / "run")
     assert report.conclusion.version == "int8"
-    sentence = next(each for each in report.conclusion.sentences if "chance is" in each)
+    sentence = next(each for each in report.conclusion.details if "chance is" in each)
     assert "trained beside it, 0." in sentence
     assert sentence in " ".join(page.read_text("utf-8").replace("&#39;", "'").split())
 

@@ -147,11 +147,12 @@ def test_no_table_sentence_page_or_terminal_quotes_the_ratio(
     busy: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_run
 
     folder = tmp_path / "run"
     assert Comparison.read(folder / "comparison").row("pytorch").cost == busy.row("pytorch").cost
     page, report = write_report(folder)
-    show_comparison(folder / "comparison", False)
+    show_comparison(folder / "comparison", of_run(folder), False)
     terminal = capsys.readouterr().out
     texts = {
         "terminal": terminal,
@@ -167,7 +168,7 @@ def test_no_table_sentence_page_or_terminal_quotes_the_ratio(
         assert "busy" in texts[where], where
         assert notes(busy)[0] in " ".join(texts[where].split()), where
     assert r"3370.50 / 14.40\*" in texts["markdown"]
-    assert "how much faster is not known" in report.conclusion.headline
+    assert "how much faster is not known" in " ".join(report.conclusion.sentences)
     assert all(row.faster_batch1 is None for row in report.versions)
     # what was timed on a quiet machine still stands: int8 against its parent
     assert "2.08x faster at batch 1" in texts["sentences"]
@@ -189,7 +190,7 @@ def test_a_version_that_was_not_timed_is_chosen_for_its_size(tmp_path: Path) -> 
     write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison._json(found))
     page, report = write_report(tmp_path / "run")
     assert report.conclusion.version == "int8"
-    assert "ms a text" not in report.conclusion.headline
+    assert "ms a text" not in " ".join(report.conclusion.sentences)
     assert "a text at batch 1" not in page.read_text("utf-8").split("What each version")[0]
 
 

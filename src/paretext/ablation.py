@@ -23,20 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext import progress
-from paretext.candidates import check_models, train_candidate
-from paretext.classifier import Classifier
+from paretext.candidates import check_models, require_models, train_candidate
 from paretext.compression.recipe import Recipe
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.files import Stages, folder_digest, read_json, write_json, write_text
 from paretext.intervals import Interval, paired_drops, pooled_drop
-from paretext.locks import works_in
+from paretext.locks import work_in, works_in
 from paretext.metrics import confusion_matrix, macro_f1
 from paretext.ownership import claim
 from paretext.report.markdown import escaped, table
-from paretext.run import TEXTS, Data, candidate_names
+from paretext.run import TEXTS, candidate_names
+from paretext.splits import Data
 
 Predictions = NDArray[np.int64]
+_WRITTEN = ("ablation.json", "ablation.md")
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,24 @@ def arms_of(models: Sequence[str], remove_stop_words: bool) -> tuple[tuple[Arm, 
     )
 
 
+def require_startable(
+    models: Sequence[str], remove_stop_words: bool, seeds: Sequence[int], out: Path
+) -> None:
+    """ParetextError, before data are read or PyTorch imported, for what `ablate` would refuse."""
+    require_models(models)
+    _, change = arms_of(models, remove_stop_words)
+    _require_once(seeds)
+    with work_in(out):
+        claim(out, "ablate", {"change": {change: change}}, writes=_WRITTEN, record=False)
+
+
+def _require_once(seeds: Sequence[int]) -> None:
+    if len(set(seeds)) < len(seeds) or not seeds:
+        raise ParetextError(
+            f"the seeds are {', '.join(map(str, seeds)) or 'none'}; give each of them once."
+        )
+
+
 @works_in("out")
 def ablate(
     models: Sequence[str],
@@ -190,19 +209,12 @@ def ablate(
         raise ParetextError(
             "an ablation needs evaluation data that training never sees: give --eval."
         )
-    if len(set(seeds)) < len(seeds) or not seeds:
-        raise ParetextError(
-            f"the seeds are {', '.join(map(str, seeds)) or 'none'}; give each of them once."
-        )
+    _require_once(seeds)
     for arm in arms:
         check_models([arm.model], data, arm.recipe(recipe, seeds[0]))
     out, texts = Path(out), data.report
-    claim(
-        out,
-        "ablate",
-        {"change": {change: change}, TEXTS: {texts.fingerprint: f"{texts.name}, {texts.rows:,}"}},
-        writes=("ablation.json", "ablation.md"),
-    )
+    read = {TEXTS: {texts.fingerprint: f"{texts.name}, {texts.rows:,}"}}
+    claim(out, "ablate", {"change": {change: change}, **read}, writes=_WRITTEN)
     stages, evaluation = Stages(out), data.evaluation
     answers: tuple[list[Predictions], list[Predictions]] = ([], [])
     for seed in seeds:
@@ -222,6 +234,8 @@ def _answers(stages: Stages, name: str, model: Path, evaluation: Dataset) -> Pre
     """(n,) class ids that the float32 model in the folder gives; kept once they are there."""
 
     def work(partial: Path) -> None:
+        from paretext.classifier import Classifier
+
         with progress.task(f"answers of {name}", 1) as advance:
             logits = Classifier.load(model).logits(evaluation.texts)
             advance()

@@ -15,6 +15,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from paretext import text_input
 from paretext.cores import available_cores
 from paretext.errors import ParetextError
+from paretext.estimator import FittedClassifier
 from paretext.graph_file import check_graph
 from paretext.manifest import MODEL, NAME, TOKENIZER, Manifest
 from paretext.sessions import Session, Sessions, one_line
@@ -37,8 +39,11 @@ _LARGEST_TOKENIZER = 2**28
 _LONGEST_WORD = 1000
 
 
-class Artifact:
-    """A classifier that predicts with ONNX Runtime. Make one with `Artifact.load`."""
+class Artifact(FittedClassifier):
+    """A classifier that predicts with ONNX Runtime. Make one with `Artifact.load`.
+
+    It passes for a fitted scikit-learn classifier (`estimator`).
+    """
 
     def __init__(self, folder: Path, manifest: Manifest, threads: int | None = None) -> None:
         from tokenizers import Tokenizer
@@ -110,22 +115,43 @@ class Artifact:
         """By folder, for pickle, joblib and copy: sessions and threads belong to one process."""
         return _again, (self.folder, self._threads_asked, self.manifest.identity)
 
-    @property
+    def __repr__(self) -> str:
+        kept = self.manifest
+        return (
+            f"Artifact({str(self.folder)!r}, {kept.name}, {len(kept.labels)} labels, "
+            f"{sum(file.bytes for file in kept.files.values()) / 1e6:.1f} MB)"
+        )
+
+    @cached_property
     def classes_(self) -> NDArray[np.str_]:
-        """Label names, in the order of the probabilities' columns."""
-        return np.array(self.manifest.labels)
+        """Label names in the order of predict_proba's columns: sorted, as scikit-learn's scorers
+        take it. The graph's own order is that of `manifest.labels`."""
+        return np.sort(np.array(self.manifest.labels))
+
+    @cached_property
+    def _columns(self) -> NDArray[np.int64] | None:
+        """Where each of `classes_` stands in the graph's own order; None where that is the same."""
+        order = np.argsort(np.array(self.manifest.labels)).astype(np.int64)
+        return None if (order == np.arange(len(order))).all() else order
 
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
         """The most probable label's name for each text, (n,)."""
-        names: NDArray[np.str_] = self.classes_[self.predict_proba(texts).argmax(axis=1)]
+        best = self.probabilities(texts).argmax(axis=1)
+        names: NDArray[np.str_] = np.array(self.manifest.labels)[best]
         return names
 
     def predict_proba(self, texts: Iterable[str]) -> NDArray[np.float32]:
-        """Probabilities, (n, classes), for any iterable of texts; memory grows with n answers."""
+        """Probabilities, (n, classes), columns as in `classes_`, for any iterable of texts; memory
+        grows with n answers."""
+        found = self.probabilities(texts)
+        return found if self._columns is None else found[:, self._columns]
+
+    def probabilities(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """Probabilities, (n, classes), columns in the graph's own order, `manifest.labels`."""
         return softmax(self.logits(texts))
 
     def stream(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
-        """Each text's probabilities, (classes,), in order and in constant memory."""
+        """Each text's probabilities, (classes,) as in `manifest.labels`, in constant memory."""
         for logits in self._chunks(texts):
             yield from softmax(logits)
 

@@ -51,7 +51,7 @@ def main() -> None:
 def _load(task: dict[str, Any]) -> tuple[Predict, Predict]:
     if task["kind"] == "artifact":
         artifact = Artifact.load(task["folder"], threads=task["threads"])
-        return artifact.logits, artifact.predict_proba
+        return artifact.logits, artifact.probabilities
     import torch
 
     from paretext.classifier import Classifier

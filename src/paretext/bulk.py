@@ -11,8 +11,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from paretext import progress
 from paretext.artifact import CHUNK_TEXTS, Artifact
@@ -39,11 +42,13 @@ def predict_file(
     target: Path,
     text_column: str | None = None,
     on_bad_row: OnBadRow = "skip",
+    name: str = "",
 ) -> dict[str, Any]:
     """Write `source`'s rows to `target`, with `predicted_label` and `probability_LABEL` columns.
 
     on_bad_row: "skip" leaves the answers of a row without a text empty, and all of a row that
         cannot be read; "fail" raises before anything is predicted, and names them.
+    name: what messages call the source, where its path says nothing.
 
     Returns the number of rows, of those without an answer by what is wrong with them, and of
     truncated texts, and the seconds it took. The file appears when it is complete. Raises
@@ -53,6 +58,7 @@ def predict_file(
     """
     begin = time.perf_counter()
     opened = open_file(source, on_bad_row)
+    opened = replace(opened, name=name or opened.name)
     column = choose_text_column(opened, text_column)
     added = [LABEL, *(f"probability_{label}" for label in artifact.manifest.labels)]
     if twice := set(opened.columns) & set(added):
@@ -94,7 +100,7 @@ def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, An
             "label": labels[row.argmax()],
             "probabilities": dict(zip(labels, row, strict=True)),
         }
-        for text, row in zip(texts, artifact.predict_proba(texts).astype(float), strict=True)
+        for text, row in zip(texts, artifact.probabilities(texts).astype(float), strict=True)
     ]
 
 
@@ -161,10 +167,11 @@ class _Job:
         if not texts:
             return iter(())
         before = self.artifact.truncated
-        probabilities = self.artifact.predict_proba(texts)
+        probabilities = self.artifact.probabilities(texts)
         self.truncated += self.artifact.truncated - before
         self.answered += len(texts)
-        names = self.artifact.classes_[probabilities.argmax(axis=1)].tolist()
+        labels = np.array(self.artifact.manifest.labels)
+        names = labels[probabilities.argmax(axis=1)].tolist()
         return (
             dict(zip(self.added, [name, *values], strict=True))
             for name, values in zip(names, probabilities.tolist(), strict=True)

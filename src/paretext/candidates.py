@@ -14,24 +14,36 @@ from typing import TYPE_CHECKING, Any
 
 from paretext import progress
 from paretext.baselines import BASELINES
-from paretext.classifier import Classifier, check_trainable, source_digest
 from paretext.data_checks import say_cut
 from paretext.errors import ParetextError
 from paretext.files import SCRATCH, Stages, read_json, write_json
+from paretext.pretrained import look, source_digest
 from paretext.report.figures import learning_curves
 from paretext.stop_words import check_removal, without_stop_words
-from paretext.training import fit, resolve_device
 from paretext.training_plan import TrainingRecord
 
 if TYPE_CHECKING:
+    from paretext.classifier import Classifier
     from paretext.compression.recipe import Recipe
-    from paretext.run import Data
+    from paretext.splits import Data
+
+
+def require_models(models: Sequence[str]) -> None:
+    """ParetextError, before PyTorch is imported, for no model, or one that is nowhere or whose
+    config contradicts itself."""
+    if not models:
+        raise ParetextError("no model was given; name one or more with --model.")
+    for model in models:
+        if model not in BASELINES:
+            look(model)
 
 
 def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
     """ParetextError, before anything is trained, for no model, or one that cannot be trained."""
-    if not models:
-        raise ParetextError("no model was given; name one or more with --model.")
+    require_models(models)
+    from paretext.classifier import check_trainable
+    from paretext.training import resolve_device
+
     resolve_device(recipe.training.device)
     for model in models:
         if baseline := BASELINES.get(model):
@@ -92,6 +104,9 @@ def identities(models: Sequence[str]) -> dict[str, str]:
 
 
 def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:
+    from paretext.classifier import Classifier
+    from paretext.training import fit
+
     language = removed_language(model, recipe)
     work, label = folder / SCRATCH, f"training {name}"
     baseline = BASELINES.get(model)

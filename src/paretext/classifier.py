@@ -24,7 +24,6 @@ import paretext.compact
 import paretext.ngrams
 import paretext.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext import progress
-from paretext.files import folder_digest
 from paretext.heads import with_labels
 from paretext.pretrained import Source, longest_input
 
@@ -58,6 +57,13 @@ class Classifier:
             progress.say(sentence)
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, tuple(label_names), max_length)
+
+    def __repr__(self) -> str:
+        millions = sum(each.numel() for each in self.model.parameters()) / 1e6
+        return (
+            f"Classifier({type(self.model).__name__}, {millions:.1f} M parameters, "
+            f"{len(self.label_names)} labels, {self.max_length} tokens)"
+        )
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
@@ -152,11 +158,6 @@ class Classifier:
         return names
 
 
-def source_digest(name: str) -> str:
-    """What identifies a model's source: the digest of a local folder, or the hub id itself."""
-    return folder_digest(Path(name)) if Path(name).is_dir() else f"hub:{name}"
-
-
 def check_trainable(name: str, label_names: Sequence[str], max_length: int) -> None:
     """ParetextError now, before any training, for what `Classifier.from_pretrained` will refuse."""
     with progress.using(progress.Silent()):
@@ -179,13 +180,3 @@ def with_backend(fast: Any, tokenizer: Tokenizer) -> Any:
         clean_up_tokenization_spaces=fast.clean_up_tokenization_spaces,
         split_special_tokens=fast.split_special_tokens,
     )
-
-
-def label_names(name: str) -> tuple[str, ...]:
-    """The label names of a trained classifier, from its config alone.
-
-    ParetextError where it does not answer with one label a text.
-    """
-    source = Source.open(name)
-    source.require_classifier()
-    return source.labels

@@ -162,9 +162,10 @@ def compare(
             "fingerprint": data.fingerprint,
             "seed": seed,
             "rounds": rounds,
+            **({} if data.answered_by is None else {"answered_by": data.answered_by}),
         },
         machine=machine(threads),
-        standing=_standing(versions, rows, measured, data),
+        standing=_standing(versions, rows, measured, data) if data.answered_by is None else None,
     )
     with new_folder(Path(out)) as folder:
         _write(comparison, folder)
@@ -220,6 +221,7 @@ def _standing(
             Beside(
                 name=row.version,
                 macro_f1=row.quality.macro_f1.estimate,
+                low=row.quality.macro_f1.low,
                 drop=Span.of(row.drops.macro_f1),
             )
             for row in rows

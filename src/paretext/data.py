@@ -13,15 +13,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from paretext.data_columns import shown
+from paretext.data_given import Given
 from paretext.data_reading import read_label_names, read_labelled
 from paretext.data_values import is_blank, label_name, repeated, text_problem
 from paretext.errors import ParetextError
@@ -52,6 +52,8 @@ class Dataset:
     """(K,) name of label 0, 1, ..., K-1; some may have no text."""
     name: str = "dataset"
     """Where it came from; used in messages only."""
+    answered_by: str | None = None
+    """The model whose answers the labels are; None where people gave them."""
 
     def __post_init__(self) -> None:
         for field, value in (("texts", self.texts), ("label_names", self.label_names)):
@@ -74,7 +76,7 @@ class Dataset:
     @classmethod
     def read(
         cls,
-        source: str | Path,
+        source: Given,
         *,
         text_column: str | None = None,
         label_column: str | None = None,
@@ -82,10 +84,11 @@ class Dataset:
         split: str = "train",
         on_bad_row: OnBadRow = "fail",
     ) -> Dataset:
-        """Read labelled texts from a file, a folder or the Hugging Face hub.
+        """Read labelled texts from a file, a folder, the Hugging Face hub, or what a caller holds.
 
-        source: a .csv, .tsv, .jsonl, .ndjson or .parquet file; a folder that `datasets` loads; or
-            a hub name, "owner/name", "owner/name:config" or "owner/name@split".
+        source: a .csv, .tsv, .jsonl, .ndjson or .parquet file; a folder that `datasets` loads; a
+            hub name, "owner/name", "owner/name:config" or "owner/name@split"; or a DataFrame, a
+            `datasets` object, a dict of columns, a pair (texts, labels), or a Dataset.
         text_column, label_column: guessed from usual names where not given, and the guess is said.
         label_names: names of labels 0, 1, ... A label is then looked up: by name, or, if every
             label is an integer and no name looks like one, by position. Evaluation data is read
@@ -97,6 +100,8 @@ class Dataset:
 
         Raises ParetextError with one sentence for anything that cannot be read.
         """
+        if isinstance(source, Dataset):
+            return source if label_names is None else source.named(label_names)
         read = read_labelled(
             source,
             text_column=text_column,
@@ -141,9 +146,8 @@ class Dataset:
     def _take(self, indices: Indices, name: str) -> Dataset:
         # An empty list would be an array of floats to numpy, which cannot index.
         chosen = np.arange(len(self))[np.asarray(indices) if len(indices) else slice(0)]
-        return Dataset(
-            tuple(self.texts[i] for i in chosen), self.labels[chosen], self.label_names, name
-        )
+        texts = tuple(self.texts[i] for i in chosen)
+        return replace(self, texts=texts, labels=self.labels[chosen], name=name)
 
     def aligned(self, label_names: Sequence[str]) -> Dataset:
         """The same texts with the labels counted in the order of a model's `label_names`.
@@ -160,7 +164,28 @@ class Dataset:
                 f"{_listed(self.label_names)}: read the data with the model's label names."
             )
         places = np.array([wanted.index(name) for name in own])
-        return Dataset(self.texts, places[self.labels], names, self.name)
+        return replace(self, labels=places[self.labels], label_names=names)
+
+    def named(self, label_names: Sequence[str]) -> Dataset:
+        """The same texts with their labels counted among `label_names`, which may be more.
+
+        Raises ParetextError for a label that these lack.
+        """
+        names = tuple(map(label_name, label_names))
+        own = [label_name(name) for name in self.label_names]
+        if absent := [own[k] for k in np.unique(self.labels) if own[k] not in names]:
+            raise ParetextError(
+                f"{self.name} has the label {absent[0]!r}, which is none of {_listed(names)}; "
+                "give texts with those labels."
+            )
+        places = np.array([names.index(name) if name in names else -1 for name in own])
+        return replace(self, labels=places[self.labels], label_names=tuple(label_names))
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, {len(self):,} texts, {len(self.label_names)} labels: "
+            f"{_listed(self.label_names[:3])}{', ...' if len(self.label_names) > 3 else ''})"
+        )
 
     def split(self, share: float, seed: int) -> tuple[Dataset, Dataset]:
         """(rest, held-out): a stratified split with `share` of the texts held out.

@@ -27,6 +27,10 @@ from paretext.progress import say
 MOST = 0.5
 """Texts are no longer held out where this share of them was seen. Far beyond what repeats in one
 kind of texts make, and below what any mix-up of files does."""
+WORST = 5
+"""Labels that a sentence names, the worst first; of the rest it has the number."""
+_LISTED = 20
+"""Labels up to which each is named with its count."""
 _EXAMPLES = 3
 _SHOWN_CHARACTERS = 80
 
@@ -53,7 +57,12 @@ class PartReport(BaseModel):
         said = [f"{self.name}: {_classes(self.class_counts, self.rows)}."]
         empty = [name for name, count in self.class_counts.items() if count == 0]
         if empty:
-            said.append(f"{self.name}: no text has the label {_quoted(empty)}.")
+            none_of = (
+                f"the label {_quoted(empty)}"
+                if len(empty) == 1
+                else (f"{len(empty):,} of the {len(self.class_counts):,} labels: {_quoted(empty)}")
+            )
+            said.append(f"{self.name}: no text has {none_of}.")
         if self.duplicate_texts:
             said.append(f"{self.name}: {_rows(self.duplicate_texts)} the text of an earlier row.")
         if self.conflicting_texts:
@@ -232,9 +241,14 @@ def _part(found: Identities) -> PartReport:
 
 def _classes(counts: dict[str, int], rows: int) -> str:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{name} {count:,}" for name, count in ordered[:20])
-    more = f" and {len(ordered) - 20} more" if len(ordered) > 20 else ""
-    return f"{rows:,} texts with {len(counts)} labels ({listed}{more})"
+    said = f"{rows:,} texts with {len(counts):,} labels"
+    if len(ordered) <= _LISTED:
+        return f"{said} ({', '.join(f'{name} {count:,}' for name, count in ordered)})"
+    fewest = ", ".join(f"{name} {count:,}" for name, count in ordered[: -WORST - 1 : -1])
+    return (
+        f"{said}, {ordered[-1][1]:,} to {ordered[0][1]:,} of each (most {ordered[0][0]}; fewest "
+        f"{fewest})"
+    )
 
 
 def _rows(count: int) -> str:
@@ -245,8 +259,10 @@ def _texts(count: int) -> str:
     return "1 text stands" if count == 1 else f"{count:,} texts stand"
 
 
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:20])
+def _quoted(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    listed = ", ".join(f"'{name}'" for name in names[:WORST])
+    return f"{listed} and {len(names) - WORST:,} more" if len(names) > WORST else listed
 
 
 def _example(texts: tuple[str, ...]) -> str:

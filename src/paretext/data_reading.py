@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from paretext.data_columns import choose_columns, choose_text_column, nearest, quoted, shown
-from paretext.data_sources import Source, open_file, open_source
+from paretext.data_given import Given, open_given, open_texts
+from paretext.data_sources import Source
 from paretext.data_values import (
     SEVERAL_LABELS,
     alike,
@@ -53,7 +54,7 @@ class Label(NamedTuple):
 
 
 def read_labelled(
-    source: str | Path,
+    source: Given,
     *,
     text_column: str | None,
     label_column: str | None,
@@ -62,7 +63,7 @@ def read_labelled(
     on_bad_row: OnBadRow,
 ) -> Labelled:
     """Read a labelled dataset; see `paretext.data.Dataset.read` for the arguments."""
-    opened = open_source(source, split, on_bad_row)
+    opened = open_given(source, split, on_bad_row)
     text, label = choose_columns(opened, text_column, label_column)
     texts: list[str] = []
     labels: list[Label] = []
@@ -75,9 +76,9 @@ def read_labelled(
     return Labelled(texts, indices, names, opened.name)
 
 
-def read_texts(path: Path, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
-    """The texts of a file that needs no labels; see `paretext.data.Dataset.read`."""
-    opened = open_file(path, on_bad_row)
+def read_texts(source: Given, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
+    """Texts that need no labels; see `paretext.data.Dataset.read`."""
+    opened = open_texts(source, on_bad_row)
     column = choose_text_column(opened, text_column)
     bad: Bad = {}
     texts = [str(row[column]) for row in rows_with_text(opened, column, bad)]

@@ -78,13 +78,14 @@ def open_file(path: Path, on_bad_row: OnBadRow) -> Source:
 
     def string_columns() -> list[str]:
         sample = [row for row in islice(rows(None), _SAMPLE) if isinstance(row, dict)]
-        return [name for name in names if _holds_strings([row.get(name) for row in sample])]
+        return [name for name in names if holds_strings([row.get(name) for row in sample])]
 
     names = columns(path, on_bad_row)
     return Source(str(path), names, {}, string_columns, rows)
 
 
-def _holds_strings(values: list[object]) -> bool:
+def holds_strings(values: list[object]) -> bool:
+    """Whether these are strings, and not all of them numbers."""
     present = [value for value in values if value not in (None, "")]
     return all(isinstance(value, str) for value in present) and not all(
         _is_number(str(value)) for value in present
@@ -147,6 +148,13 @@ def _open_dataset(given: str, load: Callable[[Any], Any], on_bad_row: OnBadRow) 
             f"'{given}' cannot be loaded as a dataset ({_short(problem)}): check the name, the "
             "config (owner/name:config) and the split (owner/name@split)."
         ) from None
+    return open_loaded(given, table, on_bad_row)
+
+
+def open_loaded(given: str, table: Any, on_bad_row: OnBadRow) -> Source:
+    """A `datasets` table; given: its name for messages."""
+    import datasets
+
     features = table.features
     names = {
         column: tuple(feature.names)

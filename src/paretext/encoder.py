@@ -14,12 +14,14 @@ exported graph is checked against PyTorch on real texts afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 Array = NDArray[np.float32]
 
@@ -165,7 +167,8 @@ def _activation(config: object) -> str:
 
 
 def _array(tensor: torch.Tensor) -> Array:
-    return tensor.detach().to("cpu", torch.float32).numpy()
+    array: Array = tensor.detach().cpu().float().numpy()
+    return array
 
 
 def _linear(module: nn.Linear, names: dict[int, str]) -> Linear:

@@ -25,7 +25,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.configuration_utils import PretrainedConfig
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-NGRAMS = "paretext-ngrams"
+from paretext.model_types import NGRAMS
+
 SMALLEST = 1e-12
 """In place of the length 0 of a text without any known n-gram, whose logits are the bias."""
 

@@ -55,12 +55,14 @@ def claim(
     writes: Iterable[str] = (),
     not_yet: Collection[str] = (),
     known: MadeOf | None = None,
+    record: bool = True,
 ) -> None:
     """Put on record what `folder` is made of; ParetextError if it was made of something else.
 
     writes: files that will be written into the folder, refused where somebody else's stand.
     not_yet: kinds of which nothing is made yet, so that others may still take their place.
     known: what a folder without a record was made of.
+    record: False only asks, with what is known of the work before its data are read.
     """
     asked = MadeOf(job=job, of={kind: dict(names) for kind, names in of.items()})
     records = folder / RECORDS
@@ -84,6 +86,8 @@ def claim(
             f"{folder} holds {known}, and this is another, {asked}; give another --out, or delete "
             f"{folder} to begin anew."
         )
+    if not record:
+        return
     before = known.of if known is not None else {}
     kinds = {kind: names for kind, names in asked.of.items() if kind not in not_yet}
     kinds |= {kind: before[kind] for kind in not_yet if kind in before}

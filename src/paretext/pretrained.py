@@ -5,6 +5,9 @@ no code, what its config says of labels, lengths and padding, that the tokenizer
 table, and that its tensors are all there (`checkpoint`). Only training may begin with a new head
 (`heads`), and says so.
 
+Loading a model imports PyTorch, which takes seconds. So `look` reads its config.json alone, and
+refuses at once what that shows.
+
 Nothing in a folder is run: `trust_remote_code` is False everywhere, and weights in pickled files
 are read by PyTorch's restricted reader (`weights_only`).
 """
@@ -12,25 +15,20 @@ are read by PyTorch's restricted reader (`weights_only`).
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-import torch
-from huggingface_hub import HfApi, constants
-from huggingface_hub.errors import HfHubHTTPError
 from pydantic import BaseModel, ConfigDict, ValidationError
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PretrainedConfig,
-)
 
-from paretext.checkpoint import Weights
 from paretext.errors import ParetextError, first_line
-from paretext.tokenization import check_tokenizer
+from paretext.files import folder_digest
+
+if TYPE_CHECKING:
+    from paretext.checkpoint import Weights
 
 UNLIMITED = 1_000_000
 """The longest input, in tokens, of a model that has no table of positions."""
@@ -76,18 +74,14 @@ class Source:
         local files are read (transformers alone would try again for half a minute; a model that
         was loaded before is still in the cache).
         """
-        local = Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
+        from transformers import AutoConfig, PretrainedConfig
+
+        local = _is_local(name)
         with _refusing(name):
             values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
-            _check_values(name, values)
-            labels = _labels(name, values)
+            labels = _checked_labels(name, values)
             config = AutoConfig.from_pretrained(
                 name, local_files_only=local, trust_remote_code=False
-            )
-        if values.get("quantization_config") is not None:
-            raise ParetextError(
-                f"{name} is quantised already (its config has a quantization_config), and "
-                "compression begins with float weights; give the model it was made from."
             )
         if labels is None:
             labels = tuple(config.id2label[index] for index in range(config.num_labels))
@@ -145,6 +139,8 @@ class Source:
 
     def tokenizer(self) -> Any:
         """Its fast tokenizer, with padding on the right."""
+        from transformers import AutoTokenizer
+
         with _refusing(self.name, "its tokenizer cannot be loaded, "):
             found = AutoTokenizer.from_pretrained(
                 self.name, local_files_only=self.local, trust_remote_code=False
@@ -188,6 +184,12 @@ class Source:
         has tensors that no part of such a model has, or the tokenizer has tokens beyond the word
         table.
         """
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        from paretext.checkpoint import Weights
+        from paretext.tokenization import check_tokenizer
+
         config = self.config
         if config.model_type not in _POSITIONS_AFTER_PADDING:  # where it says more than padding
             # A decoder answers at the last token before the padding, which the tokenizer writes.
@@ -215,6 +217,45 @@ class Source:
         found.check()
         check_tokenizer(found.model, tokenizer, f"{self.name} ({type(found.model).__name__})")
         return found
+
+
+def look(name: str) -> Source | None:
+    """What the config.json of a folder says, or of a hub id whose files are here, as
+    `Source.open` will read it but without PyTorch or transformers; ParetextError where it would
+    refuse it. None where only the hub knows.
+    """
+    path = Path(name, "config.json")
+    if not path.is_file():
+        local = _is_local(name)
+        found = None if Path(name).exists() else _in_cache(name)
+        if found is None and local:
+            raise _not_a_model(name, ValueError("it is not among the models loaded before"))
+        if found is None:
+            return None
+        path = found
+    with _refusing(name):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("its config.json holds no settings")
+        labels = _checked_labels(name, values)
+    count = values.get("num_labels") or 2  # as transformers has it
+    config = SimpleNamespace(**{"architectures": None, "problem_type": None, **values})
+    return Source(name, config, True, labels or tuple(f"LABEL_{i}" for i in range(count)))
+
+
+def label_names(name: str) -> tuple[str, ...]:
+    """The label names of a trained classifier, from its config alone.
+
+    ParetextError where it does not answer with one label a text.
+    """
+    source = look(name) or Source.open(name)
+    source.require_classifier()
+    return source.labels
+
+
+def source_digest(name: str) -> str:
+    """What identifies a model's source: the digest of a local folder, or the hub id itself."""
+    return folder_digest(Path(name)) if Path(name).is_dir() else f"hub:{name}"
 
 
 def longest_input(config: Any) -> int:
@@ -258,6 +299,18 @@ def _refusing(name: str, what: str = "") -> Iterator[None]:
         raise _not_a_model(name, ValueError(reason or type(error).__name__)) from None
 
 
+def _checked_labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
+    """What a config.json calls the outputs; ParetextError for what it cannot say."""
+    _check_values(name, values)
+    labels = _labels(name, values)
+    if values.get("quantization_config") is not None:
+        raise ParetextError(
+            f"{name} is quantised already (its config has a quantization_config), and "
+            "compression begins with float weights; give the model it was made from."
+        )
+    return labels
+
+
 def _check_values(name: str, values: dict[str, Any]) -> None:
     """ParetextError for values of config.json that no model has, before one is built of them."""
     try:
@@ -277,7 +330,28 @@ def _check_values(name: str, values: dict[str, Any]) -> None:
             )
 
 
+def _is_local(name: str) -> bool:
+    """Whether only local files are to be read."""
+    from huggingface_hub import constants
+
+    return Path(name).exists() or constants.HF_HUB_OFFLINE or not _hub_answers(name)
+
+
+def _in_cache(name: str) -> Path | None:
+    """The config.json of a hub id that was loaded before."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    with contextlib.suppress(HFValidationError):  # no name that the hub could have
+        found = try_to_load_from_cache(name, "config.json")
+        return Path(found) if isinstance(found, str) else None
+    return None
+
+
 def _hub_answers(name: str) -> bool:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
     try:
         HfApi().model_info(name, timeout=10)
     except HfHubHTTPError:

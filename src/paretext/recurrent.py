@@ -8,7 +8,7 @@ Schmidhuber 1997 (LSTM); the maximum over time as in Conneau et al. 2017, sectio
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,8 +16,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.configuration_utils import PretrainedConfig
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-RECURRENT = "paretext-recurrent"
-Cell = Literal["gru", "lstm"]
+from paretext.model_types import RECURRENT, Cell
 
 
 class RecurrentConfig(PretrainedConfig):

@@ -4,6 +4,7 @@ A run is a folder:
 
     profile/                  what is in the data: profile.html, profile.json
     run.json                  the settings, and what was found in the data
+    held-out.csv              the texts to measure on, where no file of them was given
     candidates/NAME/          model/ (a classifier), history.json, training.json and the curves
     parent.json               the candidates' macro-F1 on the selection split, and who won
     classifiers/NAME/         PyTorch models of versions that change the model
@@ -31,48 +32,46 @@ from pathlib import Path
 from typing import Any
 
 from paretext import progress
-from paretext.balance import check_factors
 from paretext.baselines import BASELINES
 from paretext.benchmark import Target
-from paretext.candidates import best_epoch, check_models, identities, train_candidate
+from paretext.candidates import (
+    best_epoch,
+    check_models,
+    identities,
+    require_models,
+    train_candidate,
+)
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
 from paretext.comparison import BASELINE, FORMAT, Comparison, Version, compare
 from paretext.compression import compress
-from paretext.compression.build import Compressed, export_candidate
-from paretext.compression.recipe import PARENT, Recipe, validated
+from paretext.compression.build import export_candidate
+from paretext.compression.recipe import PARENT, Recipe
+from paretext.compression.step import Outline
 from paretext.cores import available_cores
-from paretext.data import Dataset, require_trainable
-from paretext.data_checks import DataReport, check, drop_leaks, require_apart
+from paretext.data import Dataset
+from paretext.data_checks import DataReport, require_apart
 from paretext.errors import ParetextError
 from paretext.files import Stages, folder_digest, read_json, write_json
-from paretext.locks import works_in
+from paretext.locks import work_in, works_in
+from paretext.manifest import NAME as MANIFEST
 from paretext.manifest import Manifest
 from paretext.ownership import MadeOf, claim
+from paretext.parents import parent_of
+from paretext.pretrained import Source
 from paretext.report.run_page import write_report
 from paretext.report.steps import is_stage
 from paretext.run_profile import profiled
+from paretext.splits import Data
+from paretext.tables import RowWriter
 
-_AGAIN = "start the same paretext run (or paretext train) again"
+HELD_OUT = "held-out.csv"
+"""The texts to measure on, where they were taken out of those to train on."""
+LINEAR = "tfidf"
+"""The baseline that always runs."""
 TEXTS = "training texts"
 """What `ownership` calls them."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """train: fitted on; selection: chooses epochs and the parent; evaluation: only measured on."""
-
-    train: Dataset
-    selection: Dataset
-    evaluation: Dataset | None
-    report: DataReport
-    given: tuple[Dataset, Dataset | None] | None = None
-    """Training and evaluation data as they were read, nothing held out or left out yet."""
-
-    def fingerprints(self) -> dict[str, str]:
-        """Those of the two splits that a classifier is made from."""
-        return {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
 
 
 @dataclass(frozen=True)
@@ -85,38 +84,6 @@ class Trained:
     encoder: bool = True
 
 
-def prepare(
-    train: Dataset,
-    evaluation: Dataset | None,
-    recipe: Recipe,
-    *,
-    selection: Dataset | None = None,
-    leaks_dropped: bool = False,
-) -> Data:
-    """Check the data, say what is in it, and hold a stratified selection split out of `train`.
-
-    Raises ParetextError for one class only, a label with one example, factors of the wrong length,
-    or splits that are mostly the same texts: everything that would otherwise end a training an hour
-    later, or leave it without worth.
-    """
-    require_trainable(train)
-    check_factors(recipe.training.supersample, train.label_names)
-    report, given = check(train, evaluation), (train, evaluation)
-    for sentence in report.sentences():
-        progress.say(sentence)
-    if evaluation is not None and leaks_dropped:
-        evaluation = drop_leaks(train, evaluation)
-    held = [each for each in (evaluation, selection) if each is not None]
-    for split in held:
-        require_apart(train.texts, train.name, split)
-    if len(held) == 2:
-        require_apart(held[1].texts, held[1].name, held[0])
-    if selection is None:
-        train, selection = train.split(recipe.selection_share, recipe.training.seed)
-        progress.say(f"held out {len(selection):,} of the texts to choose on, stratified")
-    return Data(train, selection, evaluation, report, given)
-
-
 @works_in("out")
 def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
     """Train every candidate; the best encoder by macro-F1 on the selection split is the parent.
@@ -126,25 +93,19 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     """
     out = Path(out)
     encoders = [model for model in models if model not in BASELINES]
+    require_startable(models, out, data.report)
     check_models(models, data, recipe)
-    _claim(models, data, out)
+    _claim(models, data.report, out)
     settings = recipe.model_dump(mode="json")
     _say_changes(out / "run.json", settings, data.report)
-    write_json(
-        out / "run.json",
-        {
-            "recipe": settings,
-            "data": data.report.model_dump(mode="json"),
-            "splits": data.fingerprints(),
-        },
-    )
+    write_record(recipe, data, out)
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
     stages = Stages(out)
     folders = {
         name: train_candidate(stages, name, model, data, recipe) for name, model in names.items()
     }
-    _claim(models, data, out, trained=True)
+    _claim(models, data.report, out, trained=True)
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
     eligible = [name for name, model in names.items() if model in encoders] or list(names)
     parent = max(eligible, key=lambda name: scores[name])
@@ -174,26 +135,102 @@ def run(
 ) -> Comparison:
     """The whole job on data from `prepare`: profile, train, compress, certify, compare, report.
 
-    Every compressed version is certified against the parent's artifact, under `budget` (default:
-    the documented limits). The evaluation split must be there: certificates and the comparison are
-    measured on nothing else.
+    A linear model of n-grams is always trained beside the others: it takes seconds, and says
+    whether the rest is worth it. Every compressed version is certified against the parent's
+    artifact, under `budget` (default: the documented limits). The evaluation split must be there:
+    certificates and the comparison are measured on nothing else.
     """
     if data.evaluation is None:
         raise ParetextError("run needs evaluation data that training never sees: give --eval.")
     require_apart(unlabelled, "--unlabelled", data.evaluation)
     out = Path(out)
+    recipe = with_linear(recipe)
+    require_startable(recipe.models, out, data.report)
     check_models(recipe.models, data, recipe)  # before the profile, which takes a while
-    _claim(recipe.models, data, out)
+    check_versions(recipe)
+    _claim(recipe.models, data.report, out)
     profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
     trained = train(recipe.models, data, recipe, out)
-    parent = trained.folders[trained.parent]
     if not trained.encoder:
         progress.say(
             "only baselines were given, so there is nothing to compress; they are exported and "
             "compared as they are"
         )
         recipe = recipe.model_copy(update={"versions": ()})
-    made = compress(
+    else:
+        recipe = recipe.within(outline_of(trained.folders[trained.parent]))
+    return finish(
+        trained,
+        recipe,
+        data,
+        out,
+        unlabelled=unlabelled,
+        budget=budget,
+        threads=threads,
+        rounds=rounds,
+    )
+
+
+def check_versions(recipe: Recipe) -> None:
+    """ParetextError, before hours are spent, for a version that cannot be made of a candidate."""
+    for model in recipe.models:
+        if model not in BASELINES:
+            with progress.using(progress.Silent()):
+                recipe.within(outline_of(model))
+
+
+def outline_of(model: str | Path) -> Outline:
+    """The outline of an encoder, from its config alone."""
+    return Outline.of(Source.open(str(model)).config)
+
+
+def write_record(recipe: Recipe, data: Data, out: Path) -> None:
+    """run.json, and the held-out texts as a file for `paretext compare` and `paretext certify`."""
+    write_json(
+        out / "run.json",
+        {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": data.report.model_dump(mode="json"),
+            "splits": data.fingerprints(),
+            "held_out": data.held_out,
+        },
+    )
+    held = data.evaluation
+    if held is None or not data.held_out or held.answered_by is not None:
+        return
+    with RowWriter(out / HELD_OUT, ["text", "label"]) as writer:
+        for text, label in zip(held.texts, held.labels, strict=True):
+            writer.write({"text": text, "label": held.label_names[label]})
+    progress.say(f"the texts to measure on are in {out / HELD_OUT}")
+
+
+def with_linear(recipe: Recipe) -> Recipe:
+    """The recipe with the linear model beside the others."""
+    if LINEAR in recipe.models:
+        return recipe
+    return recipe.model_copy(update={"models": (*recipe.models, LINEAR)})
+
+
+@works_in("out")
+def finish(
+    trained: Trained,
+    recipe: Recipe,
+    data: Data,
+    out: Path,
+    *,
+    unlabelled: Sequence[str] = (),
+    budget: Budget | None = None,
+    threads: int | None = None,
+    rounds: int = 5,
+) -> Comparison:
+    """From trained models to the page: compress the parent, certify, compare, report.
+
+    All that the run holds is certified and compared, versions of an earlier call too.
+    """
+    if data.evaluation is None:
+        raise ParetextError("nothing can be measured without evaluation data: give --eval.")
+    parent = trained.folders[trained.parent]
+    compress(
         parent,
         recipe,
         data.train,
@@ -202,17 +239,12 @@ def run(
         parent_name=trained.parent,
         unlabelled=unlabelled,
     )
-    others = [
-        export_candidate(folder, name, data.train, data.selection, out)
-        for name, folder in trained.folders.items()
-        if name != trained.parent
-    ]
-    names = [each.name for each in made]
-    versions = [
-        each.folder for each in made if each.name != PARENT and not is_stage(each.name, names)
-    ]
+    for name, folder in trained.folders.items():
+        if name != trained.parent:
+            export_candidate(folder, name, data.train, data.selection, out)
+    artifacts = artifacts_of(out)
     certify_versions(
-        versions,
+        derived(artifacts),
         out / "artifacts" / PARENT,
         data.evaluation,
         out / "certificates",
@@ -220,7 +252,7 @@ def run(
         threads=threads,
         classifier=parent,
     )
-    found = compared(parent, made, others, data.evaluation, out, threads=threads, rounds=rounds)
+    found = compared(parent, artifacts, data.evaluation, out, threads=threads, rounds=rounds)
     page, _ = write_report(out)
     progress.say(f"report: {page}")
     return found
@@ -229,8 +261,7 @@ def run(
 @works_in("out")
 def compared(
     parent: Path,
-    made: Sequence[Compressed],
-    others: Sequence[Compressed],
+    artifacts: Sequence[Path],
     evaluation: Dataset,
     out: Path,
     *,
@@ -238,7 +269,7 @@ def compared(
     rounds: int,
 ) -> Comparison:
     """The comparison of a run's versions: the parent in PyTorch first, then every artifact."""
-    versions = _versions(parent, [each.folder for each in (*made, *others)])
+    versions = _versions(parent, artifacts)
 
     def measure(folder: Path) -> None:
         compare(versions, evaluation, folder, threads=threads, rounds=rounds)
@@ -259,6 +290,25 @@ def compared(
     return Comparison.read(out / "comparison")
 
 
+def artifacts_of(run: Path) -> list[Path]:
+    """The folders of a run's artifacts, the parent's first."""
+    found = sorted((run / "artifacts").iterdir(), key=lambda path: (path.name != PARENT, path.name))
+    return [path for path in found if (path / MANIFEST).is_file() and path.suffix != ".partial"]
+
+
+def derived(artifacts: Sequence[Path]) -> list[Path]:
+    """The versions that were made from the parent, the steps on the way to them left out."""
+    manifests = {path.name: Manifest.read(path) for path in artifacts}
+    parent, names = manifests[PARENT], list(manifests)
+    return [
+        path
+        for path in artifacts
+        if path.name != PARENT
+        and not is_stage(path.name, names)
+        and manifests[path.name].shares_root(parent)
+    ]
+
+
 def _identity(target: Target) -> tuple[str, ...]:
     """What a comparison shows of a version: the model, and the certificate's verdict."""
     if target.kind == "pytorch":
@@ -267,58 +317,41 @@ def _identity(target: Target) -> tuple[str, ...]:
     return (Manifest.read(target.folder).identity, certificate.verdict if certificate else "")
 
 
-def parent_of(source: Path) -> tuple[Path, str, Recipe]:
-    """The parent's folder and name, and the recipe, of a run's folder or a classifier's."""
-    record = source / "parent.json"
-    if not record.is_file():
-        if not (source / "config.json").is_file():
-            raise ParetextError(
-                f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
-                "(it has no config.json); train one with: paretext train."
-            )
-        return source, source.name, Recipe()
-    name = read_json(record, _AGAIN, lambda values: str(values["parent"]))
-    folder = source / "candidates" / name / "model"
-    if not folder.is_dir():
-        raise ParetextError(f"{record} names {name}, and there is no {folder}; {_AGAIN}.")
-    settings = source / "run.json"
-    recipe = Recipe()
-    if settings.is_file():
-        values = read_json(settings, _AGAIN, lambda values: dict(values["recipe"]))
-        recipe = validated(Recipe, values, str(settings))
-    return folder, name, recipe
+def require_startable(models: Sequence[str], out: Path, report: DataReport | None = None) -> None:
+    """ParetextError, before PyTorch is imported, for a model that is nowhere, and where `out` is in
+    use or is the folder of something else; `report` of the data, once they are read."""
+    require_models(models)
+    with work_in(out):
+        _claim(models, report, out, record=False)
 
 
-def check_splits(source: Path, data: Data) -> None:
-    """ParetextError where a run was trained on other texts, so its parent knows those held out."""
-    settings = source / "run.json"
-    if settings.is_file():
-        trained_on = read_json(settings, _AGAIN, lambda values: values.get("splits"))
-        if trained_on is not None and trained_on != data.fingerprints():
-            raise ParetextError(
-                f"the texts are not split as {source} was trained on them; give the --data "
-                "and --selection that were given to paretext train."
-            )
-
-
-def _claim(models: Sequence[str], data: Data, out: Path, *, trained: bool = False) -> None:
+def _claim(
+    models: Sequence[str],
+    report: DataReport | None,
+    out: Path,
+    *,
+    trained: bool = False,
+    record: bool = True,
+) -> None:
     """ParetextError if `out` is the folder of another run, or of something else."""
-    record, known = out / "run.json", None
-    if record.is_file():  # a run that has not put on record yet what it is made of
+    settings, known = out / "run.json", None
+    if settings.is_file():  # a run that has not put on record yet what it is made of
         with contextlib.suppress(ParetextError):
             known = read_json(
-                record, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
+                settings, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
             )
-    asked = _made_of(identities(models), data.report)
+    asked = _made_of(identities(models), report)
     not_yet = () if trained else ("models",)
-    files = ("run.json", "parent.json")
-    claim(out, asked.job, asked.of, writes=files, not_yet=not_yet, known=known)
+    files = ("run.json", "parent.json", HELD_OUT)
+    claim(out, asked.job, asked.of, writes=files, not_yet=not_yet, known=known, record=record)
 
 
-def _made_of(models: Mapping[str, str], report: DataReport) -> MadeOf:
-    texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
+def _made_of(models: Mapping[str, str], report: DataReport | None) -> MadeOf:
     kinds = {"models": dict(models)} if models else {}
-    return MadeOf(job="run", of={**kinds, TEXTS: {report.fingerprint: texts}})
+    if report is not None:
+        texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
+        kinds[TEXTS] = {report.fingerprint: texts}
+    return MadeOf(job="run", of=kinds)
 
 
 def _say_changes(record: Path, settings: Mapping[str, Any], report: DataReport) -> None:
@@ -370,12 +403,7 @@ def versions_to_compare(
     if len(artifacts) == 1 and (first / "artifacts" / PARENT).is_dir():
         out = out or first / "comparison"
         baseline = baseline or parent_of(first)[0]
-        found = sorted((first / "artifacts").iterdir(), key=lambda path: path.name != PARENT)
-        artifacts = [
-            path
-            for path in found
-            if (path / "manifest.json").is_file() and path.suffix != ".partial"
-        ]
+        artifacts = artifacts_of(first)
     if out is None:
         raise ParetextError("compare needs a folder to write to: give --out.")
     return _versions(baseline, artifacts), out

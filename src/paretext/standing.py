@@ -12,15 +12,19 @@ once, beside
 - **baselines** that were trained beside it, where there are any.
 
 It is clearly better where the 95% interval of its macro-F1 is above chance and the paired interval
-of the difference from the most frequent label is above 0 (`intervals`). Accuracy decides nothing:
-where 95 of 100 texts have one label, 0.95 needs no model.
+of the difference from the most frequent label is above 0 (`intervals`). Where its macro-F1 itself
+is not above chance, it has learnt nothing that these texts show, however few they are: that of one
+label for every text never is. Accuracy decides nothing: where 95 of 100 texts have one label, 0.95
+needs no model.
+
+Where a model is not good and a baseline beside it is, that baseline is what to deploy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -34,14 +38,16 @@ from paretext.seen import Overlap
 
 MOST_TEXTS = 2_000
 _RESAMPLES = 2_000
-_TAIL = 0.025
 
 
 class Beside(Record):
     """A baseline that was trained on the same texts."""
 
+    added: ClassVar[tuple[str, ...]] = ("low",)
     name: str
     macro_f1: float
+    low: float | None = None
+    """The lower end of its macro-F1's interval; None in a record of an older version."""
     drop: Span
     """The model's macro-F1 minus the baseline's, paired."""
 
@@ -79,9 +85,27 @@ class Standing(Record):
 
     @property
     def beaten_by(self) -> Beside | None:
-        """The best of the baselines that are clearly better."""
-        better = [each for each in self.beside if each.drop.high < 0]
-        return max(better, key=lambda each: each.macro_f1) if better else None
+        """The best of the baselines that are clearly better, and no chance themselves."""
+        sure = self.verdict == "better"
+        better = [each for each in (self.beside if sure else self._able) if each.drop.high < 0]
+        return max(better, key=lambda each: each.macro_f1, default=None)
+
+    @property
+    def instead(self) -> Beside | None:
+        """The baseline to deploy where nothing made from the model is worth it."""
+        if self.is_good or self._is_blind:
+            return None
+        return self.beaten_by or max(self._able, key=lambda each: each.macro_f1, default=None)
+
+    @property
+    def _able(self) -> list[Beside]:
+        """The baselines that are clearly above chance."""
+        return [each for each in self.beside if (each.low or 0) > self.chance_macro_f1]
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether no score on these texts says anything."""
+        return self.labels < 2 or (self.seen is not None and self.seen.mostly)
 
     @property
     def reason(self) -> str | None:
@@ -93,8 +117,21 @@ class Standing(Record):
                 f"all texts have the label {self.most_frequent!r}, so they cannot tell a model "
                 "from one that always answers it"
             )
+        if self.verdict == "no better":
+            found = (
+                f"its macro-F1, {self.macro_f1.estimate:.3f}, is not above chance, "
+                f"{self.chance_macro_f1:.3f}"
+            )
+            if self.only is not None:
+                return f"{self.model} answers {self.only!r} to every text: it has learnt nothing"
+            return f"{self.model} has learnt nothing that these texts show: {found}"
+        if best := self.beaten_by:
+            ahead = Span(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
+            return (
+                f"{best.name}, trained beside it, is clearly better than {self.model}: macro-F1 "
+                f"{best.macro_f1:.3f} against {self.macro_f1.estimate:.3f}, {_span(ahead)} more"
+            )
         if self.verdict == "too few texts":
-            decide = f"; about {self.texts_needed:,} would decide" if self.texts_needed else ""
             are = "is" if self.texts == 1 else "are"
             found = (
                 f"its macro-F1, {_span(self.macro_f1)}, may be chance, which is "
@@ -105,43 +142,32 @@ class Standing(Record):
                     f"what its macro-F1 is above that of always answering {self.most_frequent!r}, "
                     f"{_span(self.gain)}, may be nothing"
                 )
-            return (
-                f"{_texts(self.texts)} {are} too few to say anything of {self.model}: {found}"
-                f"{decide}{self._only()}"
-            )
-        if self.verdict == "no better":
-            return (
-                f"{self.model} is no better than answers that do not read the text: its macro-F1 "
-                f"is {self.macro_f1.estimate:.3f}, that of chance {self.chance_macro_f1:.3f}, and "
-                f"that of always answering {self.most_frequent!r} {self.most_frequent_macro_f1:.3f}"
-                f"{self._only()}"
-            )
-        if best := self.beaten_by:
-            ahead = Span(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
-            return (
-                f"{best.name}, trained beside it, is clearly better than {self.model}: macro-F1 "
-                f"{best.macro_f1:.3f} against {self.macro_f1.estimate:.3f}, {_span(ahead)} more"
-            )
+            return f"{_texts(self.texts)} {are} too few to say anything of {self.model}: {found}"
         return None
 
     @property
     def headline(self) -> str:
-        """The conclusion where nothing can be recommended."""
+        """The conclusion where nothing made from it can be recommended."""
+        if best := self.instead:
+            return f"Deploy {best.name}, and nothing made from {self.model}: {self.reason}."
         return f"Nothing is worth deploying, because {self.reason}."
 
     @property
     def remedy(self) -> str:
-        """What to do where nothing can be recommended, in a sentence."""
+        """What to do where nothing made from it can be recommended, in a sentence."""
         if self.seen is not None and self.seen.mostly:
             return "Measure on texts that no model was trained on."
-        if self.verdict == "too few texts":
-            return "Measure on more texts, of every label, before anything is decided."
+        if self.labels < 2:
+            return "Measure on texts of every label."
         if self.verdict == "no better":
             return (
-                "Look at the labels (their names and their order), train on more texts or for "
-                "more epochs, and measure again."
+                "Look at the labels (their names and their order), then train longer or on more "
+                "texts."
             )
-        return "Train a better parent, or deploy that baseline."
+        if self.beaten_by:
+            return f"Train a better {self.model}: longer or on more texts."
+        few = f"about {self.texts_needed:,}" if self.texts_needed else "more"
+        return f"Measure on {few} texts, of every label, before anything is decided."
 
     @property
     def scores(self) -> str:
@@ -156,9 +182,6 @@ class Standing(Record):
             f"{self.most_frequent!r} {self.most_frequent_macro_f1:.3f} and "
             f"{self.most_frequent_accuracy:.3f}{beside}."
         )
-
-    def _only(self) -> str:
-        return f"; it answers {self.only!r} to every one of them" if self.only is not None else ""
 
 
 def stand(
@@ -183,13 +206,10 @@ def stand(
     gain = paired_drops(truth, answers, constant, classes, resamples=_RESAMPLES).macro_f1
     only = int(answers[0]) if (answers == answers[0]).all() else None
     own, chance = found.macro_f1, 1 / classes
-    high = own.high
-    if only is not None:  # the bootstrap gives other answers more room than they can have
-        high = min(high, _most_of_one_answer(n, float(shares[only]), classes))
     verdict: Literal["better", "no better", "too few texts"] = "too few texts"
     if own.low > chance and gain.low > 0:
         verdict = "better"
-    elif high <= chance and np.count_nonzero(counts) > 1:
+    elif own.estimate <= chance and np.count_nonzero(counts) > 1:
         verdict = "no better"
     needed = [texts_needed(n, own, chance), texts_needed(n, gain, 0.0)]
     return Standing(
@@ -227,18 +247,6 @@ def say_standing(artifact: Path, name: str, data: Dataset) -> None:
     progress.say(f"on the part of --data to choose by: {standing.scores}")
     if standing.reason is not None:
         progress.say(f"warning: {standing.reason}")
-
-
-def _most_of_one_answer(n: int, share: float, classes: int) -> float:
-    """The highest macro-F1 of a model that gave one and the same answer to all of n texts.
-
-    share: of the label that it answers. On other texts it may answer otherwise in at most a share
-    `other` (Clopper & Pearson 1934), each time rightly, in the other labels evenly.
-    """
-    other = min(1 - _TAIL ** (1 / n), 1 - share)
-    recall = other / (1 - share) if share < 1 else 0.0
-    own = 2 * share / (2 * share + 1 - share - other) if share else 0.0
-    return (own + (classes - 1) * 2 * recall / (1 + recall)) / classes
 
 
 def _texts(count: int) -> str:

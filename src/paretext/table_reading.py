@@ -77,7 +77,7 @@ def columns(path: str | Path, on_bad_row: OnBadRow = "fail") -> list[str]:
     For JSON Lines these are the keys of all rows in the order they first appear, which takes one
     pass over the file, since any row may leave a key out.
     """
-    path, kind = _existing(path), format_of(path)
+    path, kind = existing(path), format_of(path)
     if kind == "jsonl":
         rows = _read_jsonl(path, on_bad_row)
         names = list(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
@@ -96,7 +96,7 @@ def column_types(path: str | Path, on_bad_row: OnBadRow = "fail") -> dict[str, A
     A type is one of pyarrow's, or its name. A column of JSON Lines whose values are of several
     kinds, or objects, is one of strings. Takes a pass over such a file.
     """
-    path, kind = _existing(path), format_of(path)
+    path, kind = existing(path), format_of(path)
     if kind == "parquet":
         with parquet_file(path) as file:
             return {field.name: field.type for field in file.schema_arrow}
@@ -127,7 +127,7 @@ def scan_rows(
 
     names: the columns that will be looked at (default: all); others may be left out.
     """
-    path, kind = _existing(path), format_of(path)
+    path, kind = existing(path), format_of(path)
     if kind == "jsonl":
         return _read_jsonl(path, on_bad_row)
     if kind == "parquet":
@@ -137,7 +137,7 @@ def scan_rows(
 
 def text_lines(path: str | Path) -> Iterator[str]:
     """The lines of a plain UTF-8 text file, without their line ends."""
-    path = _existing(path)
+    path = existing(path)
     with path.open("rb") as binary:
         place = Place(path)
         for line in _lines(binary, place):
@@ -145,7 +145,8 @@ def text_lines(path: str | Path) -> Iterator[str]:
             yield line.rstrip("\r\n")
 
 
-def _existing(path: str | Path) -> Path:
+def existing(path: str | Path) -> Path:
+    """The path of a file that is there and can be read; ParetextError if it is not."""
     path = Path(path)
     if path.is_dir():
         raise ParetextError(f"'{path}' is a folder: name a file in it.")

@@ -21,16 +21,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from paretext import progress
-from paretext.balance import Supersample, class_weights, supersampled
+from paretext.balance import class_weights, supersampled
 from paretext.checkpoints import last_whole, prepare_to_resume, seal, steps_done
 from paretext.classifier import Classifier
 from paretext.data import Dataset
@@ -38,44 +37,29 @@ from paretext.errors import ParetextError
 from paretext.locks import temporary_folder
 from paretext.metrics import confusion_matrix, macro_f1
 from paretext.training_batches import Examples, OwnRows, Padding, by_length
-from paretext.training_plan import Plan, TrainingRecord, Tried, plan_of_epochs, still_rising
+from paretext.training_plan import (
+    Plan,
+    TrainingRecord,
+    Tried,
+    better_rate,
+    plan_of_epochs,
+    still_rising,
+)
 from paretext.training_plan import plan as make_plan
+from paretext.training_settings import Device, OnEpoch, TrainingSettings
 
-Device = Literal["auto", "cpu", "cuda"]
-OnEpoch = Callable[[int, float], None]
-"""Told the number of the epoch that has ended, from 1, and its macro-F1 on selection."""
+__all__ = [
+    "Fitted",
+    "OnEpoch",
+    "Targets",
+    "TrainingSettings",
+    "fit",
+    "resolve_device",
+    "uses_bf16",
+]
+
 Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
 _DIVERGENCE = "eval_divergence"
-
-
-class TrainingSettings(BaseModel):
-    """How to train. learning_rate, steps and patience: None as `training_plan` finds them from the
-    data and the encoder. epochs: a length in epochs and in place of that plan, whatever `steps` is;
-    patience then counts epochs, otherwise evaluations. warmup: share of the steps."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    learning_rate: float | None = Field(default=None, gt=0)
-    batch_size: int = Field(default=32, ge=1)
-    steps: int | None = Field(default=None, ge=1)
-    epochs: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.06, ge=0, lt=1)
-    supersample: Supersample = None
-    class_weights: bool = True
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: Device = "auto"
-    seed: int = 0
-
-    @model_validator(mode="after")
-    def _one_length(self) -> TrainingSettings:
-        if self.steps is not None and self.epochs is not None:
-            raise ValueError(
-                f"the length of training is given twice, as {self.steps} steps and as "
-                f"{self.epochs} epochs; leave one out"
-            )
-        return self
 
 
 @dataclass(frozen=True)
@@ -182,7 +166,7 @@ def fit(
         for rate in plan.learning_rates
     ]
     scores = [each.best["selection_macro_f1"] for each in tried]
-    kept = scores.index(max(scores))
+    kept = better_rate(scores, len(selection))
     found = dict(zip(plan.learning_rates, scores, strict=True))
     if several:
         listed = ", ".join(f"{rate:g} {score:.4f}" for rate, score in found.items())

@@ -22,7 +22,7 @@ class Ours:
         self.artifact = artifact
 
     def predict(self, texts: Sequence[str]) -> list[int]:
-        labels: list[int] = self.artifact.predict_proba(texts).argmax(axis=1).tolist()
+        labels: list[int] = self.artifact.logits(texts).argmax(axis=1).tolist()
         return labels
 
     bulk = predict

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from paretext.baselines.recurrent import Recurrent
 from paretext.baselines.tfidf import Tfidf
-from paretext.ngrams import NGRAMS
-from paretext.recurrent import RECURRENT
+from paretext.model_types import NGRAMS, RECURRENT
 
 Baseline = Tfidf | Recurrent
 BASELINES: dict[str, Baseline] = {

@@ -11,20 +11,21 @@ most of what a state sees is noise of words that were hardly trained.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer, models, processors, trainers
-from torch import nn
 
 from paretext.baselines.tokenizer import PAD, UNKNOWN, fast_tokenizer
-from paretext.classifier import Classifier
 from paretext.data import Dataset
-from paretext.recurrent import Cell, RecurrentClassifier, RecurrentConfig
+from paretext.model_types import Cell
 from paretext.stop_words import remove_first
-from paretext.training import Fitted, TrainingSettings, fit
+from paretext.training_settings import TrainingSettings
 from paretext.words import TOKEN, cutting, plain
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
+    from paretext.training import Fitted
 
 END = "[END]"
 _END_ID = 2
@@ -69,6 +70,8 @@ class Recurrent(BaseModel):
 
         max_length: in words. language: remove its stop words. work: as in `training.fit`.
         """
+        from paretext.training import fit
+
         classifier = self.classifier(train, max_length, training.seed, language)
         names = ("learning_rate", "batch_size", "epochs", "patience", "weight_decay")
         own = {name: getattr(self, name) for name in names}
@@ -83,6 +86,12 @@ class Recurrent(BaseModel):
         self, train: Dataset, max_length: int, seed: int, language: str | None = None
     ) -> Classifier:
         """The untrained network and its tokenizer, which knows the words of `train`."""
+        import torch
+        from torch import nn
+
+        from paretext.classifier import Classifier
+        from paretext.recurrent import RecurrentClassifier, RecurrentConfig
+
         tokenizer = self._tokenizer(train, max_length, language)
         labels = dict(enumerate(train.label_names))
         with torch.random.fork_rng(devices=[]):

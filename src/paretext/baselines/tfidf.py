@@ -18,10 +18,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -29,14 +28,17 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from paretext import progress
 from paretext.balance import class_weights, supersampled
 from paretext.baselines.tokenizer import PAD, UNKNOWN, fast_tokenizer
-from paretext.classifier import Classifier
 from paretext.data import Dataset
 from paretext.errors import ParetextError
 from paretext.metrics import confusion_matrix, macro_f1
-from paretext.ngrams import NgramClassifier, NgramConfig
 from paretext.stop_words import remove_first
-from paretext.training import Fitted, TrainingSettings
+from paretext.training_settings import TrainingSettings
 from paretext.words import TOKEN, cutting, plain
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
+    from paretext.ngrams import NgramClassifier
+    from paretext.training import Fitted
 
 BORDER = "▁"
 _UNKNOWN_ID, _BORDER_ID = 1, 2
@@ -81,6 +83,9 @@ class Tfidf(BaseModel):
         max_length: not used, as it is in tokens. language: remove its stop words. Raises
         ParetextError where no word or piece stands in as many texts as it should.
         """
+        from paretext.classifier import Classifier
+        from paretext.training import Fitted
+
         tokenizer = self._tokenizer(train, language)
         empty = Classifier(None, tokenizer, train.label_names, self.max_length)
         rows = supersampled(train, training.supersample)
@@ -114,6 +119,8 @@ class Tfidf(BaseModel):
 
     def check(self, train: Dataset, language: str | None) -> None:
         """Raise ParetextError, before hours are spent on other models, where `fit` would."""
+        from paretext.classifier import Classifier
+
         tokenizer, found = self._tokenizer(train, language), Counter[str]()
         for text in train.texts:  # nearly always the first few say that there is no fault
             words = set(filter(_is_words, self.ngrams(tokenizer(text)["input_ids"])))
@@ -249,6 +256,10 @@ def _network(
     chosen: _Counted, weight: NDArray[np.float64], bias: NDArray[np.float64], data: Dataset
 ) -> NgramClassifier:
     """The network of these n-grams, shorter ones first."""
+    import torch
+
+    from paretext.ngrams import NgramClassifier, NgramConfig
+
     order = sorted(range(len(chosen.ngrams)), key=lambda i: (len(chosen.ngrams[i]), i))
     grams = [chosen.ngrams[i] for i in order]
     labels = dict(enumerate(data.label_names))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 
@@ -13,6 +12,8 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 def fast_tokenizer(backend: Tokenizer, max_length: int) -> Any:
     """The transformers tokenizer around `backend`, whose ids 0 and 1 are the padding and the
     unknown."""
+    from transformers import PreTrainedTokenizerFast
+
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token=PAD,

@@ -114,6 +114,11 @@ class Budget(BaseModel):
             limits[name] = value if value is None else _read(name, value)
         return cls(**limits)
 
+    def without_labels(self) -> Budget:
+        """The limits that need no labels: of what changes, and of what it costs."""
+        needs = {name: None for name in CLAUSES if name not in WITHOUT_LABELS}
+        return self.model_copy(update=needs)
+
     def limits(self) -> dict[str, float]:
         """The limits that are set, by clause, in base units."""
         return {name: value for name in CLAUSES if (value := getattr(self, name)) is not None}
@@ -121,6 +126,8 @@ class Budget(BaseModel):
 
 CLAUSES = tuple(name for name in Budget.model_fields if name != "confidence")
 """The clauses' names, in the order in which certificates list them."""
+WITHOUT_LABELS = ("flips", "size", "p95_latency")
+"""The clauses that compare two models' answers with each other, or only their cost."""
 
 
 def kind_of(name: str) -> Kind:

@@ -46,6 +46,9 @@ class Data(Record):
     counts: dict[str, int]
     """Texts of each label."""
     fingerprint: str
+    added: ClassVar[tuple[str, ...]] = ("answered_by",)
+    answered_by: str | None = None
+    """The model whose answers stood in for labels: then only what changes is judged."""
 
 
 class Certificate(Record):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from paretext import __version__, progress
@@ -29,7 +27,7 @@ from paretext.metrics import FloatArray
 from paretext.standing import stand
 
 LEAST_TEXTS = 10
-"""Of every label. With fewer, one text more or less moves its recall by over ten points."""
+"""With fewer, one text more or less moves every share by over ten points."""
 ROUNDS = 7
 """Of timing, where latency is limited: the least and the largest of 7 enclose the median of all
 rounds there could be in 63 of 64 cases."""
@@ -54,14 +52,15 @@ def certify(
 
     candidate: an artifact's folder. It gets certificate.json and a section in its README.md.
     reference: an artifact's or a classifier's folder (then PyTorch in float32 answers).
-    data: texts that neither training nor compression has seen, with the reference's labels.
+    data: texts that neither training nor compression has seen, with the reference's labels. Where
+        these are a model's own answers, only the clauses that need no labels are judged.
     at: operating points, such as "precision=0.9" or "fpr=0.01".
     threads: cores to use (default: those this process may run on).
     texts: whether the list of flips holds the texts, or row numbers only.
     out: folder for NAME-flips.csv (default: the one that the artifact lies in).
     force: certify on texts that the models were trained on too; the certificate says so.
 
-    Raises ParetextError if the labels differ, a label has fewer than LEAST_TEXTS texts, the two are
+    Raises ParetextError if the labels differ, there are fewer than LEAST_TEXTS texts, the two are
     one model, or the texts are not held out.
     """
     certificate, answers = measure(
@@ -100,6 +99,8 @@ def measure(
 ) -> tuple[Certificate, tuple[FloatArray, FloatArray]]:
     """What `certify` finds, written nowhere; and both models' probabilities, (n, K) each."""
     budget = budget or Budget()
+    if data.answered_by is not None:
+        budget = budget.without_labels()
     points = [At.parse(each) for each in at]
     threads = threads or available_cores()
     folder = Path(candidate)
@@ -109,7 +110,7 @@ def measure(
             "it first."
         )
     before, after = (open_model(each, threads) for each in (reference, folder))
-    _check(before, after, data, budget)
+    _check(before, after, data)
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     seen = require_held_out(data, manifests, force)
     with progress.task(f"answers to {len(data):,} texts", 2) as advance:
@@ -129,8 +130,13 @@ def measure(
         seed=seed,
     )
     clauses = (*found.clauses, *_costs(folder, before, data, budget, threads))
-    answered, classes = old.argmax(axis=1), len(data.label_names)
-    own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
+    standing = None
+    if data.answered_by is None:
+        answered, classes = old.argmax(axis=1), len(data.label_names)
+        own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
+        standing = stand(
+            before.record.name, data.labels, answered, data.label_names, own, seen=seen
+        )
     certificate = Certificate(
         verdict=overall([clause.verdict for clause in clauses]),
         candidate=after.record,
@@ -140,6 +146,7 @@ def measure(
             texts=len(data),
             counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
             fingerprint=data.fingerprint,
+            answered_by=data.answered_by,
         ),
         budget=budget,
         clauses=clauses,
@@ -151,21 +158,12 @@ def measure(
         at=tuple(map(str, points)),
         machine=machine(threads),
         version=__version__,
-        standing=stand(before.record.name, data.labels, answered, data.label_names, own, seen=seen),
+        standing=standing,
     ).sealed()
     return certificate, (old, new)
 
 
-def texts_to_hold(limit: float, confidence: float, classes: int) -> int:
-    """How many texts each class needs for its recall clause to hold when not one of them flips.
-
-    Tango's upper end is then z^2 / (n + z^2), at the level of Holm's first step.
-    """
-    squared = NormalDist().inv_cdf(1 - (1 - confidence) / 2 / classes) ** 2
-    return math.ceil(squared * (1 - limit) / limit) if limit else 0
-
-
-def _check(reference: Opened, candidate: Opened, data: Dataset, budget: Budget) -> None:
+def _check(reference: Opened, candidate: Opened, data: Dataset) -> None:
     if reference.record.digest == candidate.record.digest:
         raise ParetextError(
             f"{candidate.folder} and {reference.folder} are the same artifact "
@@ -183,25 +181,18 @@ def _check(reference: Opened, candidate: Opened, data: Dataset, budget: Budget) 
             f"{data.name} has the labels {', '.join(data.label_names)}, and the reference has "
             f"{', '.join(reference.labels)}; read the data with the reference's label names."
         )
-    require_enough(data, budget)
+    require_enough(data)
 
 
-def require_enough(data: Dataset, budget: Budget) -> None:
-    """ParetextError if a label has fewer than LEAST_TEXTS texts."""
-    few = {
-        name: int(count)
-        for name, count in zip(data.label_names, data.counts(), strict=True)
-        if count < LEAST_TEXTS
-    }
-    if few:
-        listed = ", ".join(f"{count} of {name!r}" for name, count in few.items())
-        advice = ""
-        if budget.recall_drop:
-            enough = texts_to_hold(budget.recall_drop, budget.confidence, len(data.label_names))
-            advice = f" (and about {enough} for recall_drop to hold where none of them flips)"
+def require_enough(data: Dataset) -> None:
+    """ParetextError if there are fewer than LEAST_TEXTS texts.
+
+    Labels with few texts are no reason to refuse: their recall is left undecided, and it is said.
+    """
+    if len(data) < LEAST_TEXTS:
         raise ParetextError(
-            f"{data.name} has too few texts, {listed}; a certificate needs {LEAST_TEXTS} or more "
-            f"of every label{advice}."
+            f"{data.name} has {len(data)} texts, and a certificate needs {LEAST_TEXTS} or more; "
+            "give more texts that were held out."
         )
 
 

@@ -92,7 +92,9 @@ def judge(
             clauses.append(simple(name, limit, rise.brier, len(truth), rise.briers))
         elif name == "recall_drop":
             asked = _recalls(truth, before, after, labels)
-            clauses.append(_of_parts(name, limit, asked, budget, unchanged, len(truth)))
+            found = _of_parts(name, limit, asked, budget, unchanged, len(truth))
+            judged = {each.label for each in asked}
+            clauses.append(_with_absent(found, [each for each in labels if each not in judged]))
         elif name in ("operating_recall_drop", "operating_fpr_rise"):
             asked = _at_points(points, name)
             if asked:
@@ -148,12 +150,24 @@ class _Asked:
 def _recalls(
     truth: IntArray, before: IntArray, after: IntArray, labels: Sequence[str]
 ) -> list[_Asked]:
+    """Of every label that has texts."""
     asked = []
-    for k, label in enumerate(labels):
+    for k in np.unique(truth).tolist():
+        label = labels[k]
         right, right_now = (each[truth == k] == k for each in (before, after))
         pairs = Pairs.count(right, right_now)
         asked.append(_Asked(label, None, pairs, float(right.mean()), float(right_now.mean())))
     return asked
+
+
+def _with_absent(clause: Clause, absent: Sequence[str]) -> Clause:
+    """A clause of all classes cannot hold where some have no text."""
+    if not absent:
+        return clause
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    why = f"no text has the label {', '.join(map(repr, absent[:5]))}{more}"
+    verdict: Verdict = "broken" if clause.verdict == "broken" else "undecided"
+    return clause.model_copy(update={"verdict": verdict, "why": why, "texts_needed": None})
 
 
 def _at_points(points: Sequence[Point], name: str) -> list[_Asked]:

@@ -64,7 +64,7 @@ def labels_of(folder: str | Path) -> tuple[str, ...]:
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
             "(it has no config.json); check the path."
         )
-    from paretext.classifier import label_names
+    from paretext.pretrained import label_names
 
     return label_names(str(folder))
 

@@ -24,8 +24,6 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
-from scipy.stats import binomtest
 
 from paretext.intervals import Interval
 
@@ -53,6 +51,8 @@ class Pairs:
 
 def mcnemar(pairs: Pairs) -> float:
     """Two-sided exact p-value of "candidate and reference are right equally often"."""
+    from scipy.stats import binomtest
+
     discordant = pairs.lost + pairs.won
     return float(binomtest(pairs.won, discordant).pvalue) if discordant else 1.0
 
@@ -83,6 +83,7 @@ def score_interval(pairs: Pairs, low_level: float, high_level: float) -> Interva
 
 def _end(pairs: Pairs, z: float, bound: float) -> float:
     """Where the score is z, between the estimate and `bound` (-1 or 1)."""
+    from scipy.optimize import brentq
 
     def excess(drop: float) -> float:
         return score_z(pairs, drop) - z

@@ -74,8 +74,10 @@ def ablate(
     Started again with the same arguments it goes on where it was.
     """
     from paretext.ablation import ablate as ablate_all
-    from paretext.ablation import arms_of
-    from paretext.cli.console import dump, line, table
+    from paretext.ablation import require_startable
+    from paretext.cli.console import dump_with, line, show_verdict, table
+    from paretext.cli.endings import of_ablation
+    from paretext.sources import Sources
 
     seeds = seed or [0]
     settings = read_recipe(
@@ -94,16 +96,18 @@ def ablate(
         device=device,
         seed=seeds[0],
     )
-    arms_of(settings.models, remove_stop_words)  # before the data are read
+    require_startable(settings.models, remove_stop_words, seeds, out)
+    Sources(data=data, eval=eval_, selection=selection).check()
     prepared = read_data(
         data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
     )
     found = ablate_all(
         settings.models, prepared, settings, out, remove_stop_words=remove_stop_words, seeds=seeds
     )
+    verdict = of_ablation(found, settings.models, remove_stop_words, out)
     if json:
-        dump(found.record())
+        dump_with(verdict, found.record())
         return
     table(found.columns, found.rows())
-    line(found.sentence)
     line(f"Wrote {out}: ablation.md, ablation.json, candidates/.")
+    show_verdict(verdict)

@@ -59,7 +59,8 @@ def certify(
     from paretext.certification.budget import Budget, parse_limits
     from paretext.certification.certify import certify as certify_one
     from paretext.certification.model import labels_of
-    from paretext.cli.console import dump, show_certificate
+    from paretext.cli.console import dump, show_certificate, show_verdict
+    from paretext.cli.endings import of_certificate
     from paretext.data import Dataset
 
     limits = Budget.read(budget) if budget else Budget()
@@ -86,8 +87,11 @@ def certify(
         out=out,
         force=force,
     )
-    if json:
-        dump(certificate.model_dump(mode="json"))
+    verdict = of_certificate(certificate, candidate, against)
+    if json:  # whose own verdict is a word
+        found = certificate.model_dump(mode="json")
+        dump({**found, "conclusion": verdict.model_dump(mode="json")})
     else:
         show_certificate(certificate, candidate, out)
+        show_verdict(verdict)
     raise typer.Exit(STATUS[certificate.verdict])

@@ -32,6 +32,7 @@ def compare(
     runs/emotion/artifacts/parent runs/emotion/artifacts/int8 --eval test.csv --out comparison
     """
     from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_comparison
     from paretext.comparison import compare as compare_all
     from paretext.data import Dataset
     from paretext.files import Stages
@@ -51,5 +52,6 @@ def compare(
     )
     with change(folder):
         Stages(folder.parent).forget(folder.name)
-        compare_all(versions, data, folder, threads=threads, rounds=rounds)
-    show_comparison(folder, json)
+        found = compare_all(versions, data, folder, threads=threads, rounds=rounds)
+    made = [each.target.folder for each in versions if each.target.kind == "artifact"]
+    show_comparison(folder, of_comparison(found, made, folder), json)

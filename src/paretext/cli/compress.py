@@ -7,97 +7,101 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import (
-    parents_labels,
-    read_data,
-    read_recipe,
-    read_unlabelled,
-    with_presets,
-)
+from paretext.cli.inputs import chosen_versions
 from paretext.cli.options import (
-    DataFile,
+    BudgetFile,
+    DropLeaks,
     Json,
     LabelColumn,
     Labels,
     OnBadRow,
     Presets,
     RecipeFile,
+    Rounds,
     SelectionFile,
     TextColumn,
+    Threads,
     UnlabelledFile,
 )
 
+Model = Annotated[
+    str, typer.Argument(help="A classifier: its Hugging Face folder, its hub id, or a run.")
+]
+EvalFile = Annotated[
+    str | None,
+    typer.Option(
+        "--eval", help="Labelled texts that are only measured on (default: a part of the others)."
+    ),
+]
+DataFile = Annotated[
+    str | None, typer.Option("--data", help="Labelled texts, for the versions that learn.")
+]
+
 
 def compress(
-    source: Annotated[Path, typer.Argument(help="A run's folder, or a classifier's.")],
-    data: DataFile,
-    out: Annotated[Path | None, typer.Option(help="Where to write (default: the run).")] = None,
-    recipe: RecipeFile = None,
-    preset: Presets = None,
+    model: Model,
+    eval_: EvalFile = None,
+    data: DataFile = None,
     unlabelled: UnlabelledFile = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder (default: the run, or runs/NAME).")
+    ] = None,
+    preset: Presets = None,
+    recipe: RecipeFile = None,
+    labels: Labels = None,
     selection: SelectionFile = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
-    labels: Labels = None,
     on_bad_row: OnBadRow = "fail",
+    drop_leaks: DropLeaks = False,
+    budget: BudgetFile = None,
+    threads: Threads = None,
+    rounds: Rounds = 5,
     json: Json = False,
 ) -> None:
-    """Make the compressed versions of a trained classifier, each as an artifact.
+    """From a fine-tuned classifier to the folder to deploy: make smaller and faster versions,
+    certify what that changed, measure all of them, and say which to take.
 
-    Example: paretext compress runs/emotion --data train.csv --preset safe --preset tiny
+    Example: paretext compress my-classifier --eval held_out.csv
+
+    With --eval alone the version is INT8. Versions that learn (the default one is called safe) take
+    --data, or --unlabelled: texts without labels, of the kind that the model is used on.
     """
-    from paretext.cli.console import dump, table
-    from paretext.compression import compress as compress_all
-    from paretext.files import folder_bytes
+    from paretext.certification.budget import Budget
+    from paretext.cli.console import dump_with, line, show_comparison, show_verdict
+    from paretext.cli.endings import of_run
+    from paretext.jobs import compress as compress_job
     from paretext.manifest import Manifest
-    from paretext.run import check_splits, parent_of
+    from paretext.parents import require_model
+    from paretext.run import artifacts_of
+    from paretext.sources import Measuring, Sources
 
-    parent, name, settings = parent_of(source)
-    if recipe is not None:
-        given = read_recipe(recipe, None, None)
-        trained_here = (source / "parent.json").is_file()  # split and trained as the run says
-        settings = (
-            settings.model_copy(update={"versions": given.versions}) if trained_here else given
-        )
-    settings = with_presets(settings, preset, recipe)
-    names = parents_labels(parent, labels)
-    prepared = read_data(
-        data,
-        None,
-        selection,
-        text_column,
-        label_column,
-        None,
-        on_bad_row,
-        False,
-        settings,
-        names,
+    require_model(model)
+    folder = compress_job(
+        model,
+        Sources(
+            data=data,
+            eval=eval_,
+            selection=selection,
+            unlabelled=str(unlabelled) if unlabelled else None,
+            labels=labels,
+            text_column=text_column,
+            label_column=label_column,
+            on_bad_row=on_bad_row,
+            drop_leaks=drop_leaks,
+        ),
+        chosen_versions(model, recipe, preset),
+        out,
+        Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )
-    check_splits(source, prepared)
-    made = compress_all(
-        parent,
-        settings,
-        prepared.train,
-        prepared.selection,
-        out or source,
-        parent_name=name,
-        unlabelled=read_unlabelled(unlabelled, text_column, on_bad_row),
-    )
-    manifests = {each.name: Manifest.read(each.folder) for each in made}
-    if json:
-        dump({name: manifest.model_dump(mode="json") for name, manifest in manifests.items()})
+    verdict = of_run(folder)
+    if (folder / "comparison" / "comparison.json").is_file():
+        show_comparison(folder / "comparison", verdict, json)
         return
-    table(
-        ("version", "MB", "zeros", "flips in agreement check", "artifact"),
-        [
-            (
-                each.name,
-                f"{folder_bytes(each.folder) / 1e6:.1f}",
-                f"{manifests[each.name].matrices.share:.1%}",
-                f"{manifests[each.name].agreement.flipped_predictions} of "
-                f"{manifests[each.name].agreement.texts}",
-                str(each.folder),
-            )
-            for each in made
-        ],
-    )
+    made = artifacts_of(folder)
+    if json:
+        found = {each.name: Manifest.read(each).model_dump(mode="json") for each in made}
+        dump_with(verdict, found)
+        return
+    line(f"Wrote {folder / 'artifacts'}: {', '.join(each.name for each in made)}.")
+    show_verdict(verdict)

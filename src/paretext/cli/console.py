@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console, Group
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from paretext.cli.layout import fold, layout, wrap
 from paretext.files import read_json
 from paretext.progress import Advance
 from paretext.report.escaping import as_json, encodable, visible
@@ -33,6 +35,7 @@ from paretext.report.escaping import as_json, encodable, visible
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
     from paretext.comparison import Comparison
+    from paretext.verdict import Verdict
 
 
 class _Plain(Console):
@@ -60,20 +63,34 @@ out = _Plain(width=_width(sys.stdout))
 err = _Plain(width=_width(sys.stderr), stderr=True, highlight=False)
 
 _NARROWEST = 40
-"""Characters that a table folds itself into; a narrower terminal breaks its lines."""
+"""Columns that a table fits itself into; a narrower terminal breaks its lines."""
 _EVERY_SECONDS = 30
+_BAR, _TIMES = 40, 16
+"""The longest bar, and what the times behind it take."""
+
+
+def _sentence(console: Console, text: str) -> None:
+    """One line where it is piped; a terminal gets it broken at words.
+
+    What begins with a blank is a command to copy, and a path may be longer than the line:
+    both are left to the terminal, which gives them back whole.
+    """
+    whole = not console.is_terminal or text.startswith(" ")
+    shown = encodable(visible(text), console.encoding)
+    for each in [text] if whole else wrap(shown, console.width):
+        console.print(each, soft_wrap=True)
 
 
 class ConsoleSink:
     """Messages and bars on standard error; without a terminal, a line now and then."""
 
     def say(self, message: str) -> None:
-        err.print(message, soft_wrap=True)
+        _sentence(err, message)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
         if err.is_terminal:
-            with _bars() as bars:
+            with _Bars(label, total) as bars:
                 bar = bars.add_task(label, total=total or None, note="")
                 yield lambda n=1, note=None: bars.update(
                     bar, advance=n, **({} if note is None else {"note": note})
@@ -107,16 +124,28 @@ class _Lines:
             self.last = now
 
 
-def _bars() -> Progress:
-    return Progress(
-        "{task.description}",
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        "{task.fields[note]}",
-        console=err,
-    )
+class _Bars(Progress):
+    """A bar within the terminal's width; its note, and a label too long for it, on own lines."""
+
+    def __init__(self, label: str, total: int) -> None:
+        counts = 2 * len(str(total or 10**6)) + 1
+        room = err.width - counts - _TIMES - 2
+        beside = cell_len(visible(label)) + 1
+        self.label = "" if beside + _BAR // 4 <= room else label
+        super().__init__(
+            *(() if self.label else ("{task.description}",)),
+            BarColumn(max(min(_BAR, room - (0 if self.label else beside)), 4)),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+        )
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        if self.label:
+            yield self.label
+        yield from super().get_renderables()
+        yield from (note for task in self.tasks if (note := task.fields["note"]))
 
 
 def _duration(seconds: float) -> str:
@@ -125,30 +154,58 @@ def _duration(seconds: float) -> str:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], title: str = "", left: int = 1
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str = "",
+    left: int = 1,
+    *,
+    ranks: Sequence[int] = (),
+    elsewhere: str = "a wider terminal shows them",
 ) -> None:
-    """A table on standard output; its first `left` columns are words, the others numbers."""
-    grid = _grid(title)
-    for place, name in enumerate(head):
-        grid.add_column(name, justify="left" if place < left else "right", overflow="fold")
-    for row in rows:
-        grid.add_row(*row)
+    """A table on standard output, within its width; numbers are neither cut nor folded.
+
+    left: how many columns are words; the others are numbers, and stand to the right.
+    ranks: of each column, the least important the highest; by default the first are the most
+        important. Those that have no room are left out, and a line below names them.
+    elsewhere: where what was left out can be seen, the end of that line.
+    """
+    width = max(out.width, _NARROWEST)
+    cells = [[encodable(visible(cell), out.encoding) for cell in row] for row in (head, *rows)]
+    shown = layout(cells[0], cells[1:], left, ranks or range(len(head)), width)
+    grid = Table(width=sum(shown.values()) + 3 * len(shown) + 1)
+    for place, own in shown.items():
+        justify: JustifyMethod = "left" if place < left else "right"
+        grid.add_column(_folded(cells[0][place], own), justify=justify, width=own)
+    for row in cells[1:]:
+        grid.add_row(*(_folded(row[place], own) for place, own in shown.items()))
+    if title:
+        line(title)
     out.print(grid, crop=False)
+    if len(shown) < len(head):
+        absent = ", ".join(name for place, name in enumerate(head) if place not in shown)
+        line(f"Left out for want of room: {absent}; {elsewhere}.")
 
 
 def pairs(values: Mapping[str, Any], title: str = "") -> None:
     """Names and values, one pair a line; of lists and mappings, one entry a line."""
-    grid = _grid(title, show_header=False, box=None)
-    grid.add_column(style="bold", overflow="fold")
-    grid.add_column(overflow="fold")
+    width = max(out.width, _NARROWEST)
+    names = {name: encodable(visible(name), out.encoding) for name in values}
+    own = min(max(map(cell_len, names.values()), default=0), width // 2)
+    rest = width - own - 4
+    grid = Table(show_header=False, box=None, width=own + rest + 4)
+    grid.add_column(style="bold", width=own)
+    grid.add_column(width=rest)
     for name, value in values.items():
-        grid.add_row(name, Group(*_entries(value)))
+        entries = [encodable(visible(entry), out.encoding) for entry in _entries(value)]
+        lines = [each for entry in entries for each in fold(entry, rest)]
+        grid.add_row(_folded(names[name], own), Group(*lines))
+    if title:
+        line(title)
     out.print(grid, crop=False)
 
 
-def _grid(title: str, **settings: Any) -> Table:
-    width = _NARROWEST if out.width < _NARROWEST else None
-    return Table(title=title or None, title_justify="left", width=width, **settings)
+def _folded(text: str, width: int) -> Group:
+    return Group(*fold(text, width))
 
 
 def _entries(value: Any) -> list[str]:
@@ -160,18 +217,18 @@ def _entries(value: Any) -> list[str]:
 
 
 def line(text: str = "") -> None:
-    """One line on standard output, however long."""
-    out.print(text, soft_wrap=True)
+    """A sentence on standard output (`_sentence` says how it is broken)."""
+    _sentence(out, text)
 
 
 def complain(sentence: str) -> None:
-    """What went wrong, in one line on standard error."""
-    err.print(f"paretext: {sentence}", soft_wrap=True)
+    """What went wrong, on standard error."""
+    _sentence(err, f"paretext: {sentence}")
 
 
 def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """A library's warning, which may quote data, in one line; in place of Python's own way."""
-    err.print(f"{category.__name__}: {message}", soft_wrap=True)
+    """A library's warning, which may quote data; in place of Python's own way."""
+    _sentence(err, f"{category.__name__}: {message}")
 
 
 def dump(value: Any) -> None:
@@ -183,59 +240,63 @@ def dump(value: Any) -> None:
         out.on_broken_pipe()
 
 
-def show_comparison(folder: Path, as_json: bool) -> None:
-    """The table, what it says, and where the files are."""
+def show_verdict(verdict: Verdict) -> None:
+    """What a verb ends with, and the next step ready to copy."""
+    line()
+    for sentence in (verdict.headline, " ".join(verdict.sentences)):
+        if sentence:
+            line(sentence)
+    for step in (verdict.command, verdict.python):
+        if step is not None:
+            line(f"  {step}")
+
+
+def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
+    """JSON for machines, the verdict under its own key."""
+    dump({**values, "verdict": verdict.model_dump(mode="json")})
+
+
+def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
+    """The table, what to know of it, where the files are, and the verdict."""
     from paretext.comparison import Comparison
     from paretext.report import steps
-    from paretext.report.table import (
-        BRIEF,
-        CERTIFICATES,
-        brief_cells,
-        certificate_cells,
-        notes,
-        sentences,
-    )
+    from paretext.report.run_page import page_of
+    from paretext.report.table import BRIEF, brief_cells, notes
 
     if as_json:
-        dump(read_json(folder / "comparison.json", "make one with: paretext compare", dict))
+        remedy = "make one with: paretext compare"
+        dump_with(verdict, read_json(folder / "comparison.json", remedy, dict))
         return
     comparison = Comparison.read(folder)
-    for sentence in _conclusion(folder, comparison):
-        line(sentence)
-    table(BRIEF, brief_cells(comparison), title=f"{comparison.data['texts']:,} texts")
+    title = f"{comparison.data['texts']:,} texts; {steps.order(comparison.rows)}"
+    table(BRIEF, brief_cells(comparison), title, elsewhere="comparison.md has all")
     for row in steps.versions(comparison.rows):
         if found := steps.cells(comparison, row.version):
-            table(steps.COLUMNS, found, title=f"{row.version}, each step against the one before")
-    if certified := certificate_cells(comparison):
-        table(CERTIFICATES, certified)
+            table(
+                steps.COLUMNS,
+                found,
+                title=f"{row.version}, each step against the one before",
+                elsewhere="comparison.md has all",
+            )
+    _show_certificates(comparison)
     for sentence in notes(comparison):
         line(sentence)
-    for sentence in sentences(comparison):
-        line(f"- {sentence}")
     line()
     line(f"Wrote {folder}: comparison.md, comparison.csv, comparison.json and pictures.")
+    if page := page_of(folder.parent):
+        line(f"Everything on one page, to open in a browser: {page}")
+    show_verdict(verdict)
 
 
-def _conclusion(folder: Path, comparison: Comparison) -> list[str]:
-    """What to make of it: a run's in the words of its page, another's as far as it goes."""
-    from paretext.report.run_gather import gather
+def _show_certificates(comparison: Comparison) -> None:
+    """Which hold, in a word each; the page says which clauses do not."""
+    from paretext.report.certificate import BADGES
+    from paretext.report.steps import versions
 
-    run = folder.parent
-    if folder.name == "comparison" and (run / "artifacts").is_dir():
-        found = gather(run).conclusion
-        return [found.headline, *found.sentences]
-    standing = comparison.standing
-    if standing is None:
-        return []
-    said = [] if standing.is_good else [f"{standing.headline} {standing.remedy}"]
-    return [*said, standing.scores]
-
-
-def show_page(run: Path) -> None:
-    """Where a run's page is."""
-    from paretext.report.run_page import FOLDER, PAGE
-
-    line(f"Everything on one page, to open in a browser: {run / FOLDER / PAGE}")
+    badges = [(row.version, row.certificate) for row in versions(comparison.rows)]
+    rows = [(name, BADGES[badge.verdict], badge.reference) for name, badge in badges if badge]
+    if rows:
+        table(("version", "certificate", "against"), rows, left=3)
 
 
 def show_certificate(
@@ -249,7 +310,6 @@ def show_certificate(
     open_parts = [row for row in report.part_rows(certificate) if row[8] != report.BADGES["holds"]]
     if open_parts:
         table(report.PART_COLUMNS, open_parts, title="Classes that do not hold")
-    line(report.headline(certificate))
     if artifact is not None:
         place = folder or artifact.resolve().parent
         line()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +20,9 @@ def demo(
 
     Example: paretext demo
     """
-    from paretext.cli.console import line, show_comparison, show_page
+    from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_run
     from paretext.demo.job import run_demo
 
     run_demo(out, seed=seed, threads=threads)
-    show_comparison(out / "comparison", json)
-    if not json:
-        show_page(out)
-        line("Then classify a text of your own:")
-        int8 = out / "artifacts" / "int8"
-        line(f'  {sys.argv[0]} predict {int8} --text "i feel wonderful today"')
+    show_comparison(out / "comparison", of_run(out), json)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from paretext.profile import Profile
 
 _CLASSES, _WORDS, _LEMMAS, _ERRORS = 20, 8, 5, 8  # rows and words on the terminal
+_ELSEWHERE = "--json and the page of --out have all"
 
 
 def explore(
@@ -51,7 +52,8 @@ def explore(
     """
     from pydantic import ValidationError
 
-    from paretext.cli.console import dump, line
+    from paretext.cli.console import dump_with, line, show_verdict
+    from paretext.cli.endings import of_profile
     from paretext.data import read_label_names, require_trainable
     from paretext.data_stream import open_labelled
     from paretext.profile import ProfileSettings, profile
@@ -97,13 +99,15 @@ def explore(
         with change(out):
             Stages(out.parent).forget(out.name)
             write_profile(found, out)
+    verdict = of_profile(found, data, eval_)
     if json:
-        dump(found.model_dump(mode="json"))
+        dump_with(verdict, found.model_dump(mode="json"))
         return
     _show(found)
     if out:
         line()
         line(f"Wrote {out}: profile.html and profile.json.")
+    show_verdict(verdict)
 
 
 def _show(found: Profile) -> None:
@@ -116,12 +120,12 @@ def _show(found: Profile) -> None:
 
 
 def _show_classes(found: Profile) -> None:
-    from paretext.cli.console import table
+    from paretext.cli.console import line, table
 
     rows = sorted(found.classes.classes, key=lambda row: -row.count)
     most = max(row.count for row in rows)
     table(
-        ("label", "", "texts", "share", "copies", "after", "loss weight", "evaluation"),
+        ("label", "bar", "texts", "share", "copies", "after", "loss weight", "evaluation"),
         [
             (
                 row.label,
@@ -137,7 +141,11 @@ def _show_classes(found: Profile) -> None:
         ],
         title=f"Classes before and after supersampling ({found.classes.supersample})",
         left=2,
+        ranks=(0, 7, 1, 3, 5, 6, 4, 2),
+        elsewhere=_ELSEWHERE,
     )
+    if len(rows) > _CLASSES:
+        line(f"The {_CLASSES} largest of {len(rows):,} classes; {_ELSEWHERE}.")
 
 
 def _show_lengths(found: Profile) -> None:
@@ -157,6 +165,8 @@ def _show_lengths(found: Profile) -> None:
             for lengths in units
         ],
         title=f"Lengths, and padding in batches of {found.words.batch_size}",
+        ranks=(0, 1, 2, 4, 3, 5, 6, 7),
+        elsewhere=_ELSEWHERE,
     )
 
 
@@ -168,6 +178,7 @@ def _show_words(found: Profile) -> None:
         [
             (label, ", ".join(f"{w.word} {w.z:.1f}" for w in words[:_WORDS]))
             for label, words in list(found.distinctive.by_class.items())[:_CLASSES]
+            if words
         ],
         title="Distinctive words",
         left=2,
@@ -209,6 +220,8 @@ def _show_errors(found: Profile) -> None:
             ],
             title="Doubtful labels, most confident first",
             left=3,
+            ranks=(0, 2, 3, 1),
+            elsewhere=_ELSEWHERE,
         )
 
 
@@ -216,8 +229,8 @@ def _show_findings(found: Profile) -> None:
     from paretext.cli.console import line
 
     for finding in found.findings:
-        line(f"{finding.level:>4}  {finding.found}")
-        line(f"      -> {finding.do}")
+        line(f"{finding.level}: {finding.found}")
+        line(f"-> {finding.do}")
 
 
 def _bar(share: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paretext.compression.recipe import Recipe
-    from paretext.run import Data
+    from paretext.splits import Data
     from paretext.tables import OnBadRow
 
 
@@ -21,10 +21,16 @@ def read_recipe(
     language: str | None = None,
     **training: Any,
 ) -> Recipe:
-    """The recipe of the file, or the default one, with the flags that were given in it."""
+    """The recipe of the file, or the default one, with the flags that were given in it.
+
+    A model that is missing is refused first.
+    """
+    from paretext.candidates import require_models
     from paretext.compression.recipe import Recipe, validated
 
     recipe = Recipe.read(path) if path else Recipe()
+    if named := models or recipe.models:
+        require_models(named)
     given = {name: value for name, value in training.items() if value is not None}
     values = recipe.model_dump(mode="json", by_alias=True)
     lengths = {"steps": None, "epochs": None} if {"steps", "epochs"} & given.keys() else {}
@@ -37,6 +43,21 @@ def read_recipe(
     if language is not None:
         values["language"] = language
     return with_presets(validated(Recipe, values, "the settings"), presets, path)
+
+
+def chosen_versions(model: str, path: Path | None, presets: list[str] | None) -> Recipe | None:
+    """The recipe of a compression, where a file or presets were given; None without.
+
+    A run is split and trained as it says itself, whatever the file has on that.
+    """
+    from paretext.compression.recipe import Recipe
+    from paretext.parents import is_run, parent_of
+
+    if path is None and not presets:
+        return None
+    own = parent_of(Path(model))[2] if is_run(model) else None
+    given = with_presets(Recipe.read(path) if path else own or Recipe(), presets, path)
+    return given if own is None else own.model_copy(update={"versions": given.versions})
 
 
 def with_presets(recipe: Recipe, presets: list[str] | None, path: Path | None) -> Recipe:
@@ -66,9 +87,9 @@ def parents_labels(parent: Path, labels: Path | None) -> tuple[str, ...]:
     ParetextError where a file of label names says otherwise: a model's outputs have their order
     already, and data in another one would teach and measure the wrong labels.
     """
-    from paretext.classifier import label_names
     from paretext.data import read_label_names
     from paretext.errors import ParetextError
+    from paretext.pretrained import label_names
 
     names = label_names(str(parent))
     given = names if labels is None else read_label_names(labels)
@@ -94,7 +115,7 @@ def read_data(
 ) -> Data:
     """Read all splits with the label names of the first, and check them."""
     from paretext.data import Dataset, read_label_names, require_trainable
-    from paretext.run import prepare
+    from paretext.splits import prepare
 
     columns: dict[str, Any] = {
         "text_column": text_column,

@@ -18,11 +18,14 @@ def inspect(
 
     Example: paretext inspect runs/emotion/artifacts/int8
     """
-    from paretext.cli.console import dump, pairs
+    from paretext.cli.console import dump_with, pairs, show_verdict
+    from paretext.cli.endings import of_folder
     from paretext.inspection import describe
 
     found = describe(path)
+    verdict = of_folder(path, found)
     if json:
-        dump(found)
+        dump_with(verdict, found)
         return
     pairs(found, title=str(path))
+    show_verdict(verdict)

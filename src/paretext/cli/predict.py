@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from paretext.cli.options import Json, TextColumn, Threads
 from paretext.errors import ParetextError
 
+_MOST = 3
+"""Labels of a text that the screen shows; --json has all."""
+
 
 def predict(
-    artifact: Annotated[Path, typer.Argument(help="An artifact's folder.")],
+    artifact: Annotated[
+        Path, typer.Argument(help="An artifact's folder, or a run's: the version it recommends.")
+    ],
     texts: Annotated[
-        Path | None, typer.Argument(help="CSV, TSV, JSONL or Parquet with a column of texts.")
+        str | None,
+        typer.Argument(
+            help="CSV, TSV, JSONL or Parquet with a column of texts; - is standard input; anything "
+            "else is itself the text."
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; its suffix is its format.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File to write; its suffix is its format; - is standard output."
+        ),
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="Classify this text instead.")] = None,
+    form: Annotated[
+        Literal["lines", "csv", "tsv", "jsonl"],
+        typer.Option("--format", help="Of -: a text a line in, its label a line out; or a table."),
+    ] = "lines",
     text_column: TextColumn = None,
     on_bad_row: Annotated[
         Literal["fail", "skip"],
@@ -40,34 +57,116 @@ def predict(
     such rows are counted and named. With --on-bad-row fail nothing is written if there is one.
 
     Example: paretext predict runs/emotion/artifacts/int8 input.csv -o output.csv
+
+    Example: cut -f2 log.tsv | paretext predict runs/emotion - | sort | uniq -c
     """
-    from paretext.artifact import Artifact
-    from paretext.bulk import predict_file, predict_texts
     from paretext.certification.gate import check_certificate
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.standard import STANDARD
 
     if (texts is None) == (not text):
         raise ParetextError("predict takes either a file of texts or --text, and needs one.")
-    loaded = Artifact.load(artifact, threads=threads)
-    check_certificate(artifact, require_certificate)
-    if text:
-        answers = predict_texts(loaded, text)
-        if json:
-            dump(answers)
-            return
-        head = ("text", "label", *loaded.manifest.labels)
-        rows = [
-            (a["text"], a["label"], *(f"{p:.3f}" for p in a["probabilities"].values()))
-            for a in answers
-        ]
-        table(head, rows)
+    by_hand = text or ([texts] if texts is not None and _is_text(texts) else None)
+    source = STANDARD if texts == "-" else Path(texts or "")
+    target = STANDARD if output is None and source == STANDARD else output
+    if by_hand is None and target is None:
+        raise ParetextError(
+            "predict needs a file to write: give -o output.csv, or -o - for standard output."
+        )
+    if by_hand is not None and output is not None:
+        raise ParetextError(
+            f"-o {output} takes the answers to a file, and the text was given by hand: leave -o "
+            "out, --json prints all probabilities."
+        )
+    if json and target == STANDARD:
+        raise ParetextError(
+            "--json describes a file that was written, and standard output takes the answers "
+            "themselves: leave --json out, --format jsonl makes them JSON, or give -o output.csv."
+        )
+    folder = _artifact_of(artifact)
+    from paretext.artifact import Artifact
+
+    loaded = Artifact.load(folder, threads=threads)
+    check_certificate(folder, require_certificate)
+    if by_hand is not None:
+        _answer(loaded, by_hand, json)
+    elif target is not None:
+        _answer_file(loaded, source, target, form, text_column, on_bad_row, json)
+
+
+def _is_text(given: str) -> bool:
+    """Whether it is no file: a name that ends as tables do is one, there or not."""
+    from paretext.tables import FORMATS
+
+    if given == "-":
+        return False
+    try:
+        return Path(given).suffix.lower() not in FORMATS and not Path(given).exists()
+    except (OSError, ValueError):  # longer than any name, or with what no name has
+        return True
+
+
+def _artifact_of(given: Path) -> Path:
+    """The folder itself, or of a run's the version that its page recommends, which is said."""
+    from paretext.manifest import NAME
+
+    if (given / NAME).is_file() or not (given / "artifacts").is_dir():
+        return given
+    from paretext.progress import say
+    from paretext.report.run_gather import gather
+
+    artifacts = given / "artifacts"
+    version = gather(given).conclusion.version
+    if version is None:
+        made = sorted(each for each in artifacts.iterdir() if (each / NAME).is_file())
+        listed = f"name one of {', '.join(map(str, made))}" if made else "there is none yet"
+        raise ParetextError(f"the run {given} recommends none of its artifacts; {listed}.")
+    say(f"answers by {version}, which the run recommends: {artifacts / version}")
+    return artifacts / version
+
+
+def _answer(loaded: Any, texts: Sequence[str], as_json: bool) -> None:
+    """Each text with its most probable labels, downwards; the first is the answer."""
+    from paretext.bulk import predict_texts
+    from paretext.cli.console import dump, line, table
+
+    answers = predict_texts(loaded, texts)
+    if as_json:
+        dump(answers)
         return
-    if texts is None or output is None:
-        raise ParetextError("predict needs a file to write: give -o output.csv.")
-    found = predict_file(loaded, texts, output, text_column, on_bad_row)
-    if json:
+    for answer in answers:
+        probable = sorted(answer["probabilities"].items(), key=lambda each: -each[1])
+        table(
+            ("label", "probability"),
+            [(label, f"{probability:.3f}") for label, probability in probable[:_MOST]],
+            title=answer["text"],
+        )
+    if (more := len(loaded.manifest.labels) - _MOST) > 0:
+        line(f"The {_MOST} most probable labels; --json has the other {more:,}.")
+
+
+def _answer_file(
+    loaded: Any,
+    source: Path,
+    target: Path,
+    form: Literal["lines", "csv", "tsv", "jsonl"],
+    text_column: str | None,
+    on_bad_row: Literal["fail", "skip"],
+    as_json: bool,
+) -> None:
+    from paretext.bulk import LABEL, predict_file
+    from paretext.cli.console import dump, line
+    from paretext.cli.standard import STANDARD, STANDARD_INPUT, TEXT, standard_files
+    from paretext.progress import say
+
+    with standard_files(source, target, form, LABEL) as (read, written):
+        name = STANDARD_INPUT if source == STANDARD else ""
+        if source == STANDARD and form == "lines":
+            text_column = TEXT
+        found = predict_file(loaded, read, written, text_column, on_bad_row, name)
+    if as_json:
         dump(found)
         return
     unanswered = sum(found["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
-    line(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {output}")
+    told, where = (say, "standard output") if target == STANDARD else (line, target)
+    told(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {where}")

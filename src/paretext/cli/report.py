@@ -25,16 +25,14 @@ def report(
     """
     from pydantic_core import from_json
 
-    from paretext.cli.console import dump, line
+    from paretext.cli.console import dump, line, show_verdict
     from paretext.report.run_page import write_report
 
     page, found = write_report(run, out)
     if json:
         dump(from_json(found.model_dump_json()))
         return
-    for sentence in (found.conclusion.headline, *found.conclusion.sentences):
-        line(sentence)
     for each in found.missing:
         line(f"missing  {each.said}")
-    line()
     line(f"Wrote {page}, and the same data beside it as report.json.")
+    show_verdict(found.conclusion)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from paretext.cli.inputs import read_data, read_recipe, read_unlabelled
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretext.cli.inputs import read_recipe
 from paretext.cli.options import (
     BatchSize,
     BudgetFile,
@@ -11,7 +16,6 @@ from paretext.cli.options import (
     Device,
     DropLeaks,
     Epochs,
-    EvalFile,
     Json,
     LabelColumn,
     Labels,
@@ -20,7 +24,6 @@ from paretext.cli.options import (
     MaxLength,
     Models,
     OnBadRow,
-    Out,
     Patience,
     Precision,
     Presets,
@@ -39,8 +42,15 @@ from paretext.cli.options import (
 
 def run(
     data: DataFile,
-    eval_: EvalFile,
-    out: Out,
+    eval_: Annotated[
+        str | None,
+        typer.Option(
+            "--eval", help="Texts that are only measured on (default: 20% of --data, held out)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run's folder (default: runs/NAME).")
+    ] = None,
     model: Models = None,
     recipe: RecipeFile = None,
     preset: Presets = None,
@@ -69,19 +79,20 @@ def run(
     rounds: Rounds = 5,
     json: Json = False,
 ) -> None:
-    """Everything: profile the data, train the candidates, compress the best, certify and compare
-    all on --eval, and write it up on one page.
+    """From a table of labelled texts to the folder to deploy: profile the data, train, compress,
+    certify and measure, and say which version to take.
 
-    Example: paretext run --data train.csv --eval validation.csv --model roberta-base
-    --model distilroberta-base --out runs/emotion
+    Example: paretext run --data tickets.csv
 
-    Started again with the same arguments it goes on where it was.
+    The model is distilroberta-base unless --model says otherwise, and a linear one always runs
+    beside it. Started again with the same arguments it goes on where it was.
     """
     from paretext.certification.budget import Budget
-    from paretext.cli.console import show_comparison, show_page
-    from paretext.run import run as run_all
+    from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_run
+    from paretext.jobs import run as run_job
+    from paretext.sources import Measuring, Sources
 
-    limits = Budget.read(budget) if budget else None
     settings = read_recipe(
         recipe,
         model,
@@ -100,11 +111,20 @@ def run(
         device=device,
         seed=seed,
     )
-    prepared = read_data(
-        data, eval_, selection, text_column, label_column, labels, on_bad_row, drop_leaks, settings
+    folder = run_job(
+        Sources(
+            data=data,
+            eval=eval_,
+            selection=selection,
+            unlabelled=str(unlabelled) if unlabelled else None,
+            labels=labels,
+            text_column=text_column,
+            label_column=label_column,
+            on_bad_row=on_bad_row,
+            drop_leaks=drop_leaks,
+        ),
+        settings,
+        out,
+        Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )
-    more = read_unlabelled(unlabelled, text_column, on_bad_row)
-    run_all(prepared, settings, out, unlabelled=more, budget=limits, threads=threads, rounds=rounds)
-    show_comparison(out / "comparison", json)
-    if not json:
-        show_page(out)
+    show_comparison(folder / "comparison", of_run(folder), json)

@@ -65,14 +65,17 @@ def search(
     holds the limits, 3 it is undecided.
     """
     from paretext.certification.budget import parse_limits
-    from paretext.cli.console import dump, line, show_certificate, table
+    from paretext.cli.console import dump_with, line, show_certificate, show_verdict, table
+    from paretext.cli.endings import of_search
+    from paretext.parents import check_splits, parent_of
     from paretext.report.front import COLUMNS, cells
-    from paretext.run import check_splits, parent_of
-    from paretext.search import search as search_for
+    from paretext.sources import Sources
 
-    limits = parse_limits(budget) if budget is not None else {}
     parent, name, settings = parent_of(source)
+    limits = parse_limits(budget) if budget is not None else {}
     names = parents_labels(parent, labels)
+    given_texts = str(unlabelled) if unlabelled else None
+    Sources(data=data, eval=eval_, selection=selection, unlabelled=given_texts).check()
     prepared = read_data(
         data,
         eval_,
@@ -86,6 +89,8 @@ def search(
         names,
     )
     check_splits(source, prepared)
+    from paretext.search import search as search_for  # brings PyTorch
+
     given = (hours or 0) * 3600 + (minutes or 0) * 60
     found = search_for(
         parent,
@@ -104,18 +109,17 @@ def search(
         threads=threads,
         resume=resume,
     )
+    verdict = of_search(found, source)
     if json:
         certificate = found.certificate and found.certificate.model_dump(mode="json")
-        dump({**found.record(), "certificate": certificate})
+        dump_with(verdict, {**found.record(), "certificate": certificate})
     else:
         table(COLUMNS, cells(found), title=f"Pareto front on {len(prepared.selection):,} texts")
-        line(found.sentence)
         if found.certificate is not None:
             show_certificate(found.certificate)
-        elif found.winner is not None:
-            line("It has no certificate: give --eval with texts that the search has not seen.")
         won = " and winner/" if found.winner else ""
         line(f"Wrote {found.folder}: pareto.json, pareto.svg{won}.")
+        show_verdict(verdict)
     if limits and found.winner is None:
         raise typer.Exit(STATUS["broken"])
     if found.certificate is not None:

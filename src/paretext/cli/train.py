@@ -60,8 +60,11 @@ def train(
     Example: paretext train --data train.csv --model roberta-base --model tfidf --out runs/emotion
     """
     from paretext.candidates import best_epoch
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.console import dump_with, show_verdict, table
+    from paretext.cli.endings import of_training
+    from paretext.run import require_startable
     from paretext.run import train as train_all
+    from paretext.sources import Sources
 
     settings = read_recipe(
         recipe,
@@ -80,13 +83,17 @@ def train(
         device=device,
         seed=seed,
     )
+    require_startable(settings.models, out)
+    Sources(data=data, selection=selection).check()
     prepared = read_data(
         data, None, selection, text_column, label_column, labels, on_bad_row, False, settings
     )
     trained = train_all(settings.models, prepared, settings, out)
     best = {name: best_epoch(folder.parent) for name, folder in trained.folders.items()}
+    scores = {name: float(row["selection_macro_f1"]) for name, row in best.items()}
+    verdict = of_training(trained.parent, trained.folders, scores, trained.encoder, out)
     if json:
-        dump({"parent": trained.parent, "candidates": best})
+        dump_with(verdict, {"parent": trained.parent, "candidates": best})
         return
     table(
         ("candidate", "macro-F1 on selection", "step", "epoch"),
@@ -95,4 +102,4 @@ def train(
             for n, row in best.items()
         ],
     )
-    line(f"The parent is {trained.parent}: {trained.folders[trained.parent]}")
+    show_verdict(verdict)

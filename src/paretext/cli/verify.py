@@ -38,7 +38,8 @@ def verify(
     Example: paretext verify runs/emotion/artifacts/int8 --data test.csv
     """
     from paretext.certification.verify import verify as verify_one
-    from paretext.cli.console import dump, line, show_certificate
+    from paretext.cli.console import dump, line, show_certificate, show_verdict
+    from paretext.cli.endings import of_certificate
     from paretext.data import Dataset
 
     texts = None
@@ -53,6 +54,7 @@ def verify(
         )
     found = verify_one(artifact, texts, against, rerun=rerun, threads=threads, force=force)
     certificate = found.again or found.certificate
+    verdict = of_certificate(certificate, artifact, against or "REFERENCE")
     if json:
         dump(
             {
@@ -60,6 +62,7 @@ def verify(
                 "checked": found.checked,
                 "warnings": found.warnings,
                 "certificate": certificate.model_dump(mode="json"),
+                "conclusion": verdict.model_dump(mode="json"),
             }
         )
     else:
@@ -68,6 +71,7 @@ def verify(
             line(f"- {sentence}")
         for sentence in found.warnings:
             line(f"- warning: {sentence}")
+        show_verdict(verdict)
     raise typer.Exit(STATUS[found.verdict])
 
 

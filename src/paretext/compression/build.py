@@ -15,13 +15,10 @@ from typing import Any
 
 from paretext import __version__, progress
 from paretext.artifact import Artifact
-from paretext.classifier import Classifier
 from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Material, Outline, Step, require_encoder
-from paretext.compression.teacher import ParentTeacher
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.export import export
 from paretext.export.quantisation import Quantization
 from paretext.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
 from paretext.locks import works_in
@@ -30,7 +27,7 @@ from paretext.ownership import claim
 from paretext.pretrained import Source
 from paretext.seen import Sketch
 from paretext.standing import say_standing
-from paretext.training import OnEpoch
+from paretext.training_settings import OnEpoch
 
 CHECK_TEXTS = 128
 CALIBRATION_TEXTS = 256
@@ -76,7 +73,8 @@ def compress(
     _claim(stages.root, parent, origin)
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
-    say_standing(artifacts[0].folder, PARENT, selection)
+    if selection.answered_by is None:
+        say_standing(artifacts[0].folder, PARENT, selection)
     classifiers = {PARENT: (parent, [origin])}
     for version in recipe.versions:
         source = version.source
@@ -144,6 +142,9 @@ class Builder:
         values = step.model_dump(mode="json")
 
         def work(partial: Path) -> None:
+            from paretext.classifier import Classifier
+            from paretext.compression.teacher import ParentTeacher
+
             material = Material(
                 train=self.train,
                 selection=self.selection,
@@ -187,6 +188,9 @@ class Builder:
         recipe: list[dict[str, Any]] = [step for each in lineage for step in each.steps]
 
         def work(partial: Path) -> None:
+            from paretext.classifier import Classifier
+            from paretext.export import export
+
             export(
                 Classifier.load(folder),
                 partial,

@@ -20,19 +20,19 @@ for the states Sun et al. 2019, "Patient Knowledge Distillation for BERT Model C
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
-from paretext.classifier import Classifier
 from paretext.compression.augmentation import altered
-from paretext.compression.quantization_aware import start_rounding, stop_rounding
-from paretext.compression.relations import Relations
 from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
-from paretext.training import Targets, fit
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
+    from paretext.training import Targets
 
 
 class Distillation(Step):
@@ -76,6 +76,9 @@ class Distillation(Step):
         return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        from paretext.compression.quantization_aware import start_rounding, stop_rounding
+        from paretext.training import fit
+
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
         inside = self.states_weight or self.relations_weight or self.quantization_aware
@@ -134,6 +137,9 @@ class Distillation(Step):
         rounds: list[list[str]],
     ) -> Targets:
         """What the student is to learn of the texts and the rounds of their copies."""
+        from paretext.compression.relations import Relations
+        from paretext.training import Targets
+
         states = beside = None
         if self.states_weight:
             layers = len(student.model.layers)

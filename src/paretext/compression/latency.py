@@ -31,8 +31,6 @@ from numpy.typing import NDArray
 from paretext import progress
 from paretext.artifact import GROUP_TOKENS
 from paretext.encoder import Encoder, Layer, Linear
-from paretext.export.graph import write_graph
-from paretext.export.quantisation import DynamicQuantization
 
 Runtime = Literal["int8", "fp32"]
 Call = Literal["group", "text"]
@@ -166,6 +164,9 @@ def _renamed(part: Layer, prefix: str) -> Layer:
 
 def _session(encoder: Encoder, runtime: Runtime) -> Any:
     import onnxruntime
+
+    from paretext.export.graph import write_graph
+    from paretext.export.quantisation import DynamicQuantization
 
     graph = write_graph(encoder)
     if runtime == "int8":

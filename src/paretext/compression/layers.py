@@ -8,15 +8,15 @@ al. 2023, "On the effect of dropping layers of pre-trained transformer models", 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
-from torch import nn
 
-from paretext.classifier import Classifier
-from paretext.compression.importance import layers_to_keep
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.errors import ParetextError
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
 
 Index = Annotated[int, Field(ge=0)]
 
@@ -45,6 +45,10 @@ class Layers(Step):
         return replace(outline, layers=len(keep))
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        from torch import nn
+
+        from paretext.compression.importance import layers_to_keep
+
         self.plan(Outline.of(classifier.model.config))
         kept = compact(classifier)
         model: Any = kept.model

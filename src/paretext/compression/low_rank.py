@@ -9,17 +9,19 @@ Lan et al. 2020, "ALBERT", section 3.1 (factorised embeddings); the weighting as
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import nn
 
-from paretext.classifier import Classifier
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
+
+if TYPE_CHECKING:
+    import torch
+
+    from paretext.classifier import Classifier
 
 
 class LowRankEmbeddings(Step):
@@ -38,6 +40,8 @@ class LowRankEmbeddings(Step):
         return replace(outline, word_width=self.rank)
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        from torch import nn
+
         self.plan(Outline.of(classifier.model.config))
         factorised = compact(classifier)
         model: Any = factorised.model
@@ -57,6 +61,8 @@ class LowRankEmbeddings(Step):
 
 def token_counts(classifier: Classifier, data: Dataset) -> torch.Tensor:
     """How often the texts use each token, (vocabulary,)."""
+    import torch
+
     rows = classifier.model.config.vocab_size  # some tables have more than the tokenizer
     ids = np.concatenate(classifier.tokenize(data.texts)["input_ids"])
     return torch.from_numpy(np.bincount(ids, minlength=rows)).float()
@@ -67,6 +73,8 @@ def weighted_svd(
 ) -> tuple[torch.Tensor, torch.Tensor, float]:
     """`table` (tokens, width) as (tokens, rank) @ factor.T, with factor (width, rank), so that the
     squared error weighted by counts + 1 is least; and the share of the weighted squares kept."""
+    import torch
+
     scale = (counts[: len(table)] + 1).sqrt().unsqueeze(1)
     _, sizes, directions = torch.linalg.svd(table * scale, full_matrices=False)
     factor = directions[:rank].T

@@ -12,15 +12,17 @@ on disk, and nothing faster.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
 
-from paretext.classifier import Classifier
 from paretext.compression.step import Material, Step
-from paretext.training import fit
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from paretext.classifier import Classifier
 
 
 class MagnitudePruning(Step):
@@ -34,6 +36,8 @@ class MagnitudePruning(Step):
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         """The pruned copy of `classifier`, and sentences that count what was done."""
+        from paretext.training import fit
+
         pruned = classifier.copy()
         keep = keep_masks(pruned.model, self.amount)
         hold_zeros(pruned.model, keep)
@@ -61,6 +65,8 @@ class MagnitudePruning(Step):
 
 def linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
     """All Linear layers, by name; a weight that two of them share is counted once."""
+    from torch import nn
+
     found: list[tuple[str, nn.Linear]] = []
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and not any(module.weight is m.weight for _, m in found):
@@ -70,6 +76,8 @@ def linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
 
 def keep_masks(model: nn.Module, amount: float) -> dict[str, torch.Tensor]:
     """Which weights of each Linear layer stay: all but the round(amount x all) smallest."""
+    import torch
+
     layers = linears(model)
     magnitudes = torch.cat([module.weight.detach().abs().flatten() for _, module in layers])
     keep = torch.ones(len(magnitudes), dtype=torch.bool)
@@ -83,9 +91,8 @@ def keep_masks(model: nn.Module, amount: float) -> dict[str, torch.Tensor]:
     }
 
 
-@torch.no_grad()
 def hold_zeros(model: nn.Module, keep: dict[str, torch.Tensor]) -> None:
     """Set the pruned weights to zero again, in place."""
     for name, mask in keep.items():
-        weight = model.get_parameter(f"{name}.weight")
+        weight = model.get_parameter(f"{name}.weight").detach()
         weight.mul_(mask.to(weight.device))

@@ -9,16 +9,19 @@ Knowledge from BERT into Simple Neural Networks" (a BiLSTM student of BERT).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from pydantic import Field
 
-from paretext.classifier import Classifier
 from paretext.compression.low_rank import token_counts
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.errors import ParetextError
-from paretext.recurrent import RECURRENT, Cell, RecurrentClassifier, RecurrentConfig
+from paretext.model_types import RECURRENT, Cell
+
+if TYPE_CHECKING:
+    import torch
+
+    from paretext.classifier import Classifier
 
 
 class RecurrentStudent(Step):
@@ -47,6 +50,10 @@ class RecurrentStudent(Step):
         )
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        import torch
+
+        from paretext.recurrent import RecurrentClassifier, RecurrentConfig
+
         self.plan(Outline.of(classifier.model.config))
         parent: Any = compact(classifier).model
         table = parent.words.weight.detach()
@@ -80,6 +87,8 @@ class RecurrentStudent(Step):
 def principal_components(table: torch.Tensor, counts: torch.Tensor, width: int) -> torch.Tensor:
     """The rows of `table` in their `width` main directions, weighted by counts + 1, with a
     standard deviation of 1."""
+    import torch
+
     weight = (counts[: len(table)] + 1).unsqueeze(1)
     centred = table - (table * weight).sum(0) / weight.sum()
     directions = torch.linalg.svd(centred * weight.sqrt(), full_matrices=False)[2]

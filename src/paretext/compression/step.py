@@ -2,6 +2,9 @@
 
 A step takes a classifier and gives a new one; the one it was given stays as it was. Steps are
 data: the same object is built from Python and YAML and stored unchanged in the manifest.
+
+A recipe is checked before PyTorch is imported, which takes seconds. So the files of the steps
+import it where they apply one.
 """
 
 from __future__ import annotations
@@ -9,20 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from paretext.classifier import Classifier
-from paretext.compact import from_encoder
 from paretext.data import Dataset
 from paretext.encoder import COMPACT, FAMILIES, is_known, read_encoder
 from paretext.errors import ParetextError
-from paretext.ngrams import NGRAMS
-from paretext.recurrent import RECURRENT
-from paretext.training import OnEpoch, TrainingSettings
+from paretext.model_types import NGRAMS, RECURRENT
+from paretext.training_settings import OnEpoch, TrainingSettings
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
 
 SAMPLE_TEXTS = 512
 
@@ -130,6 +133,8 @@ def compact(classifier: Classifier) -> Classifier:
 
     ParetextError for an architecture that is not known.
     """
+    from paretext.compact import from_encoder
+
     model: Any = classifier.model
     if not is_known(model):
         raise ParetextError(

@@ -15,22 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import nn
 
-from paretext.classifier import Classifier
-from paretext.compact import CompactClassifier
 from paretext.compression import latency
-from paretext.compression.batches import batches
-from paretext.compression.importance import Scores, fisher
-from paretext.compression.refit import refit
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.encoder import read_encoder
 from paretext.errors import ParetextError
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
+    from paretext.compression.importance import Scores
 
 Units = NDArray[np.int64]
 
@@ -68,6 +66,10 @@ class StructuredPruning(Step):
         return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        from paretext.compression.batches import batches
+        from paretext.compression.importance import fisher
+        from paretext.compression.refit import refit
+
         self.plan(Outline.of(classifier.model.config))
         whole = compact(classifier)
         model: Any = whole.model.eval()
@@ -164,6 +166,10 @@ def lost(scores: Scores, width: int) -> float:
 
 def cut(model: Any, heads: Sequence[Units], neurons: Sequence[Units]) -> Any:
     """A copy of the compact network `model` with only these heads and neurons in each layer."""
+    from torch import nn
+
+    from paretext.compact import CompactClassifier
+
     config = type(model.config).from_dict(model.config.to_dict())
     config.shapes = [
         {"heads": len(kept), "head_size": layer.head_size, "neurons": len(others)}
@@ -190,6 +196,8 @@ def cut(model: Any, heads: Sequence[Units], neurons: Sequence[Units]) -> Any:
 def drop_empty_layers(model: Any) -> None:
     """Leave out, in place, layers that have lost both parts: the one before may be the last then,
     which computes less."""
+    from torch import nn
+
     full = [layer for layer in model.layers if layer.heads or layer.neurons]
     model.config.shapes = [
         {"heads": layer.heads, "head_size": layer.head_size, "neurons": layer.neurons}

@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from paretext.classifier import with_backend
 from paretext.errors import ParetextError
 
 KINDS = ("BPE", "Unigram", "WordPiece")
@@ -119,6 +118,8 @@ def trim(
 
 def with_tokenizer(fast: Any, trimmed: Trimmed) -> Any:
     """The transformers tokenizer `fast` with the trimmed vocabulary in place of its own."""
+    from paretext.classifier import with_backend
+
     return with_backend(fast, trimmed.tokenizer)
 
 

@@ -8,15 +8,15 @@ table with it. What an unseen word was one token for, it is a few pieces for now
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
 
-from paretext.classifier import Classifier
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.compression.trimming import trim, with_tokenizer
+
+if TYPE_CHECKING:
+    from paretext.classifier import Classifier
 
 
 class Vocabulary(Step):
@@ -32,6 +32,9 @@ class Vocabulary(Step):
         return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
+        import torch
+        from torch import nn
+
         trimmed = trim(
             classifier.tokenizer.backend_tokenizer,
             [*data.train.texts, *data.unlabelled],

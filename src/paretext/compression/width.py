@@ -9,18 +9,19 @@ is on average, after each norm, on a sample of the training texts. Source: Mural
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from pydantic import Field
-from torch import nn
 
-from paretext.classifier import Classifier
-from paretext.compact import CompactClassifier
-from paretext.compression.batches import batches
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.data import Dataset
 from paretext.errors import ParetextError
+
+if TYPE_CHECKING:
+    import torch
+
+    from paretext.classifier import Classifier
+    from paretext.compact import CompactClassifier
 
 
 class Width(Step):
@@ -53,21 +54,29 @@ class Width(Step):
         ]
 
 
-@torch.inference_mode()
 def activations(classifier: Classifier, data: Dataset) -> torch.Tensor:
     """The mean size of each hidden dimension over tokens and layers, (width,)."""
+    import torch
+
+    from paretext.compression.batches import batches
+
     model: Any = classifier.model
     total = torch.zeros(model.config.hidden_size)
-    for batch in batches(classifier, data.texts):
-        *states, _ = model.encode(batch.ids, batch.mask)
-        for state in states:
-            mask = batch.mask[:, : state.shape[1], None]
-            total += (state.abs() * mask).sum((0, 1)) / mask.sum()
+    with torch.inference_mode():
+        for batch in batches(classifier, data.texts):
+            *states, _ = model.encode(batch.ids, batch.mask)
+            for state in states:
+                mask = batch.mask[:, : state.shape[1], None]
+                total += (state.abs() * mask).sum((0, 1)) / mask.sum()
     return total
 
 
 def cut(model: Any, kept: torch.Tensor) -> CompactClassifier:
     """The network with the hidden dimensions `kept` alone."""
+    from torch import nn
+
+    from paretext.compact import CompactClassifier
+
     config = model.config
     parts = dict(model.state_dict())
     narrow_embeddings = config.embedding_size == config.hidden_size

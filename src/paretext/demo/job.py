@@ -9,13 +9,15 @@ import numpy as np
 from paretext import progress
 from paretext.comparison import Comparison
 from paretext.compression import Recipe
+from paretext.compression.recipe import preset
 from paretext.data import Dataset, read_label_names
 from paretext.demo import model
 from paretext.demo.corpus import LABELS, generate
 from paretext.files import Stages, write_text
 from paretext.locks import works_in
 from paretext.ownership import claim
-from paretext.run import TEXTS, prepare, run
+from paretext.run import TEXTS, run
+from paretext.splits import prepare
 from paretext.tables import RowWriter
 from paretext.training import TrainingSettings
 
@@ -42,6 +44,7 @@ def run_demo(out: str | Path, *, seed: int = 0, threads: int | None = None) -> C
     recipe = Recipe(
         models=(str(out / "small-roberta"),),
         max_length=model.MAX_LENGTH,
+        versions=preset("pruned"),
         training=TrainingSettings(
             learning_rate=model.LEARNING_RATE,
             batch_size=model.BATCH_SIZE,

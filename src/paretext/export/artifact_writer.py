@@ -33,8 +33,7 @@ from paretext.export.traced import trace_graph
 from paretext.files import new_folder
 from paretext.locks import temporary_folder
 from paretext.manifest import Agreement, Ancestor, Manifest, WeightCount, record_files
-from paretext.ngrams import NGRAMS
-from paretext.recurrent import RECURRENT
+from paretext.model_types import NGRAMS, RECURRENT
 from paretext.report.card import model_card
 from paretext.seen import Sketch
 from paretext.tokenization import check_tokenizer

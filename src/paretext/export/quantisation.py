@@ -17,15 +17,17 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import onnx
 from pydantic import BaseModel, ConfigDict, Field
 
 from paretext.errors import ParetextError
-from paretext.export.calibration import Calibration, Range
-from paretext.export.quantised_graph import Counts, Plan, rewrite
-from paretext.export.sensitivity import Sensitivity, measure
+
+if TYPE_CHECKING:
+    import onnx
+
+    from paretext.export.calibration import Calibration, Range
+    from paretext.export.sensitivity import Sensitivity
 
 
 class _Quantization(BaseModel):
@@ -51,6 +53,9 @@ class _Quantization(BaseModel):
         ranges: dict[str, Range] | None,
         activations: str,
     ) -> tuple[onnx.ModelProto, list[str]]:
+        from paretext.export.quantised_graph import Counts, Plan, rewrite
+        from paretext.export.sensitivity import measure
+
         counts = Counts.of(model)
         kept = _named(self.keep_fp32, counts.matrices)
         plan = Plan(
@@ -108,6 +113,8 @@ class StaticQuantization(_Quantization):
         self, model: onnx.ModelProto, calibration: Calibration
     ) -> tuple[onnx.ModelProto, list[str]]:
         """The quantised copy of `model`, and sentences that count what was done."""
+        from paretext.export.quantised_graph import Counts
+
         inputs = Counts.of(model).matrices.values()
         ranges = calibration.ranges(model, sorted({x for each in inputs for x in each}))
         return self._quantise(

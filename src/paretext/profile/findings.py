@@ -7,13 +7,18 @@ more than one text in a hundred cut at the maximum length is worth a longer one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from paretext.data_checks import WORST
 from paretext.profile.schema import Finding, Profile, Tokens
 from paretext.stop_words import LANGUAGES
 
 _IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
+_FEW = 30
+"""Texts of a class below which its recall cannot be told from luck."""
+_SHOWN = 6
+"""Classes whose words are named in the sentence; the page and the JSON have all."""
 
 
 def findings(profile: Profile) -> tuple[Finding, ...]:
@@ -59,6 +64,8 @@ def _classes(profile: Profile) -> Iterator[Finding]:
     said = (
         f"{largest.label} has {largest.count:,} texts ({largest.share:.1%}), {smallest.label} "
         f"{smallest.count:,} ({smallest.share:.1%}): {found.imbalance:.1f} to 1."
+        if largest.count > smallest.count
+        else f"Each of the {len(present):,} labels has {_n(largest.count, 'text')}."
     )
     if found.imbalance < _IMBALANCE:
         yield _finding(
@@ -80,21 +87,34 @@ def _classes(profile: Profile) -> Iterator[Finding]:
             f"{found.imbalance_after:.1f} to 1 for the class weights to level, and read macro-F1, "
             "not accuracy.",
         )
-    for row in rows:
-        if row.count == 0:
-            yield _finding(
-                "classes",
-                "mend",
-                f"No training text has the label {row.label}.",
-                "Add texts of it, or take its name out of the file of --labels.",
-            )
-        if row.evaluation_count is not None and row.count and row.evaluation_count < 30:
-            yield _finding(
-                "classes",
-                "look",
-                f"The evaluation data has {_n(row.evaluation_count, 'text')} of {row.label}.",
-                "Add some: below about 30 a class's recall cannot be told from luck.",
-            )
+    if empty := [row.label for row in rows if row.count == 0]:
+        one = len(empty) == 1
+        yield _finding(
+            "classes",
+            "mend",
+            f"No training text has the label {empty[0]}."
+            if one
+            else f"No training text has {_of(empty, rows)} labels: {_listed(empty)}.",
+            "Add texts of it, or take its name out of the file of --labels."
+            if one
+            else "Add texts of them, or take their names out of the file of --labels.",
+        )
+    few = sorted(
+        (row.evaluation_count, row.label)
+        for row in rows
+        if row.evaluation_count is not None and row.count and row.evaluation_count < _FEW
+    )
+    if few:
+        count, label = few[0]
+        yield _finding(
+            "classes",
+            "look",
+            f"The evaluation data has {_n(count, 'text')} of {label}."
+            if len(few) == 1
+            else f"The evaluation data has few texts of {_of(few, rows)} labels: "
+            f"{_listed([f'{label} {count:,}' for count, label in few])}.",
+            f"Add some: below about {_FEW} a class's recall cannot be told from luck.",
+        )
 
 
 def _lengths(profile: Profile) -> Iterator[Finding]:
@@ -171,20 +191,22 @@ def _stop_words(profile: Profile) -> Iterator[Finding]:
 
 
 def _distinctive(profile: Profile) -> Iterator[Finding]:
-    for label, words in profile.distinctive.by_class.items():
-        if not words:
-            count = next(row.count for row in profile.classes.classes if row.label == label)
-            if count:
-                yield _finding(
-                    "distinctive words",
-                    "look",
-                    f"No word sets {label} apart.",
-                    "Read some of its texts: the label may be vague, or hang on more than words.",
-                )
-            continue
+    by_class, rows = profile.distinctive.by_class, profile.classes.classes
+    alike = [row.label for row in rows if row.count and not by_class.get(row.label)]
+    if alike:
+        yield _finding(
+            "distinctive words",
+            "look",
+            f"No word sets {alike[0]} apart."
+            if len(alike) == 1
+            else f"No word sets {_of(alike, rows)} labels apart: {_listed(alike)}.",
+            "Read some of its texts: the label may be vague, or hang on more than words."
+            if len(alike) == 1
+            else "Read some of their texts: the labels may be vague, or hang on more than words.",
+        )
     listed = "; ".join(
         f"{label}: {', '.join(word.word for word in words[:3])}"
-        for label, words in list(profile.distinctive.by_class.items())[:12]
+        for label, words in list(by_class.items())[:_SHOWN]
         if words
     )
     if listed:
@@ -347,6 +369,16 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
         if found.candidates
         else "Nothing: the baseline agrees with the labels.",
     )
+
+
+def _of(some: Sequence[object], every: Sequence[object]) -> str:
+    return f"{len(some):,} of {len(every):,}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The worst, and how many more there are."""
+    more = f" and {len(names) - WORST:,} more" if len(names) > WORST else ""
+    return ", ".join(names[:WORST]) + more
 
 
 def _n(count: int, noun: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from paretext.certification.units import Kind, written
 from paretext.report.markdown import escaped, table
+from paretext.report.wording import listed, sentence
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
@@ -15,21 +16,84 @@ BADGES = {"holds": "✓ holds", "broken": "✗ broken", "undecided": "? undecide
 CLAUSE_COLUMNS = ("clause", "found", "interval", "limit", "verdict", "would decide")
 
 
+SAID = {
+    "macro_f1_drop": "its macro-F1",
+    "balanced_accuracy_drop": "its balanced accuracy",
+    "kappa_drop": "its kappa",
+    "accuracy_drop": "its accuracy",
+    "recall_drop": "its recall",
+    "flips": "how many answers flip",
+    "calibration_error_rise": "its calibration",
+    "brier_rise": "its Brier score",
+    "operating_recall_drop": "its recall at the reference's thresholds",
+    "operating_fpr_rise": "its false positives at the reference's thresholds",
+    "size": "its size",
+    "p95_latency": "its latency",
+}
+"""What each clause judges, as the end of "too few to judge ..."."""
+_MOST_NAMED = 2
+
+
 def headline(certificate: Certificate) -> str:
-    """The verdict in a sentence."""
-    verdicts = [clause.verdict for clause in certificate.clauses]
-    counted = ", ".join(
-        f"{verdicts.count(each)} {each}"
-        for each in ("holds", "broken", "undecided")
-        if each in verdicts
-    )
+    """What came out, in a sentence."""
     return (
-        f"{certificate.verdict}: {certificate.candidate.name} against "
-        f"{certificate.reference.name} ({_runtime(certificate)}, "
-        f"{certificate.reference.digest[:12]}) on {certificate.data.texts:,} texts of "
-        f"{certificate.data.name}; of {len(verdicts)} clauses {counted}; "
+        f"{certificate.candidate.name} against {certificate.reference.name} "
+        f"({_runtime(certificate)}, {certificate.reference.digest[:12]}) on "
+        f"{certificate.data.texts:,} texts of {certificate.data.name}: {counted(certificate)}; "
         f"{certificate.flips.flipped:,} answers flipped.{_but(certificate)}"
     )
+
+
+def counted(certificate: Certificate) -> str:
+    """How many clauses hold, which are broken, and what the texts are too few to judge."""
+    clauses = certificate.clauses
+    holding = sum(clause.verdict == "holds" for clause in clauses)
+    if certificate.verdict == "holds":
+        return f"all {len(clauses)} clauses hold" if len(clauses) > 1 else "its one clause holds"
+    said = f"{holding} of {len(clauses)} hold"
+    if broken := [each for each in clauses if each.verdict == "broken"]:
+        said += f"; broken: {', '.join(map(clause_name, broken))}"
+    return "; ".join((said, *_open(certificate)))
+
+
+def _open(certificate: Certificate) -> list[str]:
+    """What is not decided, and of what there is too little: a phrase each."""
+    clauses = [each for each in certificate.clauses if each.verdict == "undecided"]
+    whole = [each for each in clauses if not each.parts and not each.why]
+    found = [_of_classes(each) for each in clauses if each.parts and _undecided(each)]
+    if whole:
+        texts, judged = certificate.data.texts, listed([SAID[each.name] for each in whole])
+        found.append(f"{texts:,} texts are too few to judge {judged}")
+    found += [f"{each.name} is open: {each.why}" for each in clauses if each.why]
+    return found
+
+
+def _of_classes(clause: Clause) -> str:
+    parts, judged = _undecided(clause), SAID[clause.name]
+    if len(parts) > 1:
+        judged = judged.replace("its", "their")
+    if len(parts) > _MOST_NAMED:
+        return f"{len(parts)} labels have too few texts to judge {judged}"
+    of = "that are not" if clause.name == "operating_fpr_rise" else "of"
+    few = [f"{_texts(each.texts)} {of} {each.label}" for each in parts]
+    are = "is" if [each.texts for each in parts] == [1] else "are"
+    return f"{listed(few)} {are} too few to judge {judged}"
+
+
+def _texts(count: int) -> str:
+    return "1 text" if count == 1 else f"{count:,} texts"
+
+
+def _undecided(clause: Clause) -> list[Part]:
+    """One part of each label that is not decided."""
+    parts = {part.label: part for part in clause.parts if part.verdict == "undecided"}
+    return list(parts.values())
+
+
+def clause_name(clause: Clause) -> str:
+    """A clause, and the class that it is worst for."""
+    worst = next((part for part in clause.parts if part.drop == clause.found), None)
+    return f"{clause.name} of {worst.label}" if worst else clause.name
 
 
 def _but(certificate: Certificate) -> str:
@@ -82,7 +146,7 @@ def section(certificate: Certificate) -> str:
     budget, machine = certificate.budget, certificate.machine
     parts = [
         f"## Certificate: {BADGES[certificate.verdict]}",
-        escaped(headline(certificate)[:1].upper() + headline(certificate)[1:]),
+        escaped(sentence(headline(certificate))),
         table(CLAUSE_COLUMNS, clause_rows(certificate)),
         "A drop is reference minus candidate and a rise candidate minus reference: positive is "
         "worse. A clause holds if its interval's upper end is within the limit, is broken if its "

@@ -1,4 +1,4 @@
-"""The run in a sentence: which version to deploy, what it buys, what it costs, and what is open.
+"""The run's verdict: which version to deploy, what it buys, what it costs, and what is open.
 
 The rule, so that anybody can check it: of the parent's artifact and the versions made from it whose
 certificate is not broken, the fastest at batch 1. Those within a tenth of it count as equally fast
@@ -7,81 +7,164 @@ within a tenth of that, the one whose certificate holds, then the higher macro-F
 a certificate is taken only where no version has one, and unless its macro-F1 is shown to be lower.
 Where the machine was too busy to time one of them, none counts as faster.
 
-Before all that: where the parent is no model (`standing`), nothing made from it is recommended.
+Before all that: where the parent is no model (`standing`), nothing made from it is recommended, and
+a baseline that is one takes its place.
+
+`sentences` are what a terminal has room for; `details` are for the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.records import Clause, Span
+from paretext.certification.records import Span
+from paretext.comparison import BASELINE
+from paretext.report.certificate import clause_name, counted
+from paretext.report.numbers import times
 from paretext.report.run_data import Conclusion, Measured
+from paretext.report.wording import beside, listed, sentence, span
 from paretext.standing import Standing
+from paretext.verdict import loading, predicting, shell
 
-PARENT, BASELINE = "parent", "pytorch"
 _EQUAL = 1.1
 _RANK = {"holds": 0, None: 1, "undecided": 2}
 UNKNOWN = "the machine was too busy to time it"
 NOTHING = "Nothing is measured yet, so there is nothing to conclude."
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where things lie, and the commands that would mend what is amiss.
+
+    artifacts: each version's folder. run: the run's folder, if they lie in one. measure, train: the
+    commands that measure on other texts and that train longer. trained: what the parent was called
+    as a candidate.
+    """
+
+    artifacts: Mapping[str, Path]
+    measure: str
+    train: str | None = None
+    run: Path | None = None
+    trained: str | None = None
+
+    def using(self, version: str) -> dict[str, Any]:
+        """What a conclusion says of the version to deploy."""
+        folder = self.artifacts.get(version)
+        if folder is None:  # measured, and gone since
+            return {"version": version}
+        inside = folder.relative_to(self.run).as_posix() if self.run else str(folder)
+        command, python = predicting(folder), loading(folder)
+        return {"version": version, "path": inside, "command": command, "python": python}
+
+    def named(self, version: str) -> str:
+        """ "int8: runs/x/artifacts/int8" """
+        return f"{version}: {self.artifacts.get(version, 'its artifact is gone')}"
+
+
 def conclude(
     versions: Sequence[Measured],
     certificates: Mapping[str, Certificate],
+    where: Where,
     standing: Standing | None = None,
+    answered_by: str | None = None,
 ) -> Conclusion:
     """What to deploy, and whether a transformer is worth its cost here.
 
-    standing: the parent's; None where it is not known (a comparison of an older version).
+    standing: the reference's; None where it is not known (a comparison of an older version).
+    answered_by: the model whose answers stood in for labels.
     """
     own = [row for row in versions if row.derived and row.version != BASELINE]
-    chosen = _choose(own)
-    if chosen is None:
-        return Conclusion(headline=NOTHING)
-    first = versions[0]
-    said: list[str] = []
+    if not own:
+        return Conclusion(headline=NOTHING, command=where.measure)
     if standing is not None and not standing.is_good:
-        said = [standing.remedy, standing.scores, *_without_transformer(versions, own)]
-        return Conclusion(headline=standing.headline, sentences=tuple(said), verdict="nothing")
-    bought = f"{_bought(chosen, first)}; {_lost(chosen)}"
-    if chosen.version == PARENT or chosen.parent in (None, BASELINE):
-        verdict = "parent"
-        reason = "no compressed version is worth taking" if len(own) > 1 else "there is no other"
-        headline = f"Deploy {chosen.version} as it is, since {reason}: {bought}."
-    elif chosen.verdict == "holds":
-        verdict = "holds"
-        headline = f"Deploy {chosen.version}, whose certificate holds: {bought}."
-    elif chosen.verdict == "undecided":
-        verdict = "undecided"
-        headline = (
-            f"Deploy {chosen.version} if you can live with what its certificate leaves undecided; "
-            f"nothing in it is broken: {bought}."
-        )
-        said += _open(chosen, certificates)
-        said += _holding(own, chosen, first)
-    else:
-        verdict = "uncertified"
-        headline = (
-            f"{chosen.version} buys most, but no certificate says what it may have cost: {bought}."
-        )
+        return _no_good(versions, where, standing)
+    chosen = _choose(own)
     broken = [row for row in own if row.verdict == "broken"]
+    if chosen is None:
+        are = "is" if len(broken) == 1 else "are"
+        return Conclusion(
+            headline=f"Nothing is worth deploying, because {listed(_names(broken))} {are} broken.",
+            details=tuple(_broken(row, certificates) for row in broken),
+            command=where.train or where.measure,
+            verdict="nothing",
+        )
+    reference = _reference(own)
+    first, beaten = _without_transformer(versions, reference)
+    certificate = certificates.get(chosen.version)
+    said, details = [*first], [*beaten]
+    if chosen is reference:
+        said += _alone(own, where)
+    said.append(f"{sentence(_bought(chosen, versions[0]))}. {_lost(chosen, answered_by)}.")
+    if chosen is reference or chosen.parent in (None, BASELINE):
+        verdict: Any = "parent"
+    elif chosen.verdict is None or certificate is None:
+        verdict = "uncertified"
+        said.append("No certificate says what that may cost on other texts.")
+    else:
+        verdict = chosen.verdict
+        texts = f"{certificate.data.texts:,} texts"
+        said.append(f"Its certificate, on {texts}: {counted(certificate)}.")
+        if verdict == "undecided":
+            details += [*_needed(certificate), *_holding(own, reference, versions[0], answered_by)]
     if broken:
-        said.append(f"Do not deploy {_and(_broken(row, certificates) for row in broken)}.")
-    said += [standing.scores] if standing is not None else []
-    said += _without_transformer(versions, own)
+        said.append(f"Do not deploy {listed(_names(broken))}: broken.")
+        details += [_broken(row, certificates) for row in broken]
+    details += [standing.scores] if standing is not None else []
+    found = Conclusion(
+        headline=f"Deploy {where.named(chosen.version)}",
+        sentences=tuple(said),
+        details=tuple(details),
+        verdict=verdict,
+        **where.using(chosen.version),
+    )
+    if verdict != "uncertified" or found.path is None:
+        return found
+    against = where.artifacts.get(reference.version, "PARENT")
+    asked = (where.artifacts[chosen.version], "--against", against, "--data", "EVAL.csv")
+    return found.model_copy(update={"command": shell("certify", *asked)})
+
+
+def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> Conclusion:
+    """Nothing made from the reference; a baseline in its place, where one is good."""
+    reason, remedy = f"{sentence(str(standing.reason))}.", standing.remedy
+    best = standing.instead
+    row = next((each for each in versions if best and each.version == best.name), None)
+    if best is None or row is None:
+        return Conclusion(
+            headline=standing.headline,
+            sentences=(remedy,),
+            details=(standing.scores,),
+            command=(where.train if standing.verdict == "no better" else None) or where.measure,
+            verdict="nothing",
+        )
+    score = f"macro-F1 {span(row.macro_f1)}" if row.macro_f1 else "macro-F1 undefined"
+    cost = f"{best.name} has {score} (chance is {standing.chance_macro_f1:.3f}), {_cost(row)}."
     return Conclusion(
-        headline=headline, sentences=tuple(said), version=chosen.version, verdict=verdict
+        headline=f"Deploy {where.named(best.name)}",
+        sentences=(reason, cost, remedy),
+        details=(standing.scores,),
+        verdict="baseline",
+        **where.using(best.name),
     )
 
 
+def _reference(own: Sequence[Measured]) -> Measured:
+    """What the others were made from."""
+    return next((row for row in own if row.parent in (None, BASELINE)), own[0])
+
+
 def _choose(own: Sequence[Measured]) -> Measured | None:
+    reference = _reference(own)
     certified = any(row.verdict for row in own)
     pool = [row for row in own if row.verdict != "broken"]
     if certified:
-        pool = [row for row in pool if row.verdict or row.version == PARENT]
+        pool = [row for row in pool if row.verdict or row is reference]
     else:
-        pool = [row for row in pool if row.version == PARENT or not _is_loss(row.macro_f1_drop)]
+        pool = [row for row in pool if row is reference or not _is_loss(row.macro_f1_drop)]
     if not pool:
         return None
     if not any(row.unsteady for row in pool):
@@ -94,15 +177,23 @@ def _choose(own: Sequence[Measured]) -> Measured | None:
     )
 
 
+def _alone(own: Sequence[Measured], where: Where) -> list[str]:
+    """Why it is the reference itself."""
+    if not _reference(own).is_encoder:
+        it = f"It is {where.trained}: no" if where.trained else "No"
+        return [f"{it} transformer was trained, and there is nothing to compress."]
+    return ["No compressed version is worth taking."] if len(own) > 1 else []
+
+
 def _bought(row: Measured, first: Measured) -> str:
     """What it buys against the first version."""
     if row is first:
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
-    smaller = f"{_times(row.smaller, 'smaller', 'larger')} than {than}"
+    smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
     if row.faster_batch1 is None:
         return f"{smaller} (how much faster is not known: {UNKNOWN})"
-    return f"{_times(row.faster_batch1, 'faster', 'slower')} at batch 1 and {smaller}"
+    return f"{times(row.faster_batch1, 'faster', 'slower', 1)} at batch 1, {smaller}"
 
 
 def _cost(row: Measured) -> str:
@@ -110,98 +201,83 @@ def _cost(row: Measured) -> str:
     return f"{row.bytes / 1e6:.1f} MB, {time}"
 
 
-def _times(ratio: float, more: str, less: str) -> str:
-    return f"{ratio:.1f} times {more}" if ratio >= 1 else f"{1 / ratio:.1f} times {less}"
-
-
-def _lost(row: Measured) -> str:
-    drop = row.macro_f1_drop
-    if drop is None:
-        score = row.macro_f1
-        return f"its macro-F1 is {score.estimate:.3f}" if score else "its macro-F1 is undefined"
-    verdict = "a loss" if _is_loss(drop) else "a gain" if drop.high < 0 else "no difference shown"
-    return f"macro-F1 drop from {row.parent} {_span(drop)}, {verdict}"
-
-
-def _open(row: Measured, certificates: Mapping[str, Certificate]) -> list[str]:
-    found = certificates.get(row.version)
-    if found is None:
-        return []
-    clauses = [clause for clause in found.clauses if clause.verdict == "undecided"]
-    needed = [clause.texts_needed for clause in clauses if clause.texts_needed]
-    said = (
-        f"Undecided on {found.data.texts:,} texts, {len(clauses)} of {len(found.clauses)} clauses: "
-        f"{_and(_clause(clause) for clause in clauses)}."
+def _lost(row: Measured, answered_by: str | None) -> str:
+    if row.macro_f1 is None:
+        return "Its macro-F1 is undefined"
+    if row.macro_f1_drop is None or row.parent in (None, BASELINE):
+        return f"Its macro-F1 is {span(row.macro_f1)}"
+    differ = f"{row.flips.estimate:.1%} of its answers differ" if row.flips else ""
+    if answered_by is not None:
+        differ = differ or "Some of its answers differ"
+        return f"{differ} from {row.parent}'s; no label says which are right"
+    score = (
+        f"Its macro-F1 is {row.macro_f1.estimate:.3f}, {beside(row.macro_f1_drop, str(row.parent))}"
     )
-    if needed:
-        said += f" About {max(needed):,} texts would decide."
-    return [said]
+    return f"{score}; {differ}" if differ else score
 
 
-def _holding(own: Sequence[Measured], chosen: Measured, first: Measured) -> list[str]:
+def _needed(certificate: Certificate) -> list[str]:
+    """How many texts would decide, where any number would."""
+    needed = [each.texts_needed for each in certificate.clauses if each.verdict == "undecided"]
+    most = max(filter(None, needed), default=None)
+    return [f"About {most:,} texts would decide its certificate."] if most else []
+
+
+def _holding(
+    own: Sequence[Measured], reference: Measured, first: Measured, answered_by: str | None
+) -> list[str]:
     holding = [row for row in own if row.verdict == "holds"]
     if not holding:
         return [
             "No version's certificate holds on these texts; where nothing may change, deploy "
-            f"{PARENT}, which the others are certified against."
+            f"{reference.version}, which the others are certified against."
         ]
     timed = not any(row.unsteady for row in holding)
     best = min(holding, key=lambda row: row.batch1_ms_p50 if timed else row.bytes)
     which = "fastest" if timed else "smallest"
     return [
         f"The {which} whose certificate holds is {best.version}: {_bought(best, first)}; "
-        f"{_lost(best)}."
+        f"{_lost(best, answered_by)}."
     ]
+
+
+def _names(rows: Sequence[Measured]) -> list[str]:
+    return [row.version for row in rows]
 
 
 def _broken(row: Measured, certificates: Mapping[str, Certificate]) -> str:
     found = certificates.get(row.version)
     clauses = [each for each in found.clauses if each.verdict == "broken"] if found else []
-    return f"{row.version} (broken: {_and(map(_clause, clauses))})" if clauses else row.version
+    what = f" (broken: {listed([*map(clause_name, clauses)])})" if clauses else ""
+    return f"Do not deploy {row.version}{what}."
 
 
-def _clause(clause: Clause) -> str:
-    worst = next((part for part in clause.parts if part.drop == clause.found), None)
-    return f"{clause.name} of {worst.label}" if worst else clause.name
-
-
-def _without_transformer(versions: Sequence[Measured], own: Sequence[Measured]) -> list[str]:
-    """Is the transformer worth it? Asked where a model without one was trained beside it."""
+def _without_transformer(
+    versions: Sequence[Measured], reference: Measured
+) -> tuple[list[str], list[str]]:
+    """Is the transformer worth it? Asked where a model without one was trained beside it; the
+    answer stands first where it is no, and among the details where it is yes."""
     others = [row for row in versions if not row.derived and not row.is_encoder and row.macro_f1]
-    parent = next((row for row in own if row.version == PARENT), None)
-    if parent is not None and not parent.is_encoder:
-        return [
-            f"The best model on the selection split is no transformer ({parent.architecture}): on "
-            "these data a transformer is not worth its cost."
-        ]
-    if not others:
-        return []
+    if not reference.is_encoder or not others:
+        return [], []
     best = max(others, key=lambda row: row.macro_f1.estimate if row.macro_f1 else 0)
-    drop, score = best.macro_f1_drop, best.macro_f1
-    if drop is None or score is None or parent is None:
-        return []
-    cost = _cost(best)
-    told = (
-        f"The best model without one, {best.version} ({cost}), has a macro-F1 of "
-        f"{score.estimate:.3f}, a drop from {best.parent} of {_span(drop)}."
+    drop, score, own = best.macro_f1_drop, best.macro_f1, reference.macro_f1
+    if drop is None or score is None or own is None:
+        return [], []
+    if _is_loss(drop):
+        said = (
+            f"Is the transformer worth it? In quality, yes: the best model without one, "
+            f"{best.version} ({_cost(best)}), has a macro-F1 of {score.estimate:.3f}, "
+            f"{beside(drop, reference.version)}."
+        )
+        return [], [said]
+    good = "is better than" if drop.high < 0 else "is as good, as far as these texts can show, as"
+    said = (
+        f"{best.version}, trained beside it, {good} the transformer: macro-F1 "
+        f"{score.estimate:.3f} against {own.estimate:.3f}, {_cost(best)}."
     )
-    if drop.low > 0:
-        return [f"Is the transformer worth it? In quality, yes. {told}"]
-    if drop.high < 0:
-        return [f"Is the transformer worth it? No, a model without one is better. {told}"]
-    return [
-        f"Is the transformer worth it? Not that these texts can show. {told} The interval holds 0."
-    ]
+    return [said], []
 
 
 def _is_loss(drop: Span | None) -> bool:
     return drop is not None and drop.low > 0
-
-
-def _span(span: Span) -> str:
-    return f"{span.estimate:.3f} [{span.low:.3f}, {span.high:.3f}]".replace("-0.000", "0.000")
-
-
-def _and(names: Iterable[str]) -> str:
-    listed = list(names)
-    return " and ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:])))

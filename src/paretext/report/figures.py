@@ -17,8 +17,11 @@ from paretext.report.pictures import HEIGHT, WIDTH, by_epoch
 _LABEL = 12  # pixels, as in picture.css
 _LABEL_EMS = 22
 _KEY = 250  # pixels that the key to the shades takes
-_ZEROS = 20
-"""Classes up to which cells of 0 are written; among more, an empty cell is clearer."""
+MOST_MATRIX = 20
+"""Classes of a confusion matrix that can be read; of more, the largest confusions are drawn."""
+_LARGEST, _ROW, _LONGEST_BAR = 15, 26, 260
+_PAIR_EMS = 19
+"""Width of a class's name in a list of confusions, where two stand beside each other."""
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
@@ -45,6 +48,7 @@ def confusion(counts: npt.ArrayLike, label_names: Sequence[str], path: Path, tit
     """Write a confusion matrix: each cell its count and its share of the true class.
 
     Colour shows the share and not the count, so that rare classes are as legible as common ones.
+    Of more than MOST_MATRIX classes, the largest confusions are drawn as bars, and that is said.
 
     Args:
         counts: (K, K) counts, rows = truth, columns = prediction.
@@ -62,6 +66,9 @@ def confusion(counts: npt.ArrayLike, label_names: Sequence[str], path: Path, tit
             f"the confusion matrix has shape {matrix.shape} and there are {k} label names; "
             "give one row, one column and one name per class."
         )
+    if k > MOST_MATRIX:
+        _largest(matrix.tolist(), [visible(name) for name in label_names], path, title)
+        return
     cell = float(np.interp(k, [2, 6, 12, 20], [88, 62, 48, 42]))
     font = float(np.interp(k, [2, 6, 12, 20], [16, 13, 11, 10]))
     font = min(font, 0.85 * cell / max(ems(f"{matrix.max():,}"), ems(">99%")))
@@ -94,12 +101,58 @@ def confusion(counts: npt.ArrayLike, label_names: Sequence[str], path: Path, tit
             }
             for row in range(k)
             for column in range(k)
-            if matrix[row, column] or k <= _ZEROS
         ],
         lines="".join(
             f"M{at:.1f} 0V{side:.1f}M0 {at:.1f}H{side:.1f}" for at in cell * np.arange(k + 1)
         ),
         names=[{"shown": a, "full": b} for a, b in zip(shown, full, strict=True)],
+    )
+
+
+def confusions(counts: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """(truth, answer, texts) of everything that was answered wrongly, the most frequent first."""
+    found = [
+        (i, j, int(count))
+        for i, row in enumerate(counts)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return sorted(found, key=lambda cell: -cell[2])
+
+
+def _largest(counts: list[list[int]], names: Sequence[str], path: Path, title: str) -> None:
+    """Write the largest confusions among many classes, a bar each."""
+    found = confusions(counts)
+    wrong, texts = sum(count for _, _, count in found), sum(map(sum, counts))
+    said = f"No answer to {texts:,} texts with {len(names)} classes is wrong."
+    if found:
+        said = (
+            f"The {min(len(found), _LARGEST)} most frequent of {len(found):,} confusions among "
+            f"{len(names)} classes; {wrong:,} of {texts:,} answers are wrong."
+        )
+    rows = [
+        {
+            "names": [
+                {"shown": fit(names[each], _PAIR_EMS), "full": names[each]}
+                for each in (truth, answer)
+            ],
+            "bar": _LONGEST_BAR * count / found[0][2],
+            "count": count,
+            "share": percent(count, sum(counts[truth])),
+        }
+        for truth, answer, count in found[:_LARGEST]
+    ]
+    column = 1.15 * _LABEL * _PAIR_EMS
+    write(
+        "confusions.svg",
+        path,
+        title,
+        max(2 * column + _LONGEST_BAR + 150, 1.15 * _LABEL * ems(said) + 24),
+        height=TOP + _ROW * (len(rows) + 1) + 34,
+        rows=rows,
+        row=_ROW,
+        column=column,
+        said=said,
     )
 
 

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from paretext.errors import ParetextError
 from paretext.report.escaping import visible
+from paretext.report.numbers import megabytes, signed, times
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,6 +79,9 @@ def _environment() -> Environment:
         "visible": visible,
         "share": lambda share: f"{share:.1%}",
         "count": lambda count: f"{count:,}",
+        "megabytes": megabytes,
+        "signed": signed,
+        "times": times,
         "fixed": lambda value, digits: f"{value:,.{digits}f}",
         "quote": quote,
     }

@@ -18,6 +18,7 @@ from paretext.data_checks import DataReport
 from paretext.manifest import ENCODER, Agreement, Ancestor
 from paretext.profile.schema import Finding
 from paretext.standing import Standing
+from paretext.verdict import Verdict
 
 
 class _Part(BaseModel):
@@ -90,6 +91,8 @@ class Measurement(_Part):
     data: dict[str, Any]
     machine: dict[str, Any]
     labels: tuple[str, ...]
+    order: str = ""
+    """Of the versions, the end of a sentence; empty in a page of an older version."""
     said: tuple[str, ...]
     """What each version bought and cost, in sentences."""
     notes: tuple[str, ...] = ()
@@ -163,14 +166,16 @@ class ProfileShown(_Part):
     """Those to mend or to look at."""
 
 
-class Conclusion(_Part):
-    """What to make of it: a sentence, and what to know beside it."""
+class Conclusion(Verdict):
+    """What to make of it: a run's verdict, whose path begins in the run's folder."""
 
-    headline: str
-    sentences: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    """What a page has room for beside the sentences."""
     version: str | None = None
     """The version to deploy, None where nothing was measured, or nothing is worth it."""
-    verdict: CertificateVerdict | Literal["parent", "uncertified", "nothing"] | None = None
+    verdict: CertificateVerdict | Literal["parent", "baseline", "uncertified", "nothing"] | None = (
+        None
+    )
 
 
 class RunReport(_Part):

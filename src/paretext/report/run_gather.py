@@ -7,7 +7,7 @@ interrupted can be looked at as well as one that ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from paretext.files import read_json, sha256
 from paretext.manifest import CERTIFICATE, NAME, Manifest
 from paretext.report import run_data as parts
 from paretext.report import steps
-from paretext.report.conclusion import conclude
+from paretext.report.conclusion import Where, conclude
 from paretext.report.run_rows import (
     flipped_texts,
     history,
@@ -34,6 +34,7 @@ from paretext.report.run_rows import (
     profile_shown,
 )
 from paretext.report.table import notes, sentences
+from paretext.verdict import shell
 
 PARENT = "parent"
 _SIGNS = ("run.json", "parent.json", "candidates", "artifacts", "comparison", "profile")
@@ -56,6 +57,33 @@ def gather(run: Path) -> parts.RunReport:
     return _Gatherer(run).report()
 
 
+def conclusion_of(
+    comparison: Comparison, artifacts: Mapping[str, Path], out: Path
+) -> parts.Conclusion:
+    """What to make of artifacts that lie anywhere; the first is what the others are compared with.
+
+    out: where the comparison lies.
+    """
+    manifests = {name: Manifest.read(folder) for name, folder in artifacts.items()}
+    found = {name: Certificate.of(folder) for name, folder in artifacts.items()}
+    certificates = {name: each for name, each in found.items() if each is not None}
+    first = next(iter(manifests.values()))
+    versions = [
+        measured(
+            row,
+            comparison,
+            architecture=manifests[row.version].architecture if row.version in manifests else None,
+            derived=row.version == BASELINE or manifests[row.version].shares_root(first),
+            verdict=row.certificate.verdict if row.certificate else None,
+        )
+        for row in steps.versions(comparison.rows)
+    ]
+    more = shell("compare", *artifacts.values(), "--eval", "MORE.csv", "--out", f"{out}-2")
+    answered_by = comparison.data.get("answered_by")
+    where = Where(artifacts, more)
+    return conclude(versions, certificates, where, comparison.standing, answered_by)
+
+
 class _Gatherer:
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -68,7 +96,7 @@ class _Gatherer:
         manifests = self._manifests(settings)
         comparison = self._comparison(manifests)
         if comparison is not None:  # everything in the order of the table
-            order = [row.version for row in comparison.rows]
+            order = [row.version for row in steps.by_cost(comparison.rows)]
             manifests |= {name: manifests.pop(name) for name in order if name in manifests}
         certificates = self._certificates(manifests)
         versions = self._versions(comparison, manifests, certificates)
@@ -78,7 +106,11 @@ class _Gatherer:
             made_by=__version__,
             name=self.run.resolve().name,
             conclusion=conclude(
-                versions, certificates, comparison.standing if comparison else None
+                versions,
+                certificates,
+                self._where(manifests, candidates, settings),
+                comparison.standing if comparison else None,
+                comparison.data.get("answered_by") if comparison else None,
             ),
             missing=tuple(self.missing),
             measurement=comparison
@@ -86,6 +118,7 @@ class _Gatherer:
                 data=comparison.data,
                 machine=comparison.machine,
                 labels=comparison.labels,
+                order=steps.order(comparison.rows),
                 said=tuple(sentences(comparison)),
                 notes=tuple(notes(comparison)),
                 standing=comparison.standing,
@@ -101,6 +134,27 @@ class _Gatherer:
             checks=checks,
             profile=profile,
             settings=settings,
+        )
+
+    def _where(
+        self,
+        manifests: Mapping[str, Manifest],
+        candidates: Sequence[parts.Candidate],
+        settings: Mapping[str, Any] | None,
+    ) -> Where:
+        """Where things lie, and how to measure on other texts and to train longer."""
+        run, values = self.run, settings or {}
+        measure = shell("compare", run, "--eval", "EVAL.csv")
+        models = [each for model in values.get("models", ()) for each in ("--model", model)]
+        train = shell("run", "--data", "TRAIN.csv", "--eval", "EVAL.csv", *models, "--out", run)
+        epochs = values.get("training", {}).get("epochs")
+        longer = f"{train} --epochs {2 * epochs}" if isinstance(epochs, int) and models else None
+        return Where(
+            {name: run / "artifacts" / name for name in manifests},
+            measure=measure if PARENT in manifests else train,
+            train=longer,
+            run=run,
+            trained=next((each.name for each in candidates if each.is_parent), None),
         )
 
     def _lacks(self, part: str, said: str) -> None:
@@ -200,10 +254,15 @@ class _Gatherer:
             )
             if manifest is not None:
                 found[folder.name] = manifest
-        planned = [PARENT, *(each["name"] for each in (settings or {}).get("versions", ()))]
-        others = [name for name in found if name not in planned]
-        if others and not set(planned[1:]) & set(found):
-            planned = planned[:1]  # compress was given other versions than run.json has
+        if PARENT not in found:
+            said = "start the same command again, it goes on where it was"
+            self._lacks("artifacts", f"{PARENT} is not made yet; {said}.")
+            return found
+        if not found[PARENT].is_encoder:  # nothing of it was to be compressed
+            return found
+        planned = [each["name"] for each in (settings or {}).get("versions", ())]
+        if {*found} - {PARENT, *planned} and not {*planned} & {*found}:
+            planned = []  # compress was given other versions than run.json has
         if absent := [name for name in planned if name not in found]:
             self._lacks(
                 "artifacts",

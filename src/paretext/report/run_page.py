@@ -8,7 +8,7 @@ safe: `page`. Its one script sorts the table of versions; without it the page re
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,16 +20,17 @@ from paretext.report import certificate as certificates
 from paretext.report import page, pictures, steps
 from paretext.report.certificate import BADGES
 from paretext.report.drawing import shorten
-from paretext.report.figures import percent
+from paretext.report.escaping import visible
+from paretext.report.figures import MOST_MATRIX, confusions, percent
+from paretext.report.numbers import megabytes, signed, times
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
 from paretext.report.table import faster, timed
+from paretext.report.wording import sentence
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 MOST_CLASSES = 30
 """Classes of a version that are drawn, those that changed most; report.json has all."""
-MOST_MATRIX = 20
-"""Classes of a confusion matrix that still fits a page; beyond, its largest cells are listed."""
 MOST_PARTS = 120
 """Rows of a certificate's table of classes; certificate.json has all."""
 _CONFUSIONS = 20
@@ -64,6 +65,12 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
             write_text(folder / DATA, data)
             write_text(folder / PAGE, html)
     return folder / PAGE, report
+
+
+def page_of(run: Path) -> Path | None:
+    """Where a run's page is, if it was written."""
+    page = run / FOLDER / PAGE
+    return page if page.is_file() else None
 
 
 def links_from(folder: Path, run: Path) -> str:
@@ -108,7 +115,7 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
             {
                 "version": each.version,
                 "certificate": each.certificate,
-                "headline": _sentence(certificates.headline(each.certificate)),
+                "headline": sentence(certificates.headline(each.certificate)),
                 "clauses": list(map(_verdict_first, certificates.clause_rows(each.certificate))),
                 "parts": certificates.part_rows(each.certificate),
                 "points": certificates.point_rows(each.certificate),
@@ -121,6 +128,8 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "point_columns": _numbers(certificates.POINT_COLUMNS, 2, 6),
         "slice_columns": _numbers(certificates.SLICE_COLUMNS, 2, 5),
         "most_parts": MOST_PARTS,
+        "most_classes": MOST_CLASSES,
+        "class_columns": ["class", *(f"#{visible(row.version)}" for row in rows)],
         "step_columns": _numbers(steps.COLUMNS, 1, len(steps.COLUMNS)),
         "curves": [(each, pictures.curves(each)) for each in report.candidates if each.history],
         "settings": list(_flat(report.settings or {})),
@@ -149,16 +158,16 @@ def _cells(row: Measured, number: int) -> list[dict[str, Any]]:
     return [
         _cell(str(number), number),
         _cell(row.version, row.version, f"against {row.parent}" if row.parent else ""),
-        _scored(row.macro_f1, ""),
-        _scored(row.macro_f1_drop, "+"),
+        _scored(row.macro_f1, "{:.4f}".format),
+        _scored(row.macro_f1_drop, signed),
         _cell("", row.verdict or ""),
-        _cell(f"{row.bytes / 1e6:.1f}", row.bytes),
+        _cell(megabytes(row.bytes), row.bytes),
         _cell(timed(f"{row.batch1_ms_p50:.2f}", row.unsteady), row.batch1_ms_p50),
         _cell(timed(f"{row.batch32_ms_per_text:.2f}", row.unsteady), row.batch32_ms_per_text),
         _cell(timed(f"{row.bulk_texts_per_second:,.0f}", row.unsteady), row.bulk_texts_per_second),
         _cell(faster(row.faster_batch1), "" if row.faster_batch1 is None else row.faster_batch1),
         _cell(faster(row.faster_batch32), "" if row.faster_batch32 is None else row.faster_batch32),
-        _cell(f"{row.smaller:.1f}x", row.smaller),
+        _cell(times(row.smaller, "", "larger", 1), row.smaller),
     ]
 
 
@@ -177,20 +186,17 @@ def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
     return {"text": text, "value": value, "note": note}
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _scored(span: Span | None, sign: str) -> dict[str, Any]:
+def _scored(span: Span | None, written: Callable[[float], str]) -> dict[str, Any]:
     if span is None:
         return _cell("", "")
-    interval = f"[{span.low:{sign}.4f}, {span.high:{sign}.4f}]"
-    return _cell(f"{span.estimate:{sign}.4f}", span.estimate, interval)
+    interval = f"[{written(span.low)}, {written(span.high)}]"
+    return _cell(written(span.estimate), span.estimate, interval)
 
 
 def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Each version's classes with their drops in F1. Versions made from the parent share a scale;
-    other candidates, which may differ far more, have their own."""
+    """Each version's classes with their drops in F1, those left out that did not change.
+    Versions made from the parent share a scale; other candidates, which may differ far more, have
+    their own."""
     shown = [(row, _most_changed(row.classes)) for row in rows if row.macro_f1_drop]
     own = [each for each in shown if each[0].derived]
     others = [[each] for each in shown if not each[0].derived]
@@ -204,6 +210,7 @@ def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
                 {
                     "row": row,
                     "most": scale["most"],
+                    "unchanged": sum(map(_is_unchanged, row.classes)),
                     "classes": [
                         {"of": each, "strip": next(strips), "said": _said(each.f1_drop)}
                         for each in classes
@@ -214,10 +221,16 @@ def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
 
 
 def _most_changed(classes: Sequence[ClassMeasured]) -> list[ClassMeasured]:
-    if len(classes) <= MOST_CLASSES:
-        return list(classes)
-    changed = sorted(classes, key=lambda c: -abs(c.f1_drop.estimate) if c.f1_drop else 0)
+    found = [each for each in classes if not _is_unchanged(each)]
+    if len(found) <= MOST_CLASSES:
+        return found
+    changed = sorted(found, key=lambda c: -abs(c.f1_drop.estimate) if c.f1_drop else 0)
     return changed[:MOST_CLASSES]
+
+
+def _is_unchanged(each: ClassMeasured) -> bool:
+    """Whether its F1 is the same to the four digits shown: a row of zeros says nothing."""
+    return each.f1_drop is not None and round(each.f1_drop.estimate, 4) == 0
 
 
 def _said(drop: Span | None) -> str:
@@ -230,15 +243,10 @@ def _said(drop: Span | None) -> str:
 def _matrix(row: Measured) -> dict[str, Any]:
     """The confusion matrix, a shade for each cell by its share of the row; or its largest cells."""
     labels = [each.label for each in row.classes]
-    off = sorted(
-        (
-            (count, labels[i], labels[j], count / max(sum(counts), 1))
-            for i, counts in enumerate(row.confusion)
-            for j, count in enumerate(counts)
-            if i != j and count
-        ),
-        key=lambda cell: -cell[0],
-    )
+    off = [
+        (count, labels[truth], labels[answer], count / sum(row.confusion[truth]))
+        for truth, answer, count in confusions(row.confusion)
+    ]
     fits = len(labels) <= MOST_MATRIX
     return {
         "version": row.version,

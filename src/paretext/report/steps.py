@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretext.benchmark import times_faster
+from paretext.report.numbers import megabytes, times
 
 if TYPE_CHECKING:
     from paretext.benchmark import Cost
@@ -21,14 +22,16 @@ BUSY = "busy"
 """In place of a speed where one of the two times is unsteady."""
 COLUMNS = (
     "step",
+    "macro-F1",
     "MB",
     "smaller",
-    "ms, batch 1",
-    "faster",
-    "ms/text, batch 32",
-    "faster",
-    "macro-F1",
+    "ms at 1",
+    "faster at 1",
+    "ms at 32",
+    "faster at 32",
 )
+"""The most important first: a narrow terminal has no room for the last."""
+_PYTORCH = "pytorch"  # comparison.BASELINE; comparison imports this module
 
 
 def is_stage(name: str, names: Sequence[str]) -> bool:
@@ -38,9 +41,32 @@ def is_stage(name: str, names: Sequence[str]) -> bool:
 
 
 def versions(rows: Sequence[Row]) -> list[Row]:
-    """The rows without the steps on the way to another one."""
+    """The rows in the order of cost, without the steps on the way to another one."""
     names = [row.version for row in rows]
-    return [row for row in rows if not is_stage(row.version, names)]
+    return [row for row in by_cost(rows) if not is_stage(row.version, names)]
+
+
+def by_cost(rows: Sequence[Row]) -> list[Row]:
+    """What the others are compared with first (PyTorch, the parent), then from the slowest at batch
+    1 to the fastest, the larger first of two that are equal; by size where a time is unsteady."""
+    first = 2 if rows[0].version == _PYTORCH else 1
+    timed = _are_timed(rows)
+
+    def cost(row: Row) -> tuple[float, int]:
+        return row.cost.batch1_ms_p50 if timed else 0.0, row.cost.bytes
+
+    return [*rows[:first], *sorted(rows[first:], key=cost, reverse=True)]
+
+
+def order(rows: Sequence[Row]) -> str:
+    """The order of `by_cost` in words, the end of a sentence."""
+    if _are_timed(rows):
+        return "the references, then from the slowest at batch 1 to the fastest"
+    return "the references, then from the largest to the smallest"
+
+
+def _are_timed(rows: Sequence[Row]) -> bool:
+    return not any(row.cost.unsteady for row in rows)
 
 
 def stages(comparison: Comparison, version: str) -> list[Row]:
@@ -71,13 +97,13 @@ def _cells(name: str, row: Row, before: Row | None) -> tuple[str, ...]:
     cost, past = row.cost, before.cost if before else None
     return (
         name,
-        f"{cost.bytes / 1e6:.2f}",
-        f"{past.bytes / cost.bytes:.2f}x" if past else "",
+        f"{row.quality.macro_f1.estimate:.4f}",
+        megabytes(cost.bytes),
+        times(past.bytes / cost.bytes, "", "larger") if past else "",
         f"{cost.batch1_ms_p50:.2f}",
         _faster(past, cost, "batch1_ms_p50"),
         f"{cost.batch32_ms_per_text:.3f}",
         _faster(past, cost, "batch32_ms_per_text"),
-        f"{row.quality.macro_f1.estimate:.4f}",
     )
 
 

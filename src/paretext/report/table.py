@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretext.benchmark import times_faster
 from paretext.report import steps
 from paretext.report.certificate import BADGES
 from paretext.report.markdown import escaped, table
+from paretext.report.numbers import megabytes, signed, times, unsigned
 
 if TYPE_CHECKING:
     from paretext.comparison import Comparison, Row
@@ -30,7 +31,8 @@ COLUMNS = (
 
 
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
-    """One tuple of texts a version, under COLUMNS. Speed is relative to the first version."""
+    """One tuple of texts a version, under COLUMNS, in the order of cost (`steps.by_cost`). Speed is
+    relative to the first version."""
     return [_cells(row, comparison.rows[0]) for row in steps.versions(comparison.rows)]
 
 
@@ -42,8 +44,8 @@ def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
     return (
         row.version,
         interval(row.quality.macro_f1),
-        interval(row.drops.macro_f1, sign="+") if row.drops else "",
-        f"{cost.bytes / 1e6:.1f}",
+        interval(row.drops.macro_f1, signed) if row.drops else "",
+        megabytes(cost.bytes),
         f"{cost.peak_memory_bytes / 1e6:.0f}",
         timed(f"{cost.batch1_ms_p50:.2f} / {cost.batch1_ms_p95:.2f}", cost.unsteady),
         timed(f"{cost.batch32_ms_per_text:.2f}", cost.unsteady),
@@ -66,28 +68,32 @@ BRIEF = (
     "macro-F1",
     "drop [95%]",
     "MB",
+    "faster at 1",
     "ms at 1",
     "ms at 32",
+    "faster at 32",
     "texts/s",
-    "faster at 1, 32",
 )
+"""The most important first: a narrow terminal has no room for the last."""
 
 
 def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
-    """The same for a terminal of 80 columns, under BRIEF."""
+    """The same for a terminal, under BRIEF."""
     rows: list[tuple[str, ...]] = []
     for row, full in zip(steps.versions(comparison.rows), cells(comparison), strict=True):
         drop = row.drops.macro_f1 if row.drops else None
+        at1, at32 = full[8].split(" / ")
         rows.append(
             (
                 row.version,
                 number(row.quality.macro_f1.estimate),
-                f"{drop.estimate:.3f} [{drop.low:.3f}, {drop.high:.3f}]" if drop else "",
+                interval(drop, lambda value: unsigned(value, 3)) if drop else "",
                 full[3],
+                at1,
                 timed(f"{row.cost.batch1_ms_p50:.2f}", row.cost.unsteady),
                 full[6],
+                at32,
                 full[7],
-                full[8].replace(" / ", ", "),
             )
         )
     return rows
@@ -97,10 +103,10 @@ def number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
-def interval(found: Interval, sign: str = "") -> str:
+def interval(found: Interval, written: Callable[[float], str] = "{:.4f}".format) -> str:
     if math.isnan(found.estimate):
         return "undefined"
-    return f"{found.estimate:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}]"
+    return f"{written(found.estimate)} [{written(found.low)}, {written(found.high)}]"
 
 
 CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
@@ -133,18 +139,21 @@ def sentences(comparison: Comparison) -> list[str]:
             times_faster(parent.cost, row.cost, time)
             for time in ("batch1_ms_p50", "batch32_ms_per_text")
         )
-        times = "their times are not compared, since the machine was busy"
+        timed_as = "their times are not compared, since the machine was busy"
         if speed is not None and speed32 is not None:
-            times = f"{speed:.2f}x faster at batch 1 and {speed32:.2f}x at batch 32"
-        smaller = parent.cost.bytes / row.cost.bytes
+            timed_as = (
+                f"{times(speed, 'faster', 'slower')} at batch 1 and "
+                f"{times(speed32, 'faster', 'slower')} at batch 32"
+            )
+        size = times(parent.cost.bytes / row.cost.bytes, "smaller", "larger")
         verdict = (
             "no difference that these texts can show"
             if drop.low <= 0 <= drop.high
             else ("a loss" if drop.estimate > 0 else "a gain")
         )
         found.append(
-            f"{row.version} against {row.parent}: {smaller:.2f}x smaller, {times}; "
-            f"macro-F1 drop {interval(drop, '+')}, "
+            f"{row.version} against {row.parent}: {size}, {timed_as}; "
+            f"macro-F1 drop {interval(drop, signed)}, "
             f"{verdict}; {row.drops.flips.estimate:.2%} of the predictions differ."
         )
         amount = _zeros(row.recipe)
@@ -207,7 +216,8 @@ def markdown(comparison: Comparison) -> str:
                 f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
                 "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
                 f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved "
-                "rounds, tokenisation included."
+                "rounds, tokenisation included. Rows stand in the order of cost: "
+                f"{steps.order(comparison.rows)}."
             ),
             table(COLUMNS, cells(comparison)),
             *map(escaped, notes(comparison)),

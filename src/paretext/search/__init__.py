@@ -30,7 +30,7 @@ from paretext.ownership import claim
 from paretext.pretrained import Source
 from paretext.search.corners import possible
 from paretext.search.limits import Limits
-from paretext.search.result import Found, budget_of, settle
+from paretext.search.result import Found, settle
 from paretext.search.shapes import ShapeTable
 from paretext.search.space import Space
 from paretext.search.storage import open_study
@@ -91,7 +91,7 @@ def search(
     threads = threads or available_cores()
     asked, given = Limits(limits or {}), space or Space()
     if evaluation is not None:
-        require_enough(evaluation, budget_of(asked))
+        require_enough(evaluation)
         require_apart([*train.texts, *selection.texts, *unlabelled], "those trained on", evaluation)
     for clause in asked.unseen():
         progress.say(f"{clause} cannot be seen while searching; only the certificate judges it")

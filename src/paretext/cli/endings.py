@@ -1,0 +1,179 @@
+"""What each verb ends with, where it is not a run's conclusion: its verdict and the next command.
+
+A word in capitals stands for what only the reader knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretext.verdict import Verdict, loading, opening, predicting, shell
+
+if TYPE_CHECKING:
+    from paretext.ablation import Ablation
+    from paretext.certification.certificate import Certificate
+    from paretext.comparison import Comparison
+    from paretext.profile import Profile
+    from paretext.report.run_data import Conclusion
+    from paretext.search.result import Found
+
+_TRAIN, _EVAL, _MORE, _NEW = "TRAIN.csv", "EVAL.csv", "MORE.csv", "NEW"
+
+
+def of_run(run: Path) -> Conclusion:
+    """A run's, in the words of its page."""
+    from paretext.report.run_gather import gather
+
+    return gather(run).conclusion
+
+
+def of_comparison(comparison: Comparison, artifacts: Sequence[Path], out: Path) -> Conclusion:
+    """Of artifacts that lie anywhere, or of a run's."""
+    from paretext.report.run_gather import conclusion_of
+
+    run = out.parent
+    if out.name == "comparison" and (run / "artifacts").is_dir():
+        return of_run(run)
+    return conclusion_of(comparison, {folder.name: folder for folder in artifacts}, out)
+
+
+def of_certificate(
+    certificate: Certificate, artifact: Path, against: str | Path = "REFERENCE"
+) -> Verdict:
+    """Whether an artifact may stand in its reference's place, and what would decide it."""
+    from paretext.report.certificate import counted
+
+    name, reference = certificate.candidate.name, certificate.reference.name
+    count, texts = counted(certificate), f"{certificate.data.texts:,} texts"
+    lost = f"{certificate.flips.flipped:,} of {certificate.flips.texts:,} answers differ"
+    said = [f"Against {reference} on {texts}: {count}; {lost}."]
+    again = shell("certify", artifact, "--against", against, "--data", _MORE)
+    use = {"path": str(artifact), "command": predicting(artifact), "python": loading(artifact)}
+    standing = certificate.standing
+    if standing is not None and standing.reason is not None:
+        forced = "" if certificate.is_held_out else "Made with --force. "
+        said.append(f"{forced}It compares two models, and says nothing good of either.")
+        return Verdict(
+            headline=standing.headline, sentences=(*said, standing.remedy), command=again
+        )
+    if certificate.verdict == "holds":
+        return Verdict(headline=f"Deploy {name}: {artifact}", sentences=tuple(said), **use)
+    if certificate.verdict == "broken":
+        headline = f"Do not deploy {name} in place of {reference}: its certificate is broken."
+        mend = shell("search", against, "--data", _TRAIN, "--eval", _EVAL)
+        if certificate.reference.kind == "artifact":
+            mend = predicting(against)
+        return Verdict(headline=headline, sentences=tuple(said), command=mend)
+    headline = f"Of {name}'s certificate {count}."
+    said = [f"Against {reference} on {texts}, {lost}; nothing is broken."]
+    needed = [each.texts_needed for each in certificate.clauses if each.verdict == "undecided"]
+    if most := max(filter(None, needed), default=None):
+        said.append(f"About {most:,} texts would decide.")
+    return Verdict(headline=headline, sentences=tuple(said), **{**use, "command": again})
+
+
+def of_training(
+    parent: str, folders: Mapping[str, Path], scores: Mapping[str, float], encoder: bool, out: Path
+) -> Verdict:
+    """Which model became the parent, and whether another beats it."""
+    folder = folders[parent]
+    best = max(scores, key=lambda name: scores[name])
+    said = [f"It has a macro-F1 of {scores[parent]:.3f} on the texts to choose by."]
+    if best != parent:
+        said.insert(0, f"{best}, trained beside it, has a higher macro-F1: {scores[best]:.3f}.")
+    command = shell("compress", out, "--data", _TRAIN, "--eval", _EVAL)
+    if not encoder:
+        said.append("No transformer was trained, so there is nothing to compress.")
+        models = [each for name in folders for each in ("--model", name)]
+        command = shell("run", "--data", _TRAIN, "--eval", _EVAL, *models, "--out", out)
+    return Verdict(
+        headline=f"The parent is {parent}: {folder}",
+        sentences=tuple(said),
+        path=str(folder),
+        command=command,
+        python=opening(folder),
+    )
+
+
+def of_search(found: Found, source: Path) -> Verdict:
+    """The winner; or what was nearest, and how to look further."""
+    asked = ("search", source, "--data", _TRAIN, "--eval", _EVAL)
+    if found.winner is None:
+        more = ("--budget", "size<=5MB, macro_f1_drop<=0.01")
+        if found.limits:
+            kept = ", ".join(map(found.limits.phrase, found.limits.values))
+            more = ("--budget", kept.replace(" ", "").replace(",", ", "))
+        return Verdict(headline=found.sentence, command=shell(*asked, *more))
+    folder = found.folder / "winner"
+    if found.certificate is None:
+        return Verdict(
+            headline=f"{found.winner.name} is the best, and has no certificate: {folder}",
+            sentences=(found.sentence,),
+            path=str(folder),
+            command=shell("certify", folder, "--against", "PARENT", "--data", _EVAL),
+            python=loading(folder),
+        )
+    verdict = of_certificate(found.certificate, folder)
+    return verdict.model_copy(update={"sentences": (found.sentence, *verdict.sentences)})
+
+
+def of_ablation(found: Ablation, models: Sequence[str], stop_words: bool, out: Path) -> Verdict:
+    """What the change does, and the run with the better arm."""
+    better = found.drop.high < 0  # the second arm's macro-F1 is clearly higher
+    model = models[1] if better and len(models) > 1 else models[0]
+    removed = ("--remove-stop-words",) if stop_words and better else ()
+    asked = ("run", "--data", _TRAIN, "--eval", _EVAL, "--model", model, *removed)
+    which = found.arms[1] if better else found.arms[0]
+    folder = out / "candidates" / f"{which}-seed-{found.seeds[0].seed}" / "model"
+    return Verdict(
+        headline=found.sentence,
+        sentences=(f"So take {which}.",),
+        path=str(folder),
+        command=shell(*asked),
+        python=opening(folder),
+    )
+
+
+def of_profile(found: Profile, data: str, evaluation: str | None) -> Verdict:
+    """Whether anything in the data has to be mended before a training."""
+    mend = [each for each in found.findings if each.level == "mend"]
+    look = sum(each.level == "look" for each in found.findings)
+    headline = "Nothing in the data has to be mended before training."
+    if mend:
+        headline = f"Mend the data first, in {len(mend)} {'place' if len(mend) == 1 else 'places'}."
+    said = [f"{each.found.rstrip('.')}: {each.do}" for each in mend[:2]]
+    if look:
+        said.append(f"{look} {'finding is' if look == 1 else 'findings are'} worth a look.")
+    held = ("--eval", evaluation) if evaluation else ()
+    return Verdict(
+        headline=headline,
+        sentences=tuple(said),
+        command=shell("run", "--data", data, *held),
+    )
+
+
+def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
+    """What to do with what was inspected."""
+    from paretext.certification.certificate import Certificate
+
+    kind = str(found["kind"])
+    if kind == "run":
+        return of_run(path)
+    if kind.startswith("classifier"):
+        return Verdict(
+            headline=f"A classifier in PyTorch; compress makes it small and fast: {path}",
+            path=str(path),
+            command=shell("compress", path, "--eval", _EVAL),
+            python=opening(path),
+        )
+    certificate = Certificate.of(path)
+    if certificate is not None:
+        return of_certificate(certificate, path)
+    return Verdict(
+        headline=f"{found['name']} is whole, and has no certificate: {path}",
+        path=str(path),
+        command=predicting(path),
+        python=loading(path),
+    )

@@ -1,0 +1,9 @@
+"""The names that configs give to networks of our own, known without PyTorch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+NGRAMS = "paretext-ngrams"
+RECURRENT = "paretext-recurrent"
+Cell = Literal["gru", "lstm"]

@@ -1,0 +1,184 @@
+"""The verb predict: texts by hand, pipes, and a run's folder in place of an artifact."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+from paretext.artifact import Artifact
+from paretext.cli import predict
+
+TEXTS = [text for text, _ in toy.texts_and_labels(7, seed=5)]
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """given(bytes): what standard input holds."""
+
+    def give(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return give
+
+
+def labels(artifact: Path, texts: list[str]) -> list[str]:
+    return [str(label) for label in Artifact.load(artifact).predict(texts)]
+
+
+def test_lines_in_labels_out_row_for_row(
+    command: Any, given: Any, versions: dict[str, Path]
+) -> None:
+    lines = [TEXTS[0], "", *TEXTS[1:3], "é \u2028 not a line's end"]
+    given("\r\n".join(lines).encode() + b"\n\xff\xfe bytes that are no text")
+    ended = command("predict", versions["fp32"], "-")
+    assert ended.status == 0, ended.err
+    answers = ended.out.split("\n")
+    assert answers[1] == ""
+    whole = [line for line in lines if line]
+    assert [answers[0], *answers[2:5]] == labels(versions["fp32"], whole)
+    assert answers[5:] == ["", ""]  # the row that is no text, and the end
+    assert "standard input: left 2 of 6 rows without an answer" in " ".join(ended.err.split())
+    assert "standard-input" not in ended.err
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl"])
+def test_a_table_goes_through_a_pipe(
+    command: Any, given: Any, versions: dict[str, Path], form: str
+) -> None:
+    if form == "jsonl":
+        given(
+            "".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(TEXTS)).encode()
+        )
+    else:
+        written = io.StringIO()
+        rows = [("id", "text"), *enumerate(TEXTS)]
+        csv.writer(written, delimiter={"csv": ",", "tsv": "\t"}[form]).writerows(rows)
+        given(written.getvalue().encode())
+    ended = command("predict", versions["fp32"], "-", "-o", "-", "--format", form)
+    assert ended.status == 0, ended.err
+    if form == "jsonl":
+        found = [json.loads(line) for line in ended.out.splitlines()]
+    else:
+        delimiter = {"csv": ",", "tsv": "\t"}[form]
+        found = list(csv.DictReader(io.StringIO(ended.out), delimiter=delimiter))
+    assert [row["predicted_label"] for row in found] == labels(versions["fp32"], TEXTS)
+    assert [str(row["id"]) for row in found] == list("0123456")
+
+
+def test_a_file_to_standard_output_and_lines_to_a_file(
+    command: Any, given: Any, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    source = toy.write(tmp_path / "in.csv", [(text, "joy") for text in TEXTS])
+    expected = labels(versions["fp32"], TEXTS)
+    ended = command("predict", versions["fp32"], source, "-o", "-")
+    assert ended.out.split("\n") == [*expected, ""]
+    given("\n".join(TEXTS).encode())
+    ended = command("predict", versions["fp32"], "-", "-o", tmp_path / "out.csv")
+    assert ended.out.startswith("7 rows in ")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["predicted_label"] for row in rows] == expected
+    assert [row["text"] for row in rows] == TEXTS
+
+
+def test_what_is_no_file_is_a_text(command: Any, versions: dict[str, Path], tmp_path: Path) -> None:
+    for text in ("so glad and happy", "x" * 5000, "what.a.day", "nul \x00 in it"):
+        ended = command("predict", versions["fp32"], text, "--json")
+        assert ended.status == 0, ended.err
+        (answer,) = json.loads(ended.out)
+        assert answer["text"] == text
+        assert [answer["label"]] == labels(versions["fp32"], [text])
+    missing = command("predict", versions["fp32"], tmp_path / "missing.csv", "-o", "-")
+    assert missing.status == 2
+    assert "missing.csv" in missing.err
+    folder = command("predict", versions["fp32"], tmp_path, "-o", "-")
+    assert folder.status == 2
+
+
+def test_the_three_most_probable_labels_downwards(
+    command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paretext import bulk
+
+    names = [f"label_{i}" for i in range(77)]
+
+    class Many:
+        manifest = type("", (), {"labels": names})
+
+        @classmethod
+        def load(cls, folder: Path, threads: int | None) -> Many:
+            return cls()
+
+    def answers(artifact: Many, texts: list[str]) -> list[dict[str, Any]]:
+        shares = {name: i / 3003 for i, name in enumerate(names, 1)}
+        return [{"text": text, "label": "label_76", "probabilities": shares} for text in texts]
+
+    monkeypatch.setattr("paretext.artifact.Artifact", Many)
+    monkeypatch.setattr("paretext.certification.gate.check_certificate", lambda *_: None)
+    monkeypatch.setattr(bulk, "predict_texts", answers)
+    ended = command("predict", "artifact", "one text", "--threads", "1")
+    shown = [line for line in ended.out.splitlines() if "label_" in line]
+    assert [line.split()[1::2][:2] for line in shown] == [
+        ["label_76", f"{77 / 3003:.3f}"],
+        ["label_75", f"{76 / 3003:.3f}"],
+        ["label_74", f"{75 / 3003:.3f}"],
+    ]
+    assert ended.out.startswith("one text\n")
+    assert "--json has the other 74" in ended.out
+    all_of_them = json.loads(command("predict", "artifact", "one text", "--json").out)
+    assert len(all_of_them[0]["probabilities"]) == 77
+
+
+def test_a_run_stands_for_the_version_it_recommends(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    from reporting import make_run
+    from said import said_to
+
+    from paretext.report.run_gather import gather
+
+    run = tmp_path / "run"
+    make_run(run, n=200)
+    version = gather(run).conclusion.version
+    assert version is not None
+    with said_to() as said:
+        assert predict._artifact_of(run) == run / "artifacts" / version
+    assert said.messages == [
+        f"answers by {version}, which the run recommends: {run / 'artifacts' / version}"
+    ]
+    own = run / "artifacts" / "int8"
+    assert predict._artifact_of(own) == own
+
+
+def test_a_run_that_recommends_nothing_names_its_artifacts(
+    command: Any, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(versions["fp32"], tmp_path / "run" / "artifacts" / "fp32")
+    ended = command("predict", tmp_path / "run", "a text")
+    assert ended.status == 2
+    said = " ".join(ended.err.split())
+    assert f"recommends none of its artifacts; name one of {tmp_path}/run/artifacts/fp32." in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("a text", "-o", "out.csv"), "was given by hand"),
+        (("-", "--json"), "--format jsonl"),
+        (("a text", "--text", "another"), "either a file of texts or --text"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    command: Any, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    ended = command("predict", tmp_path, *words)
+    assert ended.status == 2
+    assert said in ended.err
+    assert ended.err.count("paretext: ") == 1
