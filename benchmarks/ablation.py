@@ -20,12 +20,12 @@ from pathlib import Path
 from page import table, write_section
 from pydantic import BaseModel
 
-from paretext.benchmark import Target
-from paretext.comparison import Comparison, Row, Version, compare
 from paretext.compression import Distillation, Recipe, compress, preset
 from paretext.compression import Version as Steps
-from paretext.data import Dataset, read_label_names
-from paretext.parents import parent_of
+from paretext.data.dataset import Dataset, read_label_names
+from paretext.measure.comparison import Comparison, Row, Version, compare
+from paretext.measure.cost import Target
+from paretext.pipeline.parents import parent_of
 
 HEAD = [
     "version",

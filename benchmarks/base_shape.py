@@ -24,16 +24,16 @@ from page import table, write_section
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from paretext.benchmark import Cost, Target, benchmark, machine
-from paretext.classifier import Classifier
 from paretext.compression import Distillation, DynamicQuantization
 from paretext.compression.recipe import preset
 from paretext.compression.step import Material
-from paretext.cores import available_cores
-from paretext.data import Dataset
-from paretext.export import export
-from paretext.tables import read_rows
-from paretext.training import TrainingSettings
+from paretext.core.cores import available_cores
+from paretext.data.dataset import Dataset
+from paretext.data.tables import read_rows
+from paretext.graphs import export
+from paretext.measure.cost import Cost, Target, benchmark, machine
+from paretext.models.classifier import Classifier
+from paretext.training.fit import TrainingSettings
 
 PRESETS = ("safe", "small", "tiny")
 HEAD = ["version", "MB", "smaller", "ms at 1", "faster", "ms at 32", "faster", "texts/s", "peak MB"]

@@ -28,11 +28,11 @@ from page import write_section
 
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
+from paretext.certification.wording import BADGES, table
 from paretext.compression.recipe import PARENT
-from paretext.data import Dataset
-from paretext.manifest import Manifest, record_files
-from paretext.report.certificate import BADGES, table
+from paretext.data.dataset import Dataset
 from paretext.report.steps import is_stage
+from paretext.runtime.manifest import Manifest, record_files
 
 OUTLIER = 40.0
 HEAD = (

@@ -27,9 +27,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from paretext.classifier import Classifier
-from paretext.tables import read_rows
-from paretext.training import TrainingSettings, resolve_device, uses_bf16
+from paretext.data.tables import read_rows
+from paretext.models.classifier import Classifier
+from paretext.training.fit import TrainingSettings, resolve_device, uses_bf16
 
 
 def main() -> None:

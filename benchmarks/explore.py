@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from paretext.benchmark import machine
-from paretext.files import write_json
+from paretext.core.files import write_json
+from paretext.data.tables import RowWriter
+from paretext.measure.cost import machine
 from paretext.profile.stop_words import stop_words
-from paretext.tables import RowWriter
 
 LABELS = ("joy", "sadness", "anger", "fear", "love", "surprise")
 SHARES = np.array([5362, 4666, 2159, 1937, 1304, 572]) / 16_000

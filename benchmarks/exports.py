@@ -43,14 +43,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from page import write_section
 
-from paretext.artifact import GROUP_TOKENS, Artifact
-from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine
-from paretext.classifier import Classifier
 from paretext.compression import DynamicQuantization
-from paretext.cores import available_cores
-from paretext.export import export
-from paretext.files import folder_bytes, write_json
-from paretext.tables import read_rows
+from paretext.core.cores import available_cores
+from paretext.core.files import folder_bytes, write_json
+from paretext.data.tables import read_rows
+from paretext.graphs import export
+from paretext.measure.cost import BATCH1_TEXTS, BATCH32_TEXTS, machine
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import GROUP_TOKENS, Artifact
 
 sys.path.insert(0, str(Path(__file__).with_name("peers")))
 from tools import onnxruntime_plain as plain

@@ -19,7 +19,7 @@ from typing import Any
 
 from page import table, write_section
 
-from paretext.comparison import BASELINE, Comparison
+from paretext.measure.comparison import BASELINE, Comparison
 from paretext.report import steps
 
 

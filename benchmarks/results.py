@@ -18,7 +18,7 @@ from typing import Any
 
 from page import table
 
-from paretext.comparison import Comparison
+from paretext.measure.comparison import Comparison
 
 # version: MB, ms per text, macro-F1, balanced accuracy in %, kappa
 STUDY_2 = {

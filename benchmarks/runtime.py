@@ -26,12 +26,12 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from paretext.artifact import Artifact, group_by_length
-from paretext.benchmark import machine
-from paretext.cores import available_cores
-from paretext.files import write_json
-from paretext.manifest import Manifest
-from paretext.tables import read_rows
+from paretext.core.cores import available_cores
+from paretext.core.files import write_json
+from paretext.data.tables import read_rows
+from paretext.measure.cost import machine
+from paretext.runtime.artifact import Artifact, group_by_length
+from paretext.runtime.manifest import Manifest
 
 GROUPS = (64, 128, 192, 256, 512, 1024, 4096)
 

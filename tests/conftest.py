@@ -34,9 +34,9 @@ def _quiet_machine() -> Iterator[None]:
     """Tests run on busy machines, and their times mean nothing: none is called unsteady, and no
     round is made again; test_steady.py tests the guard itself."""
     with pytest.MonkeyPatch.context() as patch:
-        module = importlib.import_module("paretext.benchmark")  # not the function of that name
+        module = importlib.import_module("paretext.measure.cost")  # not the function of that name
         patch.setattr(module, "MORE_ROUNDS", 0)
-        patch.setattr("paretext.benchmark._unsteady", lambda made, rounds: "")
+        patch.setattr("paretext.measure.cost._unsteady", lambda made, rounds: "")
         yield
 
 
@@ -80,9 +80,9 @@ def versions(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> dict
     import torch
     import toy
 
-    from paretext.classifier import Classifier
-    from paretext.export import export
-    from paretext.export.quantisation import DynamicQuantization
+    from paretext.graphs import export
+    from paretext.graphs.quantisation import DynamicQuantization
+    from paretext.models.classifier import Classifier
 
     root = tmp_path_factory.mktemp("versions")
     classifier = Classifier.from_pretrained(str(encoder("roberta")), toy.LABELS, max_length=24)

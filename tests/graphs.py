@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from paretext.artifact import Artifact
+from paretext.runtime.artifact import Artifact
 
 
 def graph_of(artifact: Artifact) -> onnx.GraphProto:

@@ -62,9 +62,9 @@ LONGEST = 300.0
 
 def do(job: str, folder: Path, out: Path) -> None:
     """The job itself, in a process of its own."""
-    from paretext import progress
     from paretext.cli import main
     from paretext.cli.console import ConsoleSink
+    from paretext.core import progress
 
     if job == "search":
         with progress.using(ConsoleSink()):
@@ -83,10 +83,10 @@ def do(job: str, folder: Path, out: Path) -> None:
 def _search(folder: Path, out: Path) -> None:
     from paretext.compression import Recipe
     from paretext.compression.recipe import preset
-    from paretext.data import Dataset
-    from paretext.search import Space, search
-    from paretext.search.space import Choice, Family, Real, Whole
-    from paretext.training import TrainingSettings
+    from paretext.data.dataset import Dataset
+    from paretext.training.fit import TrainingSettings
+    from paretext.tuning.search import Space, search
+    from paretext.tuning.space import Choice, Family, Real, Whole
 
     train = Dataset.read(folder / "train.csv").take(range(60))
     selection = Dataset.read(folder / "eval.csv", label_names=train.label_names).take(range(36))
@@ -123,8 +123,8 @@ def _search(folder: Path, out: Path) -> None:
 def found(job: str, out: Path) -> dict[str, Any]:
     """What must be the same however often the job was killed: names of files, digests of models,
     figures that are no times."""
-    from paretext.files import files_below, sha256
-    from paretext.manifest import Manifest
+    from paretext.core.files import files_below, sha256
+    from paretext.runtime.manifest import Manifest
 
     names = {path.relative_to(out).as_posix() for path in out.rglob("*")}
     left: dict[str, Any] = {}
@@ -255,7 +255,7 @@ class Killer:
 
     def prepare(self) -> None:
         """Data, recipes, and models."""
-        from paretext.classifier import Classifier
+        from paretext.models.classifier import Classifier
 
         self.folder.mkdir(parents=True, exist_ok=True)
         toy.write(self.folder / "train.csv", toy.texts_and_labels(96))
@@ -345,8 +345,8 @@ class Killer:
 
 def main(kills: int, seed: int, minutes: float, jobs: list[str], folder: Path) -> Killer:
     """Undisturbed once each, then in turns until there were enough kills or the time is over."""
-    import paretext.run
-    import paretext.search  # noqa: F401
+    import paretext.pipeline.stages
+    import paretext.tuning.search  # noqa: F401
 
     begin = time.monotonic()
     killer = Killer(folder, seed, report=lambda line: print(line, flush=True))

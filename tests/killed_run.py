@@ -59,29 +59,29 @@ def while_the_second_checkpoint_is_written() -> None:
 
 
 def when_training_is_over_and_not_saved() -> None:
-    import paretext.candidates
+    import paretext.pipeline.candidates
 
-    before(paretext.candidates, "learning_curves")
+    before(paretext.pipeline.candidates, "learning_curves")
 
 
 def in_the_middle_of_an_export() -> None:
     """The graph and the tokenizer are written, the manifest is not."""
-    from paretext.export import artifact_writer
+    from paretext.graphs import artifact_writer
 
     before(artifact_writer, "model_card")
 
 
 def between_the_record_and_the_rename() -> None:
-    from paretext.files import Stages
+    from paretext.core.files import Stages
 
     before(Stages, "_settle", lambda stages, name: name == "classifiers/pruned")
 
 
 def in_the_middle_of_the_comparison() -> None:
     """Everything is timed, and one of the files is written."""
-    import paretext.comparison
+    import paretext.measure.comparison
 
-    before(paretext.comparison, "confusion")
+    before(paretext.measure.comparison, "confusion")
 
 
 def never() -> None:
@@ -112,7 +112,7 @@ def run(point: str, arguments: list[str], log: Path) -> int:
 if __name__ == "__main__":
     import transformers  # noqa: F401
 
-    import paretext.run  # noqa: F401
+    import paretext.pipeline.stages  # noqa: F401
 
     steps, rest = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
     for number, step in enumerate(steps):

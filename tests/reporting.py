@@ -10,25 +10,32 @@ from typing import Any
 import numpy as np
 import toy
 
-from paretext import comparison
-from paretext.benchmark import Cost
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, Model, attach
 from paretext.certification.certify import overall
 from paretext.certification.clauses import judge
 from paretext.certification.flips import find_flips, write_flips
 from paretext.certification.records import Span
-from paretext.comparison import Badge, Comparison, Row
 from paretext.compression import Recipe
 from paretext.compression.recipe import preset
-from paretext.data import Dataset
-from paretext.data_checks import check
-from paretext.files import sha256, write_json
-from paretext.intervals import paired_drops, quality
-from paretext.manifest import CERTIFICATE, Agreement, Ancestor, FileRecord, Manifest, WeightCount
+from paretext.core.files import sha256, write_json
+from paretext.data.checks import check
+from paretext.data.dataset import Dataset
+from paretext.measure import comparison
+from paretext.measure.comparison import Badge, Comparison, Row
+from paretext.measure.cost import Cost
+from paretext.measure.intervals import paired_drops, quality
+from paretext.measure.standing import Beside, Standing, stand
 from paretext.profile import profile
 from paretext.report.profile_page import write_profile
-from paretext.standing import Beside, Standing, stand
+from paretext.runtime.manifest import (
+    CERTIFICATE,
+    Agreement,
+    Ancestor,
+    FileRecord,
+    Manifest,
+    WeightCount,
+)
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\" '{{ 7 * 7 }} \x1b[31m\u202eevil"
 MACHINE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from paretext import progress
+from paretext.core import progress
 
 
 class Said:

@@ -24,14 +24,14 @@ from typing import Any
 import optuna
 
 from paretext.compression.step import Outline
-from paretext.errors import ParetextError
-from paretext.search import study as search_study
-from paretext.search.limits import Limits
-from paretext.search.shapes import Entry, Shape, ShapeTable
-from paretext.search.space import FAMILY, Point, Space
-from paretext.search.storage import open_study
-from paretext.search.study import Stop, Trials, turn
-from paretext.training import OnEpoch
+from paretext.core.errors import ParetextError
+from paretext.training.fit import OnEpoch
+from paretext.tuning import study as search_study
+from paretext.tuning.limits import Limits
+from paretext.tuning.shapes import Entry, Shape, ShapeTable
+from paretext.tuning.space import FAMILY, Point, Space
+from paretext.tuning.storage import open_study
+from paretext.tuning.study import Stop, Trials, turn
 
 PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
 BUDGET = Limits({"size": 400_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})

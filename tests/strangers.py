@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from paretext.files import sha256
+from paretext.core.files import sha256
 
 
 def refit(folder: Path) -> Path:

@@ -12,11 +12,11 @@ import pytest
 import toy
 from sklearn.metrics import f1_score
 
-import paretext.candidates
-from paretext.ablation import Ablation, SeedResult, arms_of
-from paretext.classifier import Classifier
-from paretext.errors import ParetextError
-from paretext.intervals import Interval, paired_drops, pooled_drop
+import paretext.pipeline.candidates
+from paretext.core.errors import ParetextError
+from paretext.measure.intervals import Interval, paired_drops, pooled_drop
+from paretext.models.classifier import Classifier
+from paretext.pipeline.ablation import Ablation, SeedResult, arms_of
 
 SHORT = (
     *("--epochs", 2, "--batch-size", 16, "--max-length", 32, "--precision", "fp32"),
@@ -169,7 +169,7 @@ def test_stop_words_are_ablated_with_one_command_and_nothing_is_done_twice(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("done twice")
 
-    monkeypatch.setattr(paretext.candidates, "_train_one", never)
+    monkeypatch.setattr(paretext.pipeline.candidates, "_train_one", never)
     monkeypatch.setattr(Classifier, "logits", never)
     again = command(*arguments)
     assert again.status == 0, again.err

@@ -10,17 +10,17 @@ import pytest
 import toy
 from tokenizers import Tokenizer, normalizers
 
-from paretext.agreement import is_export_of, require_agreement
-from paretext.artifact import Artifact
-from paretext.benchmark import Target
 from paretext.certification.versions import certify_versions
-from paretext.classifier import Classifier
-from paretext.comparison import Version, compare
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.export.quantisation import DynamicQuantization
-from paretext.files import folder_digest
-from paretext.manifest import Ancestor, Manifest, record_files
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_digest
+from paretext.graphs import export
+from paretext.graphs.quantisation import DynamicQuantization
+from paretext.measure.agreement import is_export_of, require_agreement
+from paretext.measure.comparison import Version, compare
+from paretext.measure.cost import Target
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Ancestor, Manifest, record_files
 
 DATA = toy.dataset(90, seed=7)
 

@@ -20,12 +20,12 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretext import artifact as runtime
-from paretext.artifact import Artifact, group_by_length
-from paretext.classifier import Classifier
-from paretext.errors import ParetextError
-from paretext.inspection import describe
-from paretext.manifest import Manifest
+from paretext.core.errors import ParetextError
+from paretext.models.classifier import Classifier
+from paretext.pipeline.inspection import describe
+from paretext.runtime import artifact as runtime
+from paretext.runtime.artifact import Artifact, group_by_length
+from paretext.runtime.manifest import Manifest
 
 Versions = dict[str, Path]
 

@@ -378,7 +378,7 @@ def no_space(path: str = "somewhere") -> OSError:
 
 
 def test_a_full_disk_in_export(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    from paretext.export import artifact_writer
+    from paretext.graphs import artifact_writer
 
     disk = FullDisk(artifact_writer.model_card, no_space())
     monkeypatch.setattr(artifact_writer, "model_card", disk)
@@ -403,12 +403,12 @@ def test_a_full_disk_in_training(error: str, job: Job, monkeypatch: pytest.Monke
     from safetensors import SafetensorError
     from transformers import modeling_utils
 
-    import paretext.candidates
+    import paretext.pipeline.candidates
 
     owner, name = {
         "safetensors": (modeling_utils, "safe_save_file"),
         "torch": (torch, "save"),
-        "os": (paretext.candidates, "learning_curves"),
+        "os": (paretext.pipeline.candidates, "learning_curves"),
     }[error]
     raised = {
         "safetensors": SafetensorError(
@@ -436,7 +436,7 @@ def test_a_full_disk_in_training(error: str, job: Job, monkeypatch: pytest.Monke
 def test_a_full_disk_in_predict(
     tmp_path: Path, versions: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paretext import table_writing
+    from paretext.data import table_writing
 
     texts = toy.write(tmp_path / "texts.csv", ROWS)
     disk = FullDisk(table_writing._CsvSink.write, no_space())
@@ -452,7 +452,7 @@ def test_a_full_disk_in_predict(
 
 
 def _fails_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    from paretext import inspection
+    from paretext.pipeline import inspection
 
     def describe(path: Path) -> Any:
         raise error

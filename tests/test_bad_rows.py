@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from said import said_to
 
-from paretext.data import Dataset
-from paretext.data_stream import open_labelled
-from paretext.errors import ParetextError
-from paretext.table_reading import FIELDS, NO_OBJECT, QUOTES
-from paretext.tables import BadRow, Row, column_types, columns, read_rows, scan_rows
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.stream import open_labelled
+from paretext.data.table_reading import FIELDS, NO_OBJECT, QUOTES
+from paretext.data.tables import BadRow, Row, column_types, columns, read_rows, scan_rows
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 HEALTH = {"deadline": None, "suppress_health_check": list(HealthCheck)}

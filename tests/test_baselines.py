@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import toy
 
-import paretext.candidates
-from paretext.artifact import Artifact
-from paretext.baselines import BASELINES, Recurrent
-from paretext.candidates import removed_language
-from paretext.classifier import Classifier
-from paretext.cli.inputs import read_recipe
-from paretext.comparison import Comparison
+import paretext.pipeline.candidates
 from paretext.compression import Recipe
-from paretext.export import export
-from paretext.manifest import Manifest
-from paretext.training import TrainingSettings
+from paretext.graphs import export
+from paretext.measure.comparison import Comparison
+from paretext.models.classifier import Classifier
+from paretext.pipeline.asked import asked_recipe
+from paretext.pipeline.candidates import removed_language
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+from paretext.training.baselines import BASELINES, Recurrent
+from paretext.training.fit import TrainingSettings
 
 _QUICK = {"embedding_size": 16, "hidden_size": 16, "epochs": 5, "batch_size": 8}
 _EASY = {"learning_rate": 2e-2, "dropout": 0.2, "spread": 1.0}
@@ -100,7 +100,7 @@ def test_flags_for_stop_words_stand_over_the_recipe_file(tmp_path: Path) -> None
     path.write_text("{stop_words: remove, language: de}", encoding="utf-8")
 
     def found(**given: Any) -> tuple[str, str]:
-        recipe = read_recipe(path, None, None, **given)
+        recipe = asked_recipe(path, None, None, **given)
         return recipe.stop_words, recipe.language
 
     assert found() == ("remove", "de")
@@ -145,7 +145,7 @@ def test_baselines_stand_in_one_table_with_an_encoder(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("done twice")
 
-    monkeypatch.setattr(paretext.candidates, "_train_one", never)
+    monkeypatch.setattr(paretext.pipeline.candidates, "_train_one", never)
     assert command(*arguments).status == 0
 
 

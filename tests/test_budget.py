@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paretext.certification.budget import CLAUSES, Budget, parse_limits
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 
 def written(folder: Path, text: str) -> Path:

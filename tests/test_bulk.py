@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from said import Said, said_to
 
-from paretext import bulk
-from paretext.artifact import Artifact
-from paretext.bulk import predict_file, predict_texts
-from paretext.data import Dataset
-from paretext.data_values import text_problem
-from paretext.errors import ParetextError
-from paretext.table_writing import _CsvSink, _JsonlSink, _ParquetSink
-from paretext.tables import RowWriter, columns, read_rows, scan_rows
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.table_writing import _CsvSink, _JsonlSink, _ParquetSink
+from paretext.data.tables import RowWriter, columns, read_rows, scan_rows
+from paretext.data.values import text_problem
+from paretext.runtime import bulk
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.bulk import predict_file, predict_texts
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 LABEL = "predicted_label"

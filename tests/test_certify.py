@@ -14,16 +14,16 @@ import pytest
 import toy
 from test_bad_input import refused
 
-from paretext.artifact import Artifact
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
 from paretext.certification.verify import verify
-from paretext.classifier import Classifier
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.manifest import Manifest
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.graphs import export
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
 
 ROWS = toy.texts_and_labels(240, seed=5)
 DATA = toy.dataset(240, seed=5)
@@ -261,7 +261,7 @@ def test_a_certificate_of_another_artifact(made: dict[str, Path]) -> None:
 
 def register(folder: Path) -> None:
     """Write the manifest anew for the files that are there, as a forger would."""
-    from paretext.manifest import record_files
+    from paretext.runtime.manifest import record_files
 
     manifest = Manifest.read(folder)
     manifest.model_copy(update={"files": record_files(folder)}).write(folder)

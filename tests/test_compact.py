@@ -14,14 +14,14 @@ import tiny
 import torch
 import toy
 
-from paretext.classifier import Classifier
-from paretext.compact import CompactClassifier
 from paretext.compression import Layers, LowRankEmbeddings, Material, RecurrentStudent, Vocabulary
 from paretext.compression.step import compact
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.recurrent import RecurrentClassifier, RecurrentConfig
-from paretext.training import TrainingSettings, fit
+from paretext.core.errors import ParetextError
+from paretext.graphs import export
+from paretext.models.classifier import Classifier
+from paretext.models.compact import CompactClassifier
+from paretext.models.recurrent import RecurrentClassifier, RecurrentConfig
+from paretext.training.fit import TrainingSettings, fit
 
 Encoder = Callable[[str], Path]
 TEXTS = toy.dataset(12, 5).texts
@@ -92,7 +92,7 @@ def test_a_saved_one_loads_in_a_new_process_and_trains_on(
     made.save(tmp_path / "model")
     (tmp_path / "texts.json").write_text(json.dumps(TEXTS), encoding="utf-8")
     code = (
-        "import json, sys, numpy; from paretext.classifier import Classifier\n"
+        "import json, sys, numpy; from paretext.models.classifier import Classifier\n"
         "texts = json.load(open(sys.argv[2], encoding='utf-8'))\n"
         "numpy.save(sys.argv[3], Classifier.load(sys.argv[1]).logits(texts))"
     )

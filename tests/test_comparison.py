@@ -23,17 +23,17 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from paretext.artifact import Artifact
-from paretext.benchmark import Target
-from paretext.classifier import Classifier
-from paretext.comparison import Comparison, Row, Version, compare, file_names
 from paretext.compression.magnitude import MagnitudePruning
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.export.quantisation import DynamicQuantization
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.graphs.quantisation import DynamicQuantization
+from paretext.measure.comparison import Comparison, Row, Version, compare, file_names
+from paretext.measure.cost import Target
+from paretext.models.classifier import Classifier
 from paretext.report.markdown import escaped
 from paretext.report.numbers import times
 from paretext.report.table import markdown, sentences
+from paretext.runtime.artifact import Artifact
 
 ODD = 'int 8/"\u00e4"|$x'
 DATA = toy.dataset(40, seed=7)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from paretext import cores
-from paretext.cores import available_cores, cpu_quota
+from paretext.core import cores
+from paretext.core.cores import available_cores, cpu_quota
 
 V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/cpu,cpuacct"
 
@@ -95,7 +95,7 @@ def test_the_least_of_affinity_and_quota_unless_told_otherwise(
 def test_an_artifact_takes_the_quotas_cores_and_threads_say_otherwise(
     versions: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paretext.artifact import Artifact
+    from paretext.runtime.artifact import Artifact
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.setattr(cores, "cpu_quota", lambda: 1.5)

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretext import progress
-from paretext.data import Dataset, read_label_names, require_trainable
-from paretext.data_checks import check, drop_leaks
-from paretext.data_values import is_blank
-from paretext.errors import ParetextError
-from paretext.tables import RowWriter
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.data.checks import check, drop_leaks
+from paretext.data.dataset import Dataset, read_label_names, require_trainable
+from paretext.data.tables import RowWriter
+from paretext.data.values import is_blank
 
 EMOTION = Path(__file__).resolve().parents[2] / "shared" / "data" / "emotion"
 needs_emotion = pytest.mark.skipif(not EMOTION.is_dir(), reason="the emotion data is not here")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import toy
 
-from paretext.data import Dataset
-from paretext.data_checks import check, identities
-from paretext.data_stream import open_labelled
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.checks import check, identities
+from paretext.data.dataset import Dataset
+from paretext.data.stream import open_labelled
 
 ROWS = toy.texts_and_labels(50)
 

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from said import Said, said_to
 
 from paretext.cli.inputs import read_unlabelled
-from paretext.data import Dataset, read_label_names
-from paretext.data_reading import read_texts
-from paretext.data_stream import open_labelled
-from paretext.data_values import (
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset, read_label_names
+from paretext.data.reading import read_texts
+from paretext.data.stream import open_labelled
+from paretext.data.tables import OnBadRow, RowWriter
+from paretext.data.values import (
     NO_LABEL,
     NO_TEXT,
     SEVERAL_LABELS,
@@ -29,9 +31,7 @@ from paretext.data_values import (
     label_value,
     text_problem,
 )
-from paretext.errors import ParetextError
-from paretext.evaluation import evaluate
-from paretext.tables import OnBadRow, RowWriter
+from paretext.measure.evaluation import evaluate
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")

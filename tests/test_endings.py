@@ -13,7 +13,7 @@ from reporting import VERSIONS, make_run
 
 from paretext.cli.console import out, show_verdict
 from paretext.cli.endings import of_training
-from paretext.verdict import Verdict, loading, predicting, shell
+from paretext.core.verdict import Verdict, loading, predicting, shell
 
 SHORT = ("--epochs", 3, "--max-length", 24, "--learning-rate", "3e-3", "--device", "cpu")
 

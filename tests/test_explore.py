@@ -17,7 +17,7 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretext.data import Dataset
+from paretext.data.dataset import Dataset
 from paretext.profile import Profile, profile
 from paretext.report.escaping import visible
 from paretext.report.profile_page import MOST_CLASSES, render
@@ -266,7 +266,7 @@ def test_many_labels_are_one_line_with_the_five_worst(command: Any, tmp_path: Pa
 
 
 def test_what_is_said_of_many_classes_names_the_rarest() -> None:
-    from paretext.data_checks import PartReport
+    from paretext.data.checks import PartReport
 
     counts = {f"label{i:02}": i for i in range(77)}
     part = PartReport(

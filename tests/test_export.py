@@ -21,23 +21,23 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from paretext import artifact as runtime
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier
 from paretext.compression import Material
 from paretext.compression.magnitude import MagnitudePruning, linears
-from paretext.data import Dataset
-from paretext.encoder import is_known
-from paretext.errors import ParetextError
-from paretext.export import artifact_writer, export
-from paretext.export.calibration import Calibration, divergence
-from paretext.export.graph import POSITIONS
-from paretext.export.quantisation import DynamicQuantization, StaticQuantization
-from paretext.export.quantised_graph import Counts
-from paretext.export.traced import plain_products, trace_graph
-from paretext.files import folder_bytes
-from paretext.manifest import Manifest
-from paretext.training import TrainingSettings
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_bytes
+from paretext.data.dataset import Dataset
+from paretext.graphs import artifact_writer, export
+from paretext.graphs.calibration import Calibration, divergence
+from paretext.graphs.graph import POSITIONS
+from paretext.graphs.quantisation import DynamicQuantization, StaticQuantization
+from paretext.graphs.quantised_graph import Counts
+from paretext.graphs.traced import plain_products, trace_graph
+from paretext.models.classifier import Classifier
+from paretext.models.encoder import is_known
+from paretext.runtime import artifact as runtime
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+from paretext.training.fit import TrainingSettings
 
 LABELS = ("anger", "joy", "sadness")
 MAX_LENGTH = 20
@@ -456,8 +456,8 @@ def test_a_model_that_cannot_be_traced(encoder: Encoder) -> None:
 
 def test_the_folder_is_replaced_whole(classifier: Classifier, tmp_path: Path) -> None:
     folder = tmp_path / "artifact"
-    folder.mkdir()
-    (folder / "old").write_text("old")
+    export(classifier, folder, TEXTS, name="first")
+    (folder / "certificate.json").write_text("{}")  # of the first
     made = export(classifier, folder, TEXTS, name="second")
     names = {"model.onnx", "tokenizer.json", "config.json", "README.md", "manifest.json"}
     assert {path.name for path in folder.iterdir()} == names

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.report import drawing, figures, pictures, trade_off
 from paretext.report.front import draw_front
 from paretext.report.trade_off import TradeOffPoint

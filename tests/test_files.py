@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from paretext.errors import ParetextError
-from paretext.files import (
+from paretext.core.errors import ParetextError
+from paretext.core.files import (
     SCRATCH,
     Stages,
     digest_of,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import toy
 
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier
-from paretext.data import Dataset
-from paretext.data_reading import read_texts
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.reading import read_texts
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
 
 ROWS = toy.texts_and_labels(40)
 TEXTS, LABELS = [text for text, _ in ROWS], [label for _, label in ROWS]
@@ -120,7 +120,7 @@ def test_each_object_is_one_short_line(versions: dict[str, Path], classifier: Cl
 
 def turned(classifier: Classifier, to: Path) -> Artifact:
     """An artifact whose labels are not in sorted order, as somebody's model may have them."""
-    from paretext.export import export
+    from paretext.graphs import export
 
     order = [2, 0, 1]
     head = classifier.copy().model

@@ -12,9 +12,9 @@ import hub
 import pytest
 import toy
 
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier
-from paretext.training import TrainingSettings, fit
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
+from paretext.training.fit import TrainingSettings, fit
 
 pytestmark = pytest.mark.slow
 

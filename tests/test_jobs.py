@@ -14,15 +14,15 @@ import pytest
 import toy
 from test_bad_input import refused
 
-from paretext.artifact import Artifact
 from paretext.certification.certificate import Certificate
-from paretext.classifier import Classifier
-from paretext.comparison import Comparison
 from paretext.compression.recipe import preset
-from paretext.manifest import Manifest
-from paretext.pretrained import name_outputs
-from paretext.splits import CHECK_TEXTS
-from paretext.training import TrainingSettings, fit
+from paretext.measure.comparison import Comparison
+from paretext.models.classifier import Classifier
+from paretext.models.pretrained import name_outputs
+from paretext.pipeline.splits import CHECK_TEXTS
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+from paretext.training.fit import TrainingSettings, fit
 
 SHORT = ("--rounds", 1, "--threads", 1)
 INT8 = ("--preset", "int8")
@@ -280,7 +280,7 @@ def test_the_default_versions_are_int8_and_safe() -> None:
 def test_default_versions_that_an_architecture_cannot_have_are_left_out() -> None:
     from paretext.compression.recipe import Recipe
     from paretext.compression.step import Outline
-    from paretext.errors import ParetextError
+    from paretext.core.errors import ParetextError
 
     unknown = Outline("modernbert", 4, 64, 64, 64)
     assert [each.name for each in Recipe().within(unknown).versions] == ["int8"]
@@ -295,8 +295,8 @@ def test_a_label_with_too_few_texts_to_split_is_named(command: Any, here: Path) 
 
 
 def test_answers_are_the_models_own(folder: Path, texts: Path, here: Path) -> None:
-    from paretext.files import Stages
-    from paretext.jobs import _answers
+    from paretext.core.files import Stages
+    from paretext.pipeline.job import _answers
 
     words = tuple(text for text, _ in toy.texts_and_labels(50, seed=3))
     found = _answers(folder, "mine", words, Stages(here))

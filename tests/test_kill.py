@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import toy
 
-from paretext import files
-from paretext.files import SCRATCH, Stages, files_below, sha256
+from paretext.core import files
+from paretext.core.files import SCRATCH, Stages, files_below, sha256
 
 DRIVER = Path(__file__).with_name("killed_run.py")
 TIMED = ("peak_memory_bytes", "batch1_ms_", "batch32_ms_", "bulk_texts_")

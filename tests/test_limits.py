@@ -13,9 +13,9 @@ import tiny
 import torch
 from transformers import CONFIG_MAPPING
 
-from paretext.classifier import Classifier
-from paretext.errors import ParetextError
-from paretext.pretrained import UNLIMITED, longest_input
+from paretext.core.errors import ParetextError
+from paretext.models.classifier import Classifier
+from paretext.models.pretrained import UNLIMITED, longest_input
 
 NOT_ALONE = ("convbert", "fnet", "nystromformer", "xlnet", "yoso")
 """These read the padding: the mask does not reach all that they do."""

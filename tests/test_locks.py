@@ -16,15 +16,15 @@ from typing import Any
 import filelock
 import pytest
 
-from paretext.errors import ParetextError
-from paretext.files import new_folder
-from paretext.locks import change, changes, temporary_folder, work_in, works_in
+from paretext.core.errors import ParetextError
+from paretext.core.files import new_folder
+from paretext.core.locks import change, changes, temporary_folder, work_in, works_in
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from paretext import locks
-from paretext.files import new_folder
+from paretext.core import locks
+from paretext.core.files import new_folder
 with getattr(locks, sys.argv[1])(Path(sys.argv[2])), locks.temporary_folder() as temporary:
     with new_folder(Path(sys.argv[2]) / "part" / "made"):
         print(temporary, flush=True)

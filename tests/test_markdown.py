@@ -119,9 +119,9 @@ def test_comparison_card_and_certificate(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     from reporting import VERSIONS, Made, make_run
 
-    from paretext.manifest import CARD, Manifest
-    from paretext.report.card import model_card
     from paretext.report.table import COLUMNS, markdown
+    from paretext.runtime.card import model_card
+    from paretext.runtime.manifest import CARD, Manifest
 
     odd = Made("small|<img src=x>", "parent", 12.0, 0.9, 0.07, root="`ro|ot`", architecture="<i>A")
     made = make_run(tmp_path / "run", labels=HOSTILE, versions=(*VERSIONS, odd), n=200)
@@ -147,8 +147,8 @@ def test_comparison_card_and_certificate(tmp_path: Path) -> None:
 
 
 def test_ablation() -> None:
-    from paretext.ablation import Ablation, SeedResult
-    from paretext.intervals import Interval
+    from paretext.measure.intervals import Interval
+    from paretext.pipeline.ablation import Ablation, SeedResult
 
     span = Interval(0.1, 0.05, 0.15)
     arms = ("a|b", "<script>alert(1)</script>")

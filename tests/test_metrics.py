@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from paretext import intervals, metrics
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.measure import intervals, metrics
 
 
 def sklearn_scores(truth, predicted, n_classes):
@@ -106,9 +107,9 @@ def test_each_draw_scores_as_weighted_rows_do():
     """Repeat the draws and hand scikit-learn every outcome with its weight."""
     truth, reference, candidate = three_models(n=80)
     outcomes, counts = intervals._outcomes((truth, reference, candidate), 4)
-    unseen, prior = intervals._unseen(outcomes, counts, 4)
-    rows = np.concatenate([outcomes, unseen], axis=1)
-    shapes, sizes = np.concatenate([counts, prior]), np.bincount(truth)
+    unseen = intervals._unseen(outcomes, counts, 4)
+    rows, shapes = intervals._with_prior(outcomes, counts, *unseen)
+    sizes = np.bincount(truth)
     drawn = np.concatenate(list(intervals.resampled_weights(rows[0], shapes, sizes, 25, seed=3)))
     _, draws = intervals._bootstrap(truth, (reference, candidate), 4, resamples=25, seed=3)
     for resample, which in itertools.product(range(25), (0, 1)):
@@ -120,6 +121,32 @@ def test_each_draw_scores_as_weighted_rows_do():
             sk.accuracy_score(rows[0], rows[1 + which], **kwargs),
         ]
         np.testing.assert_allclose(draws[which, resample, :4], expected, rtol=0, atol=1e-9)
+
+
+def test_an_outcome_is_drawn_once_for_all_that_stands_for_it():
+    """Gamma draws of one outcome add up to one draw of the sum of their shapes: the same sums, and
+    the intervals of a draw for each, but for the noise of another draw."""
+    truth, *models = three_models(n=80)
+    outcomes, counts = intervals._outcomes((truth, *models), 4)
+    unseen, prior = intervals._unseen(outcomes, counts, 4)
+    apart = np.concatenate([outcomes, unseen], axis=1)
+    shapes = np.concatenate([counts, prior])
+    cells, together = intervals._with_prior(outcomes, counts, unseen, prior)
+    expected = Counter()
+    for outcome, shape in zip(apart.T.tolist(), shapes, strict=True):
+        expected[tuple(outcome)] += shape
+    assert dict(zip(map(tuple, cells.T.tolist()), together, strict=True)) == pytest.approx(expected)
+    assert len(together) < len(shapes)
+
+    sizes, draws = np.bincount(truth), []
+    for weights in intervals.resampled_weights(apart[0], shapes, sizes, 20_000, seed=1):
+        hits = weights @ (np.eye(4)[apart[0]] * np.eye(4)[apart[1]])
+        predicted = weights @ np.eye(4)[apart[1]]
+        draws.append((2 * hits / (sizes + predicted)).mean(axis=1))
+    low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
+    _, found = intervals._bootstrap(truth, tuple(models), 4, 20_000, seed=2)
+    ends = np.quantile(found[0][:, 0], (0.025, 0.975))
+    np.testing.assert_allclose(ends, (low, high), atol=0.03 * (high - low))
 
 
 def test_what_was_not_seen_weighs_half_a_text_a_kind():

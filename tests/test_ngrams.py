@@ -11,15 +11,15 @@ import toy
 from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from paretext.baselines import Tfidf
-from paretext.baselines.tfidf import _temperature
-from paretext.classifier import Classifier
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.metrics import confusion_matrix, macro_f1
-from paretext.training import TrainingSettings
-from paretext.words import words_of
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.words import words_of
+from paretext.graphs import export
+from paretext.measure.metrics import confusion_matrix, macro_f1
+from paretext.models.classifier import Classifier
+from paretext.training.baselines import Tfidf
+from paretext.training.baselines.tfidf import _temperature
+from paretext.training.fit import TrainingSettings
 
 HARD = (
     "Happy, HAPPY and sad!",

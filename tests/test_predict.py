@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import toy
 
-from paretext.artifact import Artifact
 from paretext.cli import predict
+from paretext.runtime.artifact import Artifact
 
 TEXTS = [text for text, _ in toy.texts_and_labels(7, seed=5)]
 
@@ -106,7 +106,7 @@ def test_what_is_no_file_is_a_text(command: Any, versions: dict[str, Path], tmp_
 def test_the_three_most_probable_labels_downwards(
     command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paretext import bulk
+    from paretext.runtime import bulk
 
     names = [f"label_{i}" for i in range(77)]
 
@@ -121,7 +121,7 @@ def test_the_three_most_probable_labels_downwards(
         shares = {name: i / 3003 for i, name in enumerate(names, 1)}
         return [{"text": text, "label": "label_76", "probabilities": shares} for text in texts]
 
-    monkeypatch.setattr("paretext.artifact.Artifact", Many)
+    monkeypatch.setattr("paretext.runtime.artifact.Artifact", Many)
     monkeypatch.setattr("paretext.certification.gate.check_certificate", lambda *_: None)
     monkeypatch.setattr(bulk, "predict_texts", answers)
     ended = command("predict", "artifact", "one text", "--threads", "1")

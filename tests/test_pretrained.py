@@ -18,10 +18,12 @@ import torch
 import toy
 import transformers
 from safetensors.torch import load_file, save_file
+from said import said_to
 
-from paretext.classifier import Classifier
-from paretext.data import Dataset
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.models.classifier import Classifier
+from paretext.pipeline.parents import open_model
 
 Copied = Callable[..., Path]
 
@@ -318,14 +320,14 @@ def test_a_file_of_labels_in_another_order_than_the_models_is_refused(
         *("--out", tmp_path / "out"),
     )
     assert ended.status == 2
-    assert "labels.txt has the labels joy, fear, sad" in ended.err
+    assert "--labels says joy, fear, sad" in ended.err
     assert "has fear, joy, sad" in ended.err
 
 
 def test_training_data_in_another_order_of_labels_is_taken_by_name(
     versions: dict[str, Path], tmp_path: Path
 ) -> None:
-    from paretext.training import TrainingSettings, fit
+    from paretext.training.fit import TrainingSettings, fit
 
     data = toy.dataset(60)
     turned = data.aligned(("sad", "fear", "joy"))
@@ -423,6 +425,25 @@ def test_a_model_folder_never_runs_code_and_asks_nothing(
         assert ended.stdout.strip() == "loaded"
 
 
+def test_it_is_said_that_a_known_models_own_code_is_not_run(
+    copied: Copied, versions: dict[str, Path]
+) -> None:
+    folder = copied("pytorch", auto_map={"AutoConfig": "theirs.Config"})
+    expected = (
+        f"{folder}: its own code (auto_map) is not run; transformers' class for roberta reads it"
+    )
+    for read in (
+        lambda: Classifier.from_pretrained(str(folder), toy.LABELS, 24),
+        lambda: open_model(str(folder)),
+    ):
+        with said_to() as heard:
+            read()
+        assert heard.messages.count(expected) == 1
+    with said_to() as heard:
+        open_model(str(versions["pytorch"]))
+    assert heard.messages == []
+
+
 def test_custom_code_is_named_as_the_reason(copied: Copied) -> None:
     folder = copied("pytorch", model_type="their-own", auto_map={"AutoConfig": "theirs.Config"})
     refused(lambda: Classifier.load(folder), "brings code of its own", "runs no code")
@@ -453,7 +474,7 @@ def test_a_table_with_more_rows_than_tokens_takes_every_step(
     from paretext.compression.low_rank import LowRankEmbeddings, token_counts
     from paretext.compression.step import Material
     from paretext.compression.vocabulary import Vocabulary
-    from paretext.training import TrainingSettings
+    from paretext.training.fit import TrainingSettings
 
     folder = copied(architecture)
     model = transformers.AutoModel.from_pretrained(folder)

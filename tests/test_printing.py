@@ -24,8 +24,8 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretext import progress
 from paretext.cli import console
+from paretext.core import progress
 from paretext.report.escaping import as_json, encodable, visible
 
 ACTING = {
@@ -206,8 +206,8 @@ def test_the_log_has_one_line_a_message(caplog: pytest.LogCaptureFixture) -> Non
 def artifact(encoder: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model of labels in three scripts."""
     pytest.importorskip("torch")
-    from paretext.classifier import Classifier
-    from paretext.export import export
+    from paretext.graphs import export
+    from paretext.models.classifier import Classifier
 
     folder = tmp_path_factory.mktemp("scripts") / "artifact"
     classifier = Classifier.from_pretrained(str(encoder("bert")), SCRIPTS[:3], max_length=24)
@@ -221,9 +221,9 @@ def test_a_graph_from_a_stranger_prints_nothing(
     """ONNX Runtime's own log, which is written by C++, names what it removes."""
     import onnx
 
-    from paretext.artifact import Artifact
-    from paretext.files import sha256
-    from paretext.manifest import Manifest
+    from paretext.core.files import sha256
+    from paretext.runtime.artifact import Artifact
+    from paretext.runtime.manifest import Manifest
 
     folder = Path(shutil.copytree(artifact, tmp_path / "artifact"))
     graph = onnx.load(folder / "model.onnx")

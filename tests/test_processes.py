@@ -19,9 +19,9 @@ import pytest
 import toy
 from strangers import change_manifest
 
-from paretext import sessions
-from paretext.artifact import Artifact, available_cores
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.runtime import sessions
+from paretext.runtime.artifact import Artifact, available_cores
 
 Versions = dict[str, Path]
 TEXTS = list(toy.dataset(60).texts)

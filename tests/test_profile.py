@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import toy
 
-from paretext.data import Dataset, read_label_names
-from paretext.data_stream import open_labelled
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset, read_label_names
+from paretext.data.stop_words import LANGUAGES, stop_words
+from paretext.data.stream import open_labelled
+from paretext.data.words import tokens_of, words_of
 from paretext.profile import Profile, ProfileSettings, profile
 from paretext.profile import label_errors as doubting
 from paretext.profile.characters import kinds_of
@@ -26,8 +28,6 @@ from paretext.profile.near_duplicates import jaccard, near, plainly
 from paretext.profile.stop_words import StopWordCounts
 from paretext.profile.word_forms import association, holm, word_forms
 from paretext.profile.words import WordCounts
-from paretext.stop_words import LANGUAGES, stop_words
-from paretext.words import tokens_of, words_of
 
 pytest.importorskip("sklearn")
 
@@ -42,7 +42,7 @@ TOY = toy.dataset(240)
 def test_classes_are_counted_before_and_after_supersampling(supersample: object) -> None:
     from sklearn.utils.class_weight import compute_class_weight
 
-    from paretext.balance import supersampled
+    from paretext.data.balance import supersampled
 
     settings = ProfileSettings(supersample=supersample)
     found = classes(TOY.counts(), None, TOY.label_names, settings)

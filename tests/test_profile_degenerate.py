@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from odd_data import labelled
 
 from paretext.compression import Recipe
-from paretext.data import Dataset
-from paretext.data_values import text_problem
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.values import text_problem
+from paretext.data.words import words_of
+from paretext.pipeline.profiled import profiled
 from paretext.profile import Profile, ProfileSettings, build, profile
 from paretext.report import profile_page
 from paretext.report.profile_page import render
-from paretext.run_profile import profiled
-from paretext.words import words_of
 
 pytest.importorskip("sklearn")
 
@@ -115,8 +115,8 @@ def broken(*_: object) -> Any:
 def test_a_fault_of_the_profile_does_not_end_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from paretext import progress
     from paretext.cli.console import ConsoleSink
+    from paretext.core import progress
 
     for module, name in ((build, "findings"), (profile_page, "_values")):
         with monkeypatch.context() as patched, progress.using(ConsoleSink()):

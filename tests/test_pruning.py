@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils import prune
 
-from paretext.classifier import Classifier
 from paretext.compression import DynamicQuantization, MagnitudePruning, Material, Recipe, Version
 from paretext.compression.magnitude import hold_zeros, keep_masks, linears
-from paretext.compression.recipe import validated
-from paretext.errors import ParetextError
-from paretext.training import TrainingSettings
+from paretext.compression.recipe import preset, validated
+from paretext.core.errors import ParetextError
+from paretext.models.classifier import Classifier
+from paretext.training.fit import TrainingSettings
 
 STUDY = Path(__file__).resolve().parents[1] / "recipes" / "study.yaml"
 
@@ -132,8 +132,8 @@ def test_after_recovery_the_same_weights_are_zero_in_the_file_and_the_others_hav
 # --- recipes
 
 
-def test_the_default_versions_chain() -> None:
-    recipe = Recipe()
+def test_the_presets_versions_chain() -> None:
+    recipe = Recipe(versions=preset("pruned"))
     assert [(v.name, v.source) for v in recipe.versions] == [
         ("pruned", "parent"),
         ("int8", "parent"),
@@ -263,7 +263,7 @@ def test_a_file_that_is_no_recipe_is_refused(content: bytes, part: str, tmp_path
 
 def test_settings_out_of_range_are_refused() -> None:
     for values in ({"amount": -0.1}, {"amount": 1.0}, {"recovery_epochs": -1}):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ParetextError):
             MagnitudePruning(**values)
     with pytest.raises(ValidationError, match="frozen"):
         MagnitudePruning().amount = 0.5  # type: ignore[misc]

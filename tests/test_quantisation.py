@@ -14,18 +14,17 @@ import tiny
 from graphs import graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from pydantic import ValidationError
 
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier
 from paretext.compression.magnitude import linears
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.export.calibration import Calibration, divergence
-from paretext.export.graph import POSITIONS, checked
-from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
-from paretext.export.quantised_graph import Counts, Plan, rewrite
-from paretext.files import folder_bytes
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_bytes
+from paretext.graphs import export
+from paretext.graphs.calibration import Calibration, divergence
+from paretext.graphs.graph import POSITIONS, checked
+from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.graphs.quantised_graph import Counts, Plan, rewrite
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
 
 LABELS = ("anger", "joy", "sadness")
 TEXTS = (
@@ -572,5 +571,5 @@ def test_an_unknown_product_is_named_with_the_nearest() -> None:
 def test_settings_that_mean_nothing_are_refused(
     step: Callable[..., Quantization], setting: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParetextError):
         step(**setting)

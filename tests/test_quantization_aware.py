@@ -16,8 +16,8 @@ from paretext.compression.quantization_aware import input_rounded, start_roundin
 from paretext.compression.recipe import Version
 from paretext.compression.step import Outline, compact
 from paretext.compression.teacher import ParentTeacher
-from paretext.errors import ParetextError
-from paretext.export import export
+from paretext.core.errors import ParetextError
+from paretext.graphs import export
 
 Encoder = Callable[[str], Path]
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import toy
 
-from paretext.files import write_json
-from paretext.locks import RECORDS, work_in
-from paretext.ownership import claim
+from paretext.core.files import write_json
+from paretext.core.locks import RECORDS, work_in
+from paretext.core.ownership import claim
 
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "onnx", "onnxruntime", "datasets")
 RUNNER = f"""

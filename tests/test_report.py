@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from reporting import HOSTILE, VERSIONS, Made, make_run
 
-from paretext import comparison
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
-from paretext.comparison import Comparison
-from paretext.errors import ParetextError
-from paretext.files import write_json
-from paretext.intervals import Interval
+from paretext.core.errors import ParetextError
+from paretext.core.files import write_json
+from paretext.measure import comparison
+from paretext.measure.comparison import Comparison
+from paretext.measure.intervals import Interval
 from paretext.report import steps
 from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
 from paretext.report.run_data import RunReport

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from reporting import make_run
 
-from paretext.comparison import Comparison
+from paretext.measure.comparison import Comparison
 from paretext.report.run_page import COLUMNS, write_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")

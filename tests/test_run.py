@@ -17,29 +17,29 @@ import toy
 from onnx import numpy_helper
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-import paretext.candidates
 import paretext.certification.versions
 import paretext.compression.build
-import paretext.run
-import paretext.run_profile
-from paretext.artifact import Artifact
+import paretext.pipeline.candidates
+import paretext.pipeline.profiled
+import paretext.pipeline.stages
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
-from paretext.classifier import Classifier
-from paretext.comparison import Comparison
+from paretext.certification.wording import BADGES
 from paretext.compression import MagnitudePruning, Recipe, Version, compress, preset
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.files import files_below, folder_bytes, sha256
-from paretext.manifest import Manifest
+from paretext.core.errors import ParetextError
+from paretext.core.files import files_below, folder_bytes, sha256
+from paretext.data.dataset import Dataset
+from paretext.measure.comparison import Comparison
+from paretext.models.classifier import Classifier
+from paretext.pipeline.profiled import profiled
+from paretext.pipeline.splits import Data, prepare
+from paretext.pipeline.stages import candidate_names, run, train
 from paretext.profile import Profile
-from paretext.report.certificate import BADGES
 from paretext.report.run_data import RunReport
 from paretext.report.steps import by_cost
-from paretext.run import candidate_names, run, train
-from paretext.run_profile import profiled
-from paretext.splits import Data, prepare
-from paretext.training import TrainingSettings
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+from paretext.training.fit import TrainingSettings
 
 FLAGS = (
     *("--epochs", 3, "--batch-size", 8, "--learning-rate", 5e-3, "--max-length", 32),
@@ -277,9 +277,9 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
         raise AssertionError("done twice")
 
     for place, name in (
-        (paretext.run_profile, "profile"),
-        (paretext.candidates, "fit"),
-        (paretext.run, "compare"),
+        (paretext.pipeline.profiled, "profile"),
+        (paretext.pipeline.candidates, "fit"),
+        (paretext.pipeline.stages, "compare"),
         (paretext.compression.build, "export"),
     ):
         monkeypatch.setattr(place, name, never)

@@ -18,31 +18,31 @@ import pytest
 import toy
 from damage import DAMAGES, garble
 
-import paretext.candidates
 import paretext.certification.versions
-import paretext.export.artifact_writer
-import paretext.run
-import paretext.run_profile
-import paretext.training
-from paretext.ablation import ablate
-from paretext.candidates import best_epoch
-from paretext.classifier import Classifier
-from paretext.comparison import Comparison
+import paretext.graphs.artifact_writer
+import paretext.pipeline.candidates
+import paretext.pipeline.profiled
+import paretext.pipeline.stages
+import paretext.training.fit
 from paretext.compression import DynamicQuantization, Recipe, Version, Vocabulary, compress
-from paretext.data import Dataset
+from paretext.core.errors import ParetextError
+from paretext.core.files import files_below, sha256
+from paretext.core.locks import work_in
+from paretext.core.ownership import claim
+from paretext.data.dataset import Dataset
 from paretext.demo.job import run_demo
-from paretext.errors import ParetextError
-from paretext.files import files_below, sha256
-from paretext.inspection import describe
-from paretext.locks import work_in
-from paretext.manifest import Manifest
-from paretext.ownership import claim
-from paretext.parents import check_splits, parent_of
+from paretext.measure.comparison import Comparison
+from paretext.models.classifier import Classifier
+from paretext.pipeline.ablation import ablate
+from paretext.pipeline.candidates import best_epoch
+from paretext.pipeline.inspection import describe
+from paretext.pipeline.parents import check_splits, parent_of
+from paretext.pipeline.splits import Data, prepare
+from paretext.pipeline.stages import run, train
 from paretext.report.run_gather import gather
-from paretext.run import run, train
-from paretext.search import search
-from paretext.splits import Data, prepare
-from paretext.training import TrainingSettings
+from paretext.runtime.manifest import Manifest
+from paretext.training.fit import TrainingSettings
+from paretext.tuning.search import search
 
 TRAINING = TrainingSettings(
     epochs=1, batch_size=8, learning_rate=5e-3, precision="fp32", device="cpu"
@@ -91,13 +91,13 @@ def nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MadeAgain
 
     for place, name in (
-        *((paretext.run_profile, "profile"), (paretext.training, "fit")),
-        *((paretext.run, "compare"), (paretext.export.artifact_writer, "export")),
+        *((paretext.pipeline.profiled, "profile"), (paretext.training.fit, "fit")),
+        *((paretext.pipeline.stages, "compare"), (paretext.graphs.artifact_writer, "export")),
         *((Classifier, "load"),),
         *((paretext.certification.versions, "certify"),),
     ):
         monkeypatch.setattr(place, name, again)
-    monkeypatch.setattr(paretext.candidates.BASELINES["tfidf"].__class__, "fit", again)
+    monkeypatch.setattr(paretext.pipeline.candidates.BASELINES["tfidf"].__class__, "fit", again)
 
 
 def outcome_of(job: Callable[[], object]) -> str:
@@ -130,7 +130,9 @@ def test_a_run_with_any_damaged_file_says_which_or_makes_it_again(
     rewritten = ("run.json", "parent.json", "certificates/", ".stages/lock")
     out = finished.copy(tmp_path / "out")
     finished.again(out)  # as it is, nothing is made
-    monkeypatch.setattr(paretext.run, "write_report", lambda run: (run, None))  # takes a while
+    monkeypatch.setattr(
+        paretext.pipeline.stages, "write_report", lambda run: (run, None)
+    )  # takes a while
     seen, turn = set(), itertools.cycle(DAMAGES)
     for path in files_below(out):
         name, content = path.relative_to(out).as_posix(), path.read_bytes()

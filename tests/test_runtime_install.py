@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import toy
 
-from paretext.artifact import Artifact
-from paretext.tables import RowWriter, read_rows
+from paretext.data.tables import RowWriter, read_rows
+from paretext.runtime.artifact import Artifact
 
 ROOT = Path(__file__).parent.parent
 

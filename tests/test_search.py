@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from paretext.certification.budget import parse_limits
 from paretext.compression.recipe import preset
 from paretext.compression.step import Outline
-from paretext.errors import ParetextError
-from paretext.intervals import paired_drops
-from paretext.search.front import Candidate, front, nearest_miss, winner
-from paretext.search.limits import Limits
-from paretext.search.shapes import Entry, Shape, ShapeTable, interpolate
-from paretext.search.space import FAMILY, Space
+from paretext.core.errors import ParetextError
+from paretext.measure.intervals import paired_drops
+from paretext.tuning.front import Candidate, front, nearest_miss, winner
+from paretext.tuning.limits import Limits
+from paretext.tuning.shapes import Entry, Shape, ShapeTable, interpolate
+from paretext.tuning.space import FAMILY, Space
 
 PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
 NARROW = Outline("roberta", layers=2, width=32, word_width=32, parent_width=32)

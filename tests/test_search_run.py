@@ -14,16 +14,16 @@ import pytest
 import toy
 from filelock import FileLock
 
-from paretext import progress
 from paretext.certification.certificate import Certificate
 from paretext.compression import Distillation, DynamicQuantization, Layers, LowRankEmbeddings
 from paretext.compression.recipe import Recipe, Version, preset
-from paretext.errors import ParetextError
-from paretext.files import folder_bytes
-from paretext.search import Found, Space, search
-from paretext.search.front import Candidate, front
-from paretext.search.space import Choice, Family, Real, Whole
-from paretext.training import TrainingSettings
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_bytes
+from paretext.training.fit import TrainingSettings
+from paretext.tuning.front import Candidate, front
+from paretext.tuning.search import Found, Space, search
+from paretext.tuning.space import Choice, Family, Real, Whole
 
 LIMITS = {"size": 5e6, "p95_latency": 5000.0, "macro_f1_drop": 1.0}
 RECIPE = Recipe(

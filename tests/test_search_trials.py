@@ -19,10 +19,10 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
 from searching import MadeUp
 
-from paretext.errors import ParetextError
-from paretext.search.limits import Limits
-from paretext.search.storage import open_study
-from paretext.search.study import Stop
+from paretext.core.errors import ParetextError
+from paretext.tuning.limits import Limits
+from paretext.tuning.storage import open_study
+from paretext.tuning.study import Stop
 
 DRIVER = Path(searching.__file__)
 TIGHT = Limits({"size": 250_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
@@ -74,7 +74,7 @@ def test_without_limits_three_objectives_are_mapped_and_nothing_is_given_up(tmp_
     work.run([])
     assert {each.state for each in work.taught()} == {TrialState.COMPLETE}
     front = {each.user_attrs["recipe"] for each in work.study.best_trials}
-    from paretext.search.front import front as found
+    from paretext.tuning.front import front as found
 
     assert {each.name for each in found(work.candidates())} == front
 
@@ -127,7 +127,7 @@ def test_when_the_time_is_over_a_training_stays_to_be_taken_up_again(
 def test_a_space_without_new_points_ends_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("paretext.search.study.REFUSALS", 5)
+    monkeypatch.setattr("paretext.tuning.study.REFUSALS", 5)
     workshop = MadeUp(tmp_path)
     only = workshop.space.families["recurrent"]
     values = only.centres()[0]

@@ -14,22 +14,22 @@ import toy
 from reporting import VERSIONS, make_run
 from test_bad_input import refused
 
-from paretext import seen
-from paretext.artifact import Artifact
 from paretext.certification.certificate import Certificate, attach
 from paretext.certification.certify import certify
 from paretext.certification.gate import check_certificate
 from paretext.certification.verify import verify
-from paretext.comparison import Badge, Comparison
 from paretext.compression import Recipe
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.files import digest_of
-from paretext.manifest import Manifest
+from paretext.core.errors import ParetextError
+from paretext.core.files import digest_of
+from paretext.data import seen
+from paretext.data.dataset import Dataset
+from paretext.data.seen import Overlap, Sketch
+from paretext.measure.comparison import Badge, Comparison
+from paretext.pipeline.splits import prepare
+from paretext.pipeline.stages import run
 from paretext.report.run_page import write_report
-from paretext.run import run
-from paretext.seen import Overlap, Sketch
-from paretext.splits import prepare
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
 
 KNOWN = [f"text {i}" for i in range(20_000)]
 OTHERS = [f"other {i}" for i in range(20_000)]

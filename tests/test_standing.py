@@ -15,20 +15,20 @@ from reporting import VERSIONS, make_run
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
-from paretext.artifact import Artifact
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
-from paretext.classifier import Classifier
-from paretext.comparison import Comparison
 from paretext.compression import Recipe, compress
-from paretext.export import export
-from paretext.export.quantisation import DynamicQuantization
-from paretext.intervals import paired_drops, quality
+from paretext.graphs import export
+from paretext.graphs.quantisation import DynamicQuantization
+from paretext.measure.comparison import Comparison
+from paretext.measure.intervals import paired_drops, quality
+from paretext.measure.standing import Beside, Standing, stand
+from paretext.models.classifier import Classifier
 from paretext.report.run_data import RunReport
 from paretext.report.run_page import write_report
 from paretext.report.table import markdown, notes
-from paretext.standing import Beside, Standing, stand
+from paretext.runtime.artifact import Artifact
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 

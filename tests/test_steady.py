@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +16,14 @@ import pytest
 import toy
 from reporting import VERSIONS, make_run
 
-from paretext import benchmark, comparison
-from paretext.benchmark import Cost, Target, times_faster
 from paretext.certification.budget import Budget
 from paretext.certification.certify import certify
-from paretext.comparison import Comparison
-from paretext.files import write_json
+from paretext.core import progress
+from paretext.core.files import write_json
+from paretext.measure import comparison
+from paretext.measure import cost as benchmark
+from paretext.measure.comparison import Comparison
+from paretext.measure.cost import Cost, Target, times_faster
 from paretext.report.run_page import write_report
 from paretext.report.table import brief_cells, cells, markdown, notes, sentences
 
@@ -89,6 +92,32 @@ def test_a_quiet_machine_measures_the_rounds_that_were_asked_for(measure: Any) -
     assert cost.rounds["batch1_ms_p50"] == [1.0, 1.02, 1.04, 1.06, 1.08]
     assert cost.batch1_ms_p50 == 1.04
     assert len(cost.rounds) == 4
+
+
+class Told(progress.Silent):
+    """Counts what tasks say."""
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+        self.notes: list[str] = []
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[progress.Advance]:
+        self.total += total
+
+        def advance(n: int = 1, note: str = "") -> None:
+            self.done += n
+            self.notes += [note] if note else []
+
+        yield advance
+
+
+def test_rounds_beyond_those_asked_for_are_told(measure: Any) -> None:
+    told = Told()
+    with progress.using(told):
+        measure(fine=steady, torn=lambda index: (5.0, 1.0, 0.5))
+    assert told.done == told.total == 2 * (1 + 5)
+    assert told.notes == [f"the machine is busy: up to {left} rounds more" for left in (3, 2, 1)]
 
 
 def test_a_disturbed_round_is_made_again_and_left_out(measure: Any) -> None:

@@ -14,8 +14,6 @@ from damage import DAMAGES
 from test_compact import TEXTS, TRAINING, classifier, material
 from torch import nn
 
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier
 from paretext.compression import (
     Distillation,
     DynamicQuantization,
@@ -37,10 +35,12 @@ from paretext.compression.low_rank import token_counts, weighted_svd
 from paretext.compression.relations import Relations
 from paretext.compression.step import Outline, compact
 from paretext.compression.teacher import ParentTeacher
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.export.quantisation import StaticQuantization
-from paretext.training import TrainingSettings
+from paretext.core.errors import ParetextError
+from paretext.graphs import export
+from paretext.graphs.quantisation import StaticQuantization
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import Artifact
+from paretext.training.fit import TrainingSettings
 
 Encoder = Callable[[str], Path]
 

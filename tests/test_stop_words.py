@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 import toy
 
-from paretext.classifier import Classifier
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.stop_words import (
+from paretext.core.errors import ParetextError
+from paretext.data.stop_words import (
     LANGUAGES,
     Removed,
     check_removal,
@@ -20,6 +18,8 @@ from paretext.stop_words import (
     stop_words,
     without_stop_words,
 )
+from paretext.graphs import export
+from paretext.models.classifier import Classifier
 
 TEXTS = [
     "I don't like the so-called 'quiet' house; it's HIS, and he can't sell it.",

@@ -18,10 +18,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from strangers import change_graph, change_manifest, change_tokenizer, refit
 
-from paretext.artifact import Artifact
-from paretext.errors import ParetextError
-from paretext.graph_file import check_graph
-from paretext.inspection import describe
+from paretext.core.errors import ParetextError
+from paretext.pipeline.inspection import describe
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.graph_file import check_graph
 
 Versions = dict[str, Path]
 

@@ -13,9 +13,7 @@ import pytest
 import tiny
 import torch
 import toy
-from pydantic import ValidationError
 
-from paretext.classifier import Classifier
 from paretext.compression import latency
 from paretext.compression.batches import batches
 from paretext.compression.importance import fisher, layers_to_keep, squared_gradients
@@ -29,10 +27,11 @@ from paretext.compression.structured import (
     drop_empty_layers,
     lost,
 )
-from paretext.encoder import read_encoder
-from paretext.errors import ParetextError
-from paretext.export import export
-from paretext.training import TrainingSettings
+from paretext.core.errors import ParetextError
+from paretext.graphs import export
+from paretext.models.classifier import Classifier
+from paretext.models.encoder import read_encoder
+from paretext.training.fit import TrainingSettings
 
 TEXTS = toy.dataset(24, 1).texts
 ALL_HEADS, ALL_NEURONS = np.arange(4), np.arange(64)
@@ -358,5 +357,5 @@ def test_a_speed_out_of_reach_says_what_is_possible(
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParetextError):
         StructuredPruning(**values)

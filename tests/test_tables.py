@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paretext.errors import ParetextError
-from paretext.tables import RowWriter, column_types, columns, format_of, read_rows
+from paretext.core.errors import ParetextError
+from paretext.data.tables import RowWriter, column_types, columns, format_of, read_rows
 
 SUFFIXES = [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"]
 NAMES = ["text", 'odd "name", with\nall', "label"]
@@ -230,7 +230,7 @@ def test_a_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
 def test_a_failed_parquet_file_says_one_thing(tmp_path: Path) -> None:
     """pyarrow would complain once more, on standard error, when its writer is thrown away."""
     code = (
-        "import sys; from paretext.tables import RowWriter\n"
+        "import sys; from paretext.data.tables import RowWriter\n"
         "try:\n"
         "  with RowWriter(sys.argv[1], ['v']) as writer:\n"
         "    for i in range(9000): writer.write({'v': i if i < 8500 else 'a'})\n"
@@ -329,7 +329,8 @@ def test_without_pyarrow_parquet_names_the_remedy(
 
 def test_importing_is_light() -> None:
     code = (
-        "import sys, csv; limit = csv.field_size_limit(); import paretext.tables, paretext.data; "
+        "import sys, csv; limit = csv.field_size_limit(); "
+        "import paretext.data.tables, paretext.data.dataset; "
         "heavy = {'pyarrow', 'pandas', 'datasets', 'sklearn', 'torch', 'transformers'}; "
         "sys.exit(bool(heavy & set(sys.modules)) or csv.field_size_limit() != limit)"
     )

@@ -20,21 +20,21 @@ import transformers
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, processors
 
-from paretext import artifact as runtime
-from paretext.artifact import Artifact
-from paretext.classifier import Classifier, with_backend
 from paretext.compression.batches import batches
 from paretext.compression.step import Material, compact
 from paretext.compression.vocabulary import Vocabulary
-from paretext.data import Dataset
-from paretext.encoder import read_encoder
-from paretext.errors import ParetextError
-from paretext.export import agreement, artifact_writer, export
-from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
-from paretext.files import digest_of
-from paretext.manifest import Manifest
-from paretext.tokenization import check_tokenizer
-from paretext.training import TrainingSettings, fit
+from paretext.core.errors import ParetextError
+from paretext.core.files import digest_of
+from paretext.data.dataset import Dataset
+from paretext.graphs import agreement, artifact_writer, export
+from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.models.classifier import Classifier, with_backend
+from paretext.models.encoder import read_encoder
+from paretext.models.tokenization import check_tokenizer
+from paretext.runtime import artifact as runtime
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+from paretext.training.fit import TrainingSettings, fit
 
 LABELS = ("anger", "joy", "sadness")
 LONGEST = 24

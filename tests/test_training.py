@@ -14,18 +14,17 @@ import tiny
 import torch
 import toy
 from damage import another_kind, cut, empty, garble
-from pydantic import ValidationError
 from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from paretext.balance import class_weights, supersampled
-from paretext.checkpoints import last_whole, seal
-from paretext.classifier import Classifier
 from paretext.compression.step import compact
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.training import Fitted, Targets, TrainingSettings, fit
-from paretext.training_batches import OwnRows
+from paretext.core.errors import ParetextError
+from paretext.data.balance import class_weights, supersampled
+from paretext.data.dataset import Dataset
+from paretext.models.classifier import Classifier
+from paretext.training.batches import OwnRows
+from paretext.training.checkpoints import last_whole, seal
+from paretext.training.fit import Fitted, Targets, TrainingSettings, fit
 
 TRAIN, SELECTION = toy.dataset(96), toy.dataset(48, seed=1)
 SETTINGS = TrainingSettings(
@@ -444,7 +443,7 @@ def test_settings_parse_factors_as_the_command_line_gives_them() -> None:
     ],
 )
 def test_settings_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ParetextError):
         TrainingSettings(**values)
 
 

@@ -27,7 +27,7 @@ from tokenizers import (
 )
 
 from paretext.compression.trimming import Trimmed, trim, with_tokenizer
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 
 def _sentences(count: int) -> list[str]:

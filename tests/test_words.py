@@ -10,9 +10,9 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretext.baselines import Recurrent, Tfidf
-from paretext.data import Dataset
-from paretext.words import TOKEN, WORD, plain, runs_of, tokens_of, words_of
+from paretext.data.dataset import Dataset
+from paretext.data.words import TOKEN, WORD, plain, runs_of, tokens_of, words_of
+from paretext.training.baselines import Recurrent, Tfidf
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 SCRIPTS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paretext.data import Dataset
+from paretext.data.dataset import Dataset
 
 LABELS = ("fear", "joy", "sad")
 _DECIDING = {

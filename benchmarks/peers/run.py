@@ -34,11 +34,18 @@ from page import write_section
 from process import PeerFailed, Process
 from table import markdown
 
-from paretext.benchmark import BATCH1_TEXTS, BATCH32_TEXTS, machine
-from paretext.cores import available_cores
-from paretext.data import Dataset, read_label_names
-from paretext.files import digest_of, folder_bytes, folder_digest, sha256, write_json, write_text
-from paretext.intervals import paired_drops, quality
+from paretext.core.cores import available_cores
+from paretext.core.files import (
+    digest_of,
+    folder_bytes,
+    folder_digest,
+    sha256,
+    write_json,
+    write_text,
+)
+from paretext.data.dataset import Dataset, read_label_names
+from paretext.measure.cost import BATCH1_TEXTS, BATCH32_TEXTS, machine
+from paretext.measure.intervals import paired_drops, quality
 
 HERE = Path(__file__).parent
 OURS = "ours"

@@ -17,36 +17,36 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from paretext.artifact import Artifact
-    from paretext.benchmark import benchmark
     from paretext.certification.budget import Budget
     from paretext.certification.certify import certify
-    from paretext.classifier import Classifier
-    from paretext.comparison import compare
-    from paretext.compression import compress
-    from paretext.data import Dataset
-    from paretext.errors import ParetextError
-    from paretext.evaluation import evaluate
-    from paretext.export import export
-    from paretext.run import run
-    from paretext.search import search
-    from paretext.training import fit
+    from paretext.core.errors import ParetextError
+    from paretext.data.dataset import Dataset
+    from paretext.graphs import export
+    from paretext.measure.cost import benchmark
+    from paretext.measure.evaluation import evaluate
+    from paretext.models.classifier import Classifier
+    from paretext.pipeline.calls import compare, compress, run
+    from paretext.pipeline.finished import Finished
+    from paretext.runtime.artifact import Artifact
+    from paretext.training.fit import fit
+    from paretext.tuning.search import search
 
 _HOMES = {
-    "Artifact": "paretext.artifact",
+    "Artifact": "paretext.runtime.artifact",
     "Budget": "paretext.certification.budget",
-    "Classifier": "paretext.classifier",
-    "Dataset": "paretext.data",
-    "ParetextError": "paretext.errors",
-    "benchmark": "paretext.benchmark",
+    "Classifier": "paretext.models.classifier",
+    "Dataset": "paretext.data.dataset",
+    "Finished": "paretext.pipeline.finished",
+    "ParetextError": "paretext.core.errors",
+    "benchmark": "paretext.measure.cost",
     "certify": "paretext.certification.certify",
-    "compare": "paretext.comparison",
-    "compress": "paretext.compression",
-    "evaluate": "paretext.evaluation",
-    "export": "paretext.export",
-    "fit": "paretext.training",
-    "run": "paretext.run",
-    "search": "paretext.search",
+    "compare": "paretext.pipeline.calls",
+    "compress": "paretext.pipeline.calls",
+    "evaluate": "paretext.measure.evaluation",
+    "export": "paretext.graphs",
+    "fit": "paretext.training.fit",
+    "run": "paretext.pipeline.calls",
+    "search": "paretext.tuning.search",
 }
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Budget",
     "Classifier",
     "Dataset",
+    "Finished",
     "ParetextError",
     "benchmark",
     "certify",

@@ -9,10 +9,10 @@ import torch
 import toy
 import transformers
 
-from paretext.baselines import BASELINES, Recurrent
-from paretext.classifier import Classifier
-from paretext.export import export
-from paretext.training import TrainingSettings
+from paretext.graphs import export
+from paretext.models.classifier import Classifier
+from paretext.training.baselines import BASELINES, Recurrent
+from paretext.training.fit import TrainingSettings
 
 
 def make(folder: Path) -> list[Path]:

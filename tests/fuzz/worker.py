@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 import toy
 
-from paretext import progress
-from paretext.artifact import Artifact
-from paretext.bulk import predict_file
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.inspection import describe
-from paretext.tables import read_rows
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.tables import read_rows
+from paretext.pipeline.inspection import describe
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.bulk import predict_file
 
 LARGEST = 4 << 30
 """Bytes of memory after which a task fails and the machine lives; 2 GB are too many already."""
@@ -108,7 +108,7 @@ def _labelled(path: Path) -> Answer:
 
 def model(task: Answer) -> Answer:
     """A foreign model's folder, as `train` takes it and as `compress` does."""
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
     if task["trained"]:
         loaded = Classifier.load(task["folder"])

@@ -18,11 +18,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from paretext.certification.units import Kind, checked, quantity
-from paretext.errors import ParetextError
-from paretext.settings import nearest, read_yaml
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings, nearest, read_yaml
 
 ALIASES = {
     "p95": "p95_latency",
@@ -33,7 +33,7 @@ _KINDS: dict[str, Kind] = {"size": "bytes", "p95_latency": "ms"}
 """Clauses that are not limited as shares."""
 
 
-class Budget(BaseModel):
+class Budget(Settings):
     """One optional limit per clause; None leaves the clause out. Shares are numbers from 0 to 1.
 
     A drop is reference minus candidate, a rise candidate minus reference: positive is worse.
@@ -41,8 +41,6 @@ class Budget(BaseModel):
     fine-tuning would (on this package's emotion data seeds differ by about 0.006 in macro-F1), so
     that a certified candidate can replace its reference unasked.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     macro_f1_drop: float | None = 0.01
     """The usual headline. 0.01 is what reports round to, and about the spread between seeds."""

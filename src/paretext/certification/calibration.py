@@ -35,8 +35,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from paretext.intervals import PRIOR, Interval, resampled_weights
-from paretext.metrics import FloatArray, IntArray
+from paretext.measure.intervals import PRIOR, Interval, resampled_weights
+from paretext.measure.metrics import FloatArray, IntArray
 
 BINS = 10
 

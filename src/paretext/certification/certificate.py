@@ -19,12 +19,12 @@ from pydantic import ValidationError
 
 from paretext.certification.budget import Budget
 from paretext.certification.records import Clause, Flips, OperatingPoint, Record, Verdict
-from paretext.errors import ParetextError
-from paretext.files import digest_of, new_folder, sha256, write_json, write_text
-from paretext.manifest import CARD, CERTIFICATE, FileRecord, Manifest
-from paretext.report.card import model_card
-from paretext.seen import Overlap
-from paretext.standing import Standing
+from paretext.core.errors import ParetextError
+from paretext.core.files import digest_of, new_folder, sha256, write_json, write_text
+from paretext.data.seen import Overlap
+from paretext.measure.standing import Standing
+from paretext.runtime.card import model_card
+from paretext.runtime.manifest import CARD, CERTIFICATE, FileRecord, Manifest
 
 FORMAT_VERSION = 1
 
@@ -150,7 +150,7 @@ def attach(certificate: Certificate, folder: Path) -> None:
     The folder is made anew beside the old one (large files are linked) and renamed, so that a
     process that dies leaves an artifact that loads.
     """
-    from paretext.report.certificate import section
+    from paretext.certification.wording import section
 
     manifest = Manifest.read(folder)
     with new_folder(folder) as partial:

@@ -6,25 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paretext import __version__, progress
-from paretext.benchmark import Target, benchmark, machine
+from paretext import __version__
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
 from paretext.certification.clauses import judge, overall, simple
-from paretext.certification.flips import find_flips, write_flips
+from paretext.certification.flips import MARK, find_flips, write_flips
 from paretext.certification.held_out import require_held_out
-from paretext.certification.model import Opened, is_artifact, open_model
+from paretext.certification.model import Opened, is_artifact, labels_of, open_model
 from paretext.certification.operating import At
 from paretext.certification.records import Clause
-from paretext.cores import available_cores
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.files import folder_bytes, sha256
-from paretext.intervals import Interval, quality
-from paretext.locks import changes
-from paretext.manifest import CERTIFICATE, Manifest
-from paretext.metrics import FloatArray
-from paretext.standing import stand
+from paretext.core import progress
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_bytes, sha256
+from paretext.core.locks import changes
+from paretext.core.ownership import require_own_file
+from paretext.data.dataset import Dataset
+from paretext.data.given import Given
+from paretext.measure.cost import Target, benchmark, machine
+from paretext.measure.intervals import Interval, quality
+from paretext.measure.metrics import FloatArray
+from paretext.measure.standing import stand
+from paretext.runtime.manifest import CERTIFICATE, Manifest
 
 LEAST_TEXTS = 10
 """With fewer, one text more or less moves every share by over ten points."""
@@ -37,7 +40,7 @@ rounds there could be in 63 of 64 cases."""
 def certify(
     candidate: str | Path,
     reference: str | Path,
-    data: Dataset,
+    data: Given,
     budget: Budget | None = None,
     *,
     at: Sequence[str] = (),
@@ -52,8 +55,9 @@ def certify(
 
     candidate: an artifact's folder. It gets certificate.json and a section in its README.md.
     reference: an artifact's or a classifier's folder (then PyTorch in float32 answers).
-    data: texts that neither training nor compression has seen, with the reference's labels. Where
-        these are a model's own answers, only the clauses that need no labels are judged.
+    data: texts that neither training nor compression has seen, with the reference's labels: a
+        Dataset, or what `Dataset.read` takes. Where the labels are a model's own answers, only the
+        clauses that need no labels are judged.
     at: operating points, such as "precision=0.9" or "fpr=0.01".
     threads: cores to use (default: those this process may run on).
     texts: whether the list of flips holds the texts, or row numbers only.
@@ -61,8 +65,14 @@ def certify(
     force: certify on texts that the models were trained on too; the certificate says so.
 
     Raises ParetextError if the labels differ, there are fewer than LEAST_TEXTS texts, the two are
-    one model, or the texts are not held out.
+    one model, the texts are not held out, or another file has the name of the flips.
     """
+    folder = Path(candidate)
+    place = Path(out) if out else folder.resolve().parent
+    listed = place / f"{folder.resolve().name}-flips.csv"
+    require_own_file(listed, MARK)
+    if not isinstance(data, Dataset):
+        data = Dataset.read(data, label_names=labels_of(reference), split="test")
     certificate, answers = measure(
         candidate,
         reference,
@@ -74,10 +84,7 @@ def certify(
         threads=threads,
         force=force,
     )
-    folder = Path(candidate)
-    place = Path(out) if out else folder.resolve().parent
     place.mkdir(parents=True, exist_ok=True)
-    listed = place / f"{folder.resolve().name}-flips.csv"
     write_flips(listed, data, *answers, texts=texts)
     flips = certificate.flips.model_copy(update={"file": listed.name, "sha256": sha256(listed)})
     certificate = certificate.model_copy(update={"flips": flips}).sealed()
@@ -119,24 +126,28 @@ def measure(
             answers.append(model.probabilities(data.texts, data.label_names))
             advance()
     old, new = answers
-    found = judge(
-        data.labels,
-        old,
-        new,
-        data.label_names,
-        budget,
-        at=points,
-        resamples=resamples,
-        seed=seed,
-    )
-    clauses = (*found.clauses, *_costs(folder, before, data, budget, threads))
-    standing = None
-    if data.answered_by is None:
-        answered, classes = old.argmax(axis=1), len(data.label_names)
-        own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
-        standing = stand(
-            before.record.name, data.labels, answered, data.label_names, own, seen=seen
+    costs = _costs(folder, before, data, budget, threads)
+    with progress.task(f"judging {folder.name}", 2) as advance:
+        found = judge(
+            data.labels,
+            old,
+            new,
+            data.label_names,
+            budget,
+            at=points,
+            resamples=resamples,
+            seed=seed,
         )
+        advance()
+        standing = None
+        if data.answered_by is None:
+            answered, classes = old.argmax(axis=1), len(data.label_names)
+            own = quality(data.labels, answered, classes, resamples=resamples, seed=seed)
+            standing = stand(
+                before.record.name, data.labels, answered, data.label_names, own, seen=seen
+            )
+        advance()
+    clauses = (*found.clauses, *costs)
     certificate = Certificate(
         verdict=overall([clause.verdict for clause in clauses]),
         candidate=after.record,

@@ -24,8 +24,8 @@ from paretext.certification.calibration import rises
 from paretext.certification.operating import At, Point, operating_points
 from paretext.certification.proportions import Pairs, mcnemar, simultaneous
 from paretext.certification.records import Clause, OperatingPoint, Part, Span, Verdict
-from paretext.intervals import Interval, paired_drops, texts_needed, two_digits
-from paretext.metrics import METRICS, FloatArray, IntArray, confusion_matrix
+from paretext.measure.intervals import Interval, paired_drops, texts_needed, two_digits
+from paretext.measure.metrics import METRICS, FloatArray, IntArray, confusion_matrix
 
 ALIKE = 1e-4
 """Probabilities this close are the same answer: what float32 leaves between two runtimes. The

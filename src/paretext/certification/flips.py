@@ -17,17 +17,19 @@ import numpy as np
 
 from paretext.certification.proportions import BoolArray
 from paretext.certification.records import Flips, Slice, Span
-from paretext.data import Dataset
-from paretext.intervals import proportion
-from paretext.metrics import FloatArray
-from paretext.tables import RowWriter
-from paretext.words import words_of
+from paretext.data.dataset import Dataset
+from paretext.data.tables import RowWriter
+from paretext.data.words import words_of
+from paretext.measure.intervals import proportion
+from paretext.measure.metrics import FloatArray
 
 COLUMNS = (
     *("row", "text", "label", "reference_answer", "candidate_answer", "effect"),
     *("reference_probability", "candidate_probability"),
     *("reference_probability_of_candidate_answer", "candidate_probability_of_reference_answer"),
 )
+MARK = ",".join(COLUMNS[2:6])
+"""In the head of every list of flips."""
 _NEGATIONS = frozenset(
     (
         *("no", "not", "never", "none", "nobody", "nothing", "neither", "nor", "nowhere"),

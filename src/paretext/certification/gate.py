@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretext import progress
 from paretext.certification.certificate import Certificate
 from paretext.certification.held_out import doubts, require_sound
-from paretext.errors import ParetextError
-from paretext.manifest import Manifest
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.runtime.manifest import Manifest
 
 
 def check_certificate(artifact: str | Path, required: bool = False) -> None:

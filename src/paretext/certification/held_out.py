@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from paretext import progress
 from paretext.certification.certificate import Certificate
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.manifest import Manifest
-from paretext.seen import Overlap
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.seen import Overlap
+from paretext.runtime.manifest import Manifest
 
 
 def overlap(data: Dataset, manifests: Sequence[Manifest]) -> Overlap | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.artifact import Artifact, softmax
 from paretext.certification.certificate import Model
-from paretext.errors import ParetextError
-from paretext.files import folder_digest
-from paretext.manifest import NAME
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_digest
+from paretext.core.settings import model_inside
+from paretext.runtime.artifact import Artifact, softmax
+from paretext.runtime.manifest import NAME
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ def open_model(folder: str | Path, threads: int) -> Opened:
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
-            "(it has no config.json); check the path."
+            f"(it has no config.json){model_inside(folder) or '; check the path.'}"
         )
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
     classifier = Classifier.load(folder)
     record = Model(name=folder.resolve().name, kind="pytorch", digest=folder_digest(folder))
@@ -54,7 +55,7 @@ def open_model(folder: str | Path, threads: int) -> Opened:
 
 def labels_of(folder: str | Path) -> tuple[str, ...]:
     """The label names of an artifact or classifier, from its description alone."""
-    from paretext.manifest import Manifest
+    from paretext.runtime.manifest import Manifest
 
     folder = Path(folder)
     if is_artifact(folder):
@@ -62,9 +63,9 @@ def labels_of(folder: str | Path) -> tuple[str, ...]:
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
-            "(it has no config.json); check the path."
+            f"(it has no config.json){model_inside(folder) or '; check the path.'}"
         )
-    from paretext.pretrained import label_names
+    from paretext.models.pretrained import label_names
 
     return label_names(str(folder))
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from paretext.certification.proportions import BoolArray, Pairs
 from paretext.certification.records import OperatingPoint, Rates, Span
-from paretext.errors import ParetextError
-from paretext.intervals import proportion
-from paretext.metrics import FloatArray, IntArray
+from paretext.core.errors import ParetextError
+from paretext.measure.intervals import proportion
+from paretext.measure.metrics import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from paretext.certification.units import Kind
-from paretext.intervals import Interval
+from paretext.measure.intervals import Interval
 
 Verdict = Literal["holds", "broken", "undecided"]
 

@@ -11,7 +11,7 @@ import math
 import re
 from typing import Literal
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 Kind = Literal["share", "bytes", "ms"]
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paretext.artifact import Artifact
-from paretext.benchmark import machine
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import measure
 from paretext.certification.held_out import require_sound
 from paretext.certification.model import is_artifact
 from paretext.certification.records import Clause
-from paretext.cores import available_cores
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.files import folder_digest
-from paretext.manifest import Manifest
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_digest
+from paretext.data.dataset import Dataset
+from paretext.measure.cost import machine
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
 
 TOLERANCE = 1e-9
 """Of a share that was measured anew on the same machine: only arithmetic may differ."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from paretext import progress
-from paretext.agreement import is_export_of, require_agreement
-from paretext.benchmark import machine
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
 from paretext.certification.model import open_model
-from paretext.cores import available_cores
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.manifest import Manifest
-from paretext.report.certificate import headline
+from paretext.certification.wording import headline
+from paretext.core import progress
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.measure.agreement import is_export_of, require_agreement
+from paretext.measure.cost import machine
+from paretext.runtime.manifest import Manifest
 
 SEED, RESAMPLES = 0, 10_000
 

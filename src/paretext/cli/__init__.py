@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from paretext import __version__, progress
+from paretext import __version__
 from paretext.cli import (
     ablate,
     certify,
@@ -33,8 +33,9 @@ from paretext.cli import (
     train,
     verify,
 )
-from paretext.errors import ParetextError
-from paretext.files import is_full_disk
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.files import is_full_disk
 
 
 class _Interrupted(Exception):

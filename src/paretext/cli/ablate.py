@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.inputs import read_data
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -73,14 +73,15 @@ def ablate(
 
     Started again with the same arguments it goes on where it was.
     """
-    from paretext.ablation import ablate as ablate_all
-    from paretext.ablation import require_startable
     from paretext.cli.console import dump_with, line, show_verdict, table
     from paretext.cli.endings import of_ablation
-    from paretext.sources import Sources
+    from paretext.pipeline.ablation import ablate as ablate_all
+    from paretext.pipeline.ablation import require_startable
+    from paretext.pipeline.asked import asked_recipe
+    from paretext.pipeline.sources import Sources
 
     seeds = seed or [0]
-    settings = read_recipe(
+    settings = asked_recipe(
         recipe,
         model,
         max_length,

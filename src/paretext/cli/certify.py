@@ -61,16 +61,19 @@ def certify(
     from paretext.certification.model import labels_of
     from paretext.cli.console import dump, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data import Dataset
+    from paretext.data.dataset import Dataset
+    from paretext.data.reading import NamedBy
 
     limits = Budget.read(budget) if budget else Budget()
     if limit:
         limits = limits.model_copy(update=parse_limits(limit))
+    labels = labels_of(against)
     held_out = Dataset.read(
         data,
         text_column=text_column,
         label_column=label_column,
-        label_names=labels_of(against),
+        label_names=labels,
+        named_by=NamedBy.model(against, labels),
         split="test",
         on_bad_row=on_bad_row,
     )

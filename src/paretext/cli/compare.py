@@ -33,20 +33,23 @@ def compare(
     """
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_comparison
-    from paretext.comparison import compare as compare_all
-    from paretext.data import Dataset
-    from paretext.files import Stages
-    from paretext.locks import change
-    from paretext.manifest import Manifest
-    from paretext.run import versions_to_compare
+    from paretext.core.files import Stages
+    from paretext.core.locks import change
+    from paretext.data.dataset import Dataset
+    from paretext.data.reading import NamedBy
+    from paretext.measure.comparison import compare as compare_all
+    from paretext.pipeline.stages import versions_to_compare
+    from paretext.runtime.manifest import Manifest
 
     versions, folder = versions_to_compare(artifacts, baseline, out)
     first = next(v.target.folder for v in versions if v.target.kind == "artifact")
+    labels = Manifest.read(first).labels
     data = Dataset.read(
         eval_,
         text_column=text_column,
         label_column=label_column,
-        label_names=Manifest.read(first).labels,
+        label_names=labels,
+        named_by=NamedBy.model(first, labels),
         split="validation",
         on_bad_row=on_bad_row,
     )

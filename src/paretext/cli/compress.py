@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import chosen_versions
 from paretext.cli.options import (
     BudgetFile,
     DropLeaks,
@@ -70,11 +69,12 @@ def compress(
     from paretext.certification.budget import Budget
     from paretext.cli.console import dump_with, line, show_comparison, show_verdict
     from paretext.cli.endings import of_run
-    from paretext.jobs import compress as compress_job
-    from paretext.manifest import Manifest
-    from paretext.parents import require_model
-    from paretext.run import artifacts_of
-    from paretext.sources import Measuring, Sources
+    from paretext.pipeline.asked import asked_versions
+    from paretext.pipeline.job import compress as compress_job
+    from paretext.pipeline.parents import require_model
+    from paretext.pipeline.sources import Measuring, Sources
+    from paretext.pipeline.stages import artifacts_of
+    from paretext.runtime.manifest import Manifest
 
     require_model(model)
     folder = compress_job(
@@ -90,7 +90,7 @@ def compress(
             on_bad_row=on_bad_row,
             drop_leaks=drop_leaks,
         ),
-        chosen_versions(model, recipe, preset),
+        asked_versions(model, recipe, preset),
         out,
         Measuring(Budget.read(budget) if budget else None, threads, rounds),
     )

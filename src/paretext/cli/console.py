@@ -28,14 +28,14 @@ from rich.table import Table
 from rich.text import Text
 
 from paretext.cli.layout import fold, layout, wrap
-from paretext.files import read_json
-from paretext.progress import Advance
+from paretext.core.files import read_json
+from paretext.core.progress import Advance
 from paretext.report.escaping import as_json, encodable, visible
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
-    from paretext.comparison import Comparison
-    from paretext.verdict import Verdict
+    from paretext.core.verdict import Verdict
+    from paretext.measure.comparison import Comparison
 
 
 class _Plain(Console):
@@ -258,7 +258,7 @@ def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
 
 def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
     """The table, what to know of it, where the files are, and the verdict."""
-    from paretext.comparison import Comparison
+    from paretext.measure.comparison import Comparison
     from paretext.report import steps
     from paretext.report.run_page import page_of
     from paretext.report.table import BRIEF, brief_cells, notes
@@ -290,7 +290,7 @@ def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
 
 def _show_certificates(comparison: Comparison) -> None:
     """Which hold, in a word each; the page says which clauses do not."""
-    from paretext.report.certificate import BADGES
+    from paretext.certification.wording import BADGES
     from paretext.report.steps import versions
 
     badges = [(row.version, row.certificate) for row in versions(comparison.rows)]
@@ -303,8 +303,8 @@ def show_certificate(
     certificate: Certificate, artifact: Path | None = None, folder: Path | None = None
 ) -> None:
     """The clauses, the classes that are not held, and where what was written."""
-    from paretext.manifest import CARD, CERTIFICATE
-    from paretext.report import certificate as report
+    from paretext.certification import wording as report
+    from paretext.runtime.manifest import CARD, CERTIFICATE
 
     table(report.CLAUSE_COLUMNS, report.clause_rows(certificate), title="Certificate")
     open_parts = [row for row in report.part_rows(certificate) if row[8] != report.BADGES["holds"]]

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretext.verdict import Verdict, loading, opening, predicting, shell
+from paretext.core.verdict import Verdict, loading, opening, predicting, shell
 
 if TYPE_CHECKING:
-    from paretext.ablation import Ablation
     from paretext.certification.certificate import Certificate
-    from paretext.comparison import Comparison
+    from paretext.measure.comparison import Comparison
+    from paretext.pipeline.ablation import Ablation
     from paretext.profile import Profile
     from paretext.report.run_data import Conclusion
-    from paretext.search.result import Found
+    from paretext.tuning.result import Found
 
 _TRAIN, _EVAL, _MORE, _NEW = "TRAIN.csv", "EVAL.csv", "MORE.csv", "NEW"
 
@@ -43,7 +43,7 @@ def of_certificate(
     certificate: Certificate, artifact: Path, against: str | Path = "REFERENCE"
 ) -> Verdict:
     """Whether an artifact may stand in its reference's place, and what would decide it."""
-    from paretext.report.certificate import counted
+    from paretext.certification.wording import counted
 
     name, reference = certificate.candidate.name, certificate.reference.name
     count, texts = counted(certificate), f"{certificate.data.texts:,} texts"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from paretext.cli.options import Json, LabelColumn, Labels, TextColumn
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 if TYPE_CHECKING:
     from paretext.profile import Profile
@@ -54,10 +54,11 @@ def explore(
 
     from paretext.cli.console import dump_with, line, show_verdict
     from paretext.cli.endings import of_profile
-    from paretext.data import read_label_names, require_trainable
-    from paretext.data_stream import open_labelled
+    from paretext.data.dataset import read_label_names, require_trainable
+    from paretext.data.reading import NamedBy
+    from paretext.data.stop_words import stop_words
+    from paretext.data.stream import open_labelled
     from paretext.profile import ProfileSettings, profile
-    from paretext.stop_words import stop_words
 
     try:
         settings = ProfileSettings(
@@ -71,10 +72,16 @@ def explore(
     except ValidationError as error:
         raise ParetextError(f"{error.errors()[0]['ctx']['error']}.") from None
     stop_words(language)  # an unknown language is refused before anything is read
+    if out:
+        from paretext.report.profile_page import require_own_profile
+
+        require_own_profile(out)
     names = read_label_names(labels) if labels else None
+    by = NamedBy.file(labels) if labels else None
     train = open_labelled(
         data,
         label_names=names,
+        named_by=by,
         on_bad_row=on_bad_row,
         text_column=text_column,
         label_column=label_column,
@@ -85,6 +92,7 @@ def explore(
         held = open_labelled(
             eval_,
             label_names=train.label_names,
+            named_by=by or NamedBy.texts(train.name),
             split="validation",
             on_bad_row=on_bad_row,
             text_column=text_column,
@@ -92,8 +100,8 @@ def explore(
         )
     found = profile(train, held, settings)
     if out:
-        from paretext.files import Stages
-        from paretext.locks import change
+        from paretext.core.files import Stages
+        from paretext.core.locks import change
         from paretext.report.profile_page import write_profile
 
         with change(out):

@@ -20,7 +20,7 @@ def inspect(
     """
     from paretext.cli.console import dump_with, pairs, show_verdict
     from paretext.cli.endings import of_folder
-    from paretext.inspection import describe
+    from paretext.pipeline.inspection import describe
 
     found = describe(path)
     verdict = of_folder(path, found)

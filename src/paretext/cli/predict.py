@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from paretext.cli.options import Json, TextColumn, Threads
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 _MOST = 3
 """Labels of a text that the screen shows; --json has all."""
@@ -83,7 +83,7 @@ def predict(
             "themselves: leave --json out, --format jsonl makes them JSON, or give -o output.csv."
         )
     folder = _artifact_of(artifact)
-    from paretext.artifact import Artifact
+    from paretext.runtime.artifact import Artifact
 
     loaded = Artifact.load(folder, threads=threads)
     check_certificate(folder, require_certificate)
@@ -95,7 +95,7 @@ def predict(
 
 def _is_text(given: str) -> bool:
     """Whether it is no file: a name that ends as tables do is one, there or not."""
-    from paretext.tables import FORMATS
+    from paretext.data.tables import FORMATS
 
     if given == "-":
         return False
@@ -107,11 +107,11 @@ def _is_text(given: str) -> bool:
 
 def _artifact_of(given: Path) -> Path:
     """The folder itself, or of a run's the version that its page recommends, which is said."""
-    from paretext.manifest import NAME
+    from paretext.runtime.manifest import NAME
 
     if (given / NAME).is_file() or not (given / "artifacts").is_dir():
         return given
-    from paretext.progress import say
+    from paretext.core.progress import say
     from paretext.report.run_gather import gather
 
     artifacts = given / "artifacts"
@@ -126,8 +126,8 @@ def _artifact_of(given: Path) -> Path:
 
 def _answer(loaded: Any, texts: Sequence[str], as_json: bool) -> None:
     """Each text with its most probable labels, downwards; the first is the answer."""
-    from paretext.bulk import predict_texts
     from paretext.cli.console import dump, line, table
+    from paretext.runtime.bulk import predict_texts
 
     answers = predict_texts(loaded, texts)
     if as_json:
@@ -153,10 +153,10 @@ def _answer_file(
     on_bad_row: Literal["fail", "skip"],
     as_json: bool,
 ) -> None:
-    from paretext.bulk import LABEL, predict_file
     from paretext.cli.console import dump, line
     from paretext.cli.standard import STANDARD, STANDARD_INPUT, TEXT, standard_files
-    from paretext.progress import say
+    from paretext.core.progress import say
+    from paretext.runtime.bulk import LABEL, predict_file
 
     with standard_files(source, target, form, LABEL) as (read, written):
         name = STANDARD_INPUT if source == STANDARD else ""

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.inputs import read_recipe
 from paretext.cli.options import (
     BatchSize,
     BudgetFile,
@@ -90,10 +89,11 @@ def run(
     from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_run
-    from paretext.jobs import run as run_job
-    from paretext.sources import Measuring, Sources
+    from paretext.pipeline.asked import asked_recipe
+    from paretext.pipeline.job import run as run_job
+    from paretext.pipeline.sources import Measuring, Sources
 
-    settings = read_recipe(
+    settings = asked_recipe(
         recipe,
         model,
         max_length,

@@ -67,9 +67,9 @@ def search(
     from paretext.certification.budget import parse_limits
     from paretext.cli.console import dump_with, line, show_certificate, show_verdict, table
     from paretext.cli.endings import of_search
-    from paretext.parents import check_splits, parent_of
+    from paretext.pipeline.parents import check_splits, parent_of
+    from paretext.pipeline.sources import Sources
     from paretext.report.front import COLUMNS, cells
-    from paretext.sources import Sources
 
     parent, name, settings = parent_of(source)
     limits = parse_limits(budget) if budget is not None else {}
@@ -87,9 +87,10 @@ def search(
         drop_leaks,
         settings,
         names,
+        parent,
     )
     check_splits(source, prepared)
-    from paretext.search import search as search_for  # brings PyTorch
+    from paretext.tuning.search import search as search_for  # brings PyTorch
 
     given = (hours or 0) * 3600 + (minutes or 0) * 60
     found = search_for(

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
-from paretext.errors import ParetextError
-from paretext.locks import temporary_folder
-from paretext.tables import read_rows
+from paretext.core.errors import ParetextError
+from paretext.core.locks import temporary_folder
+from paretext.data.tables import read_rows
 
 STANDARD = Path("-")
 STANDARD_INPUT = "standard input"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paretext.cli.inputs import read_data, read_recipe
+from paretext.cli.inputs import read_data
 from paretext.cli.options import (
     BatchSize,
     ClassWeights,
@@ -59,14 +59,15 @@ def train(
 
     Example: paretext train --data train.csv --model roberta-base --model tfidf --out runs/emotion
     """
-    from paretext.candidates import best_epoch
     from paretext.cli.console import dump_with, show_verdict, table
     from paretext.cli.endings import of_training
-    from paretext.run import require_startable
-    from paretext.run import train as train_all
-    from paretext.sources import Sources
+    from paretext.pipeline.asked import asked_recipe
+    from paretext.pipeline.candidates import best_epoch
+    from paretext.pipeline.sources import Sources
+    from paretext.pipeline.stages import require_startable
+    from paretext.pipeline.stages import train as train_all
 
-    settings = read_recipe(
+    settings = asked_recipe(
         recipe,
         model,
         max_length,

@@ -40,15 +40,18 @@ def verify(
     from paretext.certification.verify import verify as verify_one
     from paretext.cli.console import dump, line, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data import Dataset
+    from paretext.data.dataset import Dataset
+    from paretext.data.reading import NamedBy
 
     texts = None
     if data is not None:
+        labels = _labels(artifact, against)
         texts = Dataset.read(
             data,
             text_column=text_column,
             label_column=label_column,
-            label_names=_labels(artifact, against),
+            label_names=labels,
+            named_by=NamedBy.model(against or artifact, labels),
             split="test",
             on_bad_row=on_bad_row,
         )

@@ -11,7 +11,7 @@ from paretext.compression.step import Material
 from paretext.compression.structured import StructuredPruning
 from paretext.compression.vocabulary import Vocabulary
 from paretext.compression.width import Width
-from paretext.export.quantisation import DynamicQuantization, StaticQuantization
+from paretext.graphs.quantisation import DynamicQuantization, StaticQuantization
 
 __all__ = [
     "Compressed",

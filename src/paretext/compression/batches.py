@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretext.classifier import Classifier
+from paretext.models.classifier import Classifier
 
 
 @dataclass(frozen=True)

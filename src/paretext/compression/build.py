@@ -13,21 +13,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretext import __version__, progress
-from paretext.artifact import Artifact
+from paretext import __version__
 from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Material, Outline, Step, require_encoder
-from paretext.data import Dataset
-from paretext.errors import ParetextError
-from paretext.export.quantisation import Quantization
-from paretext.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
-from paretext.locks import works_in
-from paretext.manifest import Ancestor, Manifest
-from paretext.ownership import claim
-from paretext.pretrained import Source
-from paretext.seen import Sketch
-from paretext.standing import say_standing
-from paretext.training_settings import OnEpoch
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
+from paretext.core.locks import works_in
+from paretext.core.ownership import claim
+from paretext.data.dataset import Dataset
+from paretext.data.seen import Sketch
+from paretext.graphs.quantisation import Quantization
+from paretext.measure.standing import say_standing
+from paretext.models.pretrained import Source
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Ancestor, Manifest
+from paretext.training.settings import OnEpoch
 
 CHECK_TEXTS = 128
 CALIBRATION_TEXTS = 256
@@ -142,8 +143,8 @@ class Builder:
         values = step.model_dump(mode="json")
 
         def work(partial: Path) -> None:
-            from paretext.classifier import Classifier
             from paretext.compression.teacher import ParentTeacher
+            from paretext.models.classifier import Classifier
 
             material = Material(
                 train=self.train,
@@ -188,8 +189,8 @@ class Builder:
         recipe: list[dict[str, Any]] = [step for each in lineage for step in each.steps]
 
         def work(partial: Path) -> None:
-            from paretext.classifier import Classifier
-            from paretext.export import export
+            from paretext.graphs import export
+            from paretext.models.classifier import Classifier
 
             export(
                 Classifier.load(folder),

@@ -27,12 +27,12 @@ from pydantic import Field
 
 from paretext.compression.augmentation import altered
 from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
-from paretext.data import Dataset
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
 
 if TYPE_CHECKING:
-    from paretext.classifier import Classifier
-    from paretext.training import Targets
+    from paretext.models.classifier import Classifier
+    from paretext.training.fit import Targets
 
 
 class Distillation(Step):
@@ -77,7 +77,7 @@ class Distillation(Step):
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         from paretext.compression.quantization_aware import start_rounding, stop_rounding
-        from paretext.training import fit
+        from paretext.training.fit import fit
 
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
@@ -138,7 +138,7 @@ class Distillation(Step):
     ) -> Targets:
         """What the student is to learn of the texts and the rounds of their copies."""
         from paretext.compression.relations import Relations
-        from paretext.training import Targets
+        from paretext.training.fit import Targets
 
         states = beside = None
         if self.states_weight:

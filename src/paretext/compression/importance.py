@@ -29,11 +29,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from paretext import progress
-from paretext.classifier import Classifier
 from paretext.compression.batches import Batch, batches
 from paretext.compression.step import compact
-from paretext.data import Dataset
+from paretext.core import progress
+from paretext.data.dataset import Dataset
+from paretext.models.classifier import Classifier
 
 Scores = NDArray[np.float64]
 

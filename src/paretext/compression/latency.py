@@ -28,9 +28,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext import progress
-from paretext.artifact import GROUP_TOKENS
-from paretext.encoder import Encoder, Layer, Linear
+from paretext.core import progress
+from paretext.models.encoder import Encoder, Layer, Linear
+from paretext.runtime.artifact import GROUP_TOKENS
 
 Runtime = Literal["int8", "fp32"]
 Call = Literal["group", "text"]
@@ -165,8 +165,8 @@ def _renamed(part: Layer, prefix: str) -> Layer:
 def _session(encoder: Encoder, runtime: Runtime) -> Any:
     import onnxruntime
 
-    from paretext.export.graph import write_graph
-    from paretext.export.quantisation import DynamicQuantization
+    from paretext.graphs.graph import write_graph
+    from paretext.graphs.quantisation import DynamicQuantization
 
     graph = write_graph(encoder)
     if runtime == "int8":

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 if TYPE_CHECKING:
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
 Index = Annotated[int, Field(ge=0)]
 

@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import Field
 
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
-from paretext.data import Dataset
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
 
 if TYPE_CHECKING:
     import torch
 
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
 
 class LowRankEmbeddings(Step):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
 
 class MagnitudePruning(Step):
@@ -36,7 +36,7 @@ class MagnitudePruning(Step):
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         """The pruned copy of `classifier`, and sentences that count what was done."""
-        from paretext.training import fit
+        from paretext.training.fit import fit
 
         pruned = classifier.copy()
         keep = keep_masks(pruned.model, self.amount)

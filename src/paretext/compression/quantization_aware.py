@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from paretext.export.quantised_graph import LARGEST_WEIGHT
+from paretext.graphs.quantised_graph import LARGEST_WEIGHT
 
 _WEIGHT = LARGEST_WEIGHT[7]
 _EMBEDDING = LARGEST_WEIGHT[8]

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from paretext import progress
 from paretext.compression.distillation import Distillation
 from paretext.compression.layers import Layers
 from paretext.compression.low_rank import LowRankEmbeddings
@@ -24,15 +23,16 @@ from paretext.compression.step import Outline, Step
 from paretext.compression.structured import StructuredPruning
 from paretext.compression.vocabulary import Vocabulary
 from paretext.compression.width import Width
-from paretext.errors import ParetextError
-from paretext.export.quantisation import DynamicQuantization, Quantization, StaticQuantization
-from paretext.settings import nearest, parse_yaml, read_yaml
-from paretext.stop_words import LANGUAGES, unknown_language
-from paretext.training_settings import TrainingSettings
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
+from paretext.data.stop_words import LANGUAGES, unknown_language
+from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.training.settings import TrainingSettings
 
 PARENT = "parent"
 
-Settings = TypeVar("Settings", bound=BaseModel)
+Made = TypeVar("Made", bound=BaseModel)
 AnyStep = Annotated[
     Layers
     | StructuredPruning
@@ -51,10 +51,10 @@ _STEPS: dict[str, type[BaseModel]] = {
 }
 
 
-class Version(BaseModel):
+class Version(Settings):
     """One compressed version: `steps`, applied to the version `source` ("from" in YAML)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     source: str = Field(default=PARENT, alias="from")
@@ -116,12 +116,10 @@ def _worth_deploying() -> tuple[Version, ...]:
     return (*preset("int8"), *preset("safe"))
 
 
-class Recipe(BaseModel):
+class Recipe(Settings):
     """models: hub ids, folders or baselines; the best encoder on the selection split becomes the
     parent. stop_words: remove those of `language`, keep them, or (auto) what each model does by
     itself: the recurrent baselines remove them, all others keep them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: tuple[str, ...] = ()
     max_length: int = Field(default=128, ge=4)
@@ -220,7 +218,7 @@ def preset(name: str) -> tuple[Version, ...]:
     return Recipe.parse(text, f"the preset {name}").versions
 
 
-def validated(model: type[Settings], values: dict[str, Any], source: str) -> Settings:
+def validated(model: type[Made], values: dict[str, Any], source: str) -> Made:
     """`model` built from `values`; the first of pydantic's complaints as a ParetextError."""
     try:
         return model.model_validate(values)
@@ -228,29 +226,20 @@ def validated(model: type[Settings], values: dict[str, Any], source: str) -> Set
         raise ParetextError(f"{source}: {_complaint(error, model)}") from None
 
 
-def _complaint(error: ValidationError, model: Any) -> str:
+def _complaint(error: ValidationError, model: type[BaseModel]) -> str:
     errors = error.errors()
-    # A name that is not known explains the one that is missing.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     where = ".".join(map(str, first["loc"]))
-    if first["type"] == "value_error":
-        message = str(first["ctx"]["error"])
-        return f"{message}."
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         step = next((_STEPS[part] for part in first["loc"] if part in _STEPS), None)
         if step is not None:
-            return f"unknown setting {where!r}{nearest(name, sorted(_names(step)))}"
-        known = sorted(_names(model, Version, TrainingSettings, *_STEPS.values()))
-        if name in known:
+            return complaint(error, [step])
+        known: list[type[BaseModel]] = [model, Version, TrainingSettings, *_STEPS.values()]
+        if name in names(*known):
             return f"the setting {name!r} does not belong at {where}; see recipes/study.yaml."
-        return f"unknown setting {where!r}{nearest(name, known)}"
+        return complaint(error, known)
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
         return f"unknown step {tag!r} at {where}{nearest(tag, list(_STEPS))}"
-    return f"{where} is {first['input']!r}: {first['msg'].lower()}."
-
-
-def _names(*models: Any) -> set[str]:
-    """The names of these models' settings."""
-    return {field.alias or name for each in models for name, field in each.model_fields.items()}
+    return complaint(error, [model])

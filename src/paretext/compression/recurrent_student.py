@@ -15,13 +15,13 @@ from pydantic import Field
 
 from paretext.compression.low_rank import token_counts
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
-from paretext.errors import ParetextError
-from paretext.model_types import RECURRENT, Cell
+from paretext.core.errors import ParetextError
+from paretext.models.names import RECURRENT, Cell
 
 if TYPE_CHECKING:
     import torch
 
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
 
 class RecurrentStudent(Step):
@@ -52,7 +52,7 @@ class RecurrentStudent(Step):
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         import torch
 
-        from paretext.recurrent import RecurrentClassifier, RecurrentConfig
+        from paretext.models.recurrent import RecurrentClassifier, RecurrentConfig
 
         self.plan(Outline.of(classifier.model.config))
         parent: Any = compact(classifier).model

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from paretext import progress
 from paretext.compression.batches import Batch
+from paretext.core import progress
 
 _RIDGE = 0.01
 _PARTS = (

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from paretext.classifier import Classifier
 from paretext.compression.step import compact
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.models.classifier import Classifier
 
 HEADS = 4
 """Parts into which keys and values are cut, where their widths can be divided by it."""

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from paretext.data import Dataset
-from paretext.encoder import COMPACT, FAMILIES, is_known, read_encoder
-from paretext.errors import ParetextError
-from paretext.model_types import NGRAMS, RECURRENT
-from paretext.training_settings import OnEpoch, TrainingSettings
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings
+from paretext.data.dataset import Dataset
+from paretext.models.encoder import COMPACT, FAMILIES, is_known, read_encoder
+from paretext.models.names import NGRAMS, RECURRENT
+from paretext.training.settings import OnEpoch, TrainingSettings
 
 if TYPE_CHECKING:
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
 SAMPLE_TEXTS = 512
 
@@ -88,10 +88,8 @@ class Outline:
         return cls(kind, layers, width, int(words or width), width)
 
 
-class Step(BaseModel):
+class Step(Settings):
     """Base of all steps that change a classifier."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def plan(self, outline: Outline) -> Outline:
         """What this step will leave of `outline`; ParetextError if it cannot be applied to that.
@@ -133,7 +131,7 @@ def compact(classifier: Classifier) -> Classifier:
 
     ParetextError for an architecture that is not known.
     """
-    from paretext.compact import from_encoder
+    from paretext.models.compact import from_encoder
 
     model: Any = classifier.model
     if not is_known(model):

@@ -23,12 +23,12 @@ from pydantic import Field, model_validator
 
 from paretext.compression import latency
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
-from paretext.encoder import read_encoder
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.models.encoder import read_encoder
 
 if TYPE_CHECKING:
-    from paretext.classifier import Classifier
     from paretext.compression.importance import Scores
+    from paretext.models.classifier import Classifier
 
 Units = NDArray[np.int64]
 
@@ -168,7 +168,7 @@ def cut(model: Any, heads: Sequence[Units], neurons: Sequence[Units]) -> Any:
     """A copy of the compact network `model` with only these heads and neurons in each layer."""
     from torch import nn
 
-    from paretext.compact import CompactClassifier
+    from paretext.models.compact import CompactClassifier
 
     config = type(model.config).from_dict(model.config.to_dict())
     config.shapes = [

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretext import progress
-from paretext.artifact import CHUNK_TEXTS, Artifact
-from paretext.classifier import Classifier
 from paretext.compression.batches import batches
 from paretext.compression.step import compact
-from paretext.export import export
-from paretext.export.quantisation import DynamicQuantization
-from paretext.files import digest_of
-from paretext.locks import temporary_folder
+from paretext.core import progress
+from paretext.core.files import digest_of
+from paretext.core.locks import temporary_folder
+from paretext.graphs import export
+from paretext.graphs.quantisation import DynamicQuantization
+from paretext.models.classifier import Classifier
+from paretext.runtime.artifact import CHUNK_TEXTS, Artifact
 
 _CHECK_TEXTS = 256
 _LARGEST_FLIP_SHARE = 0.05

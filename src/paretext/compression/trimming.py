@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 
 KINDS = ("BPE", "Unigram", "WordPiece")
 _BYTE = re.compile("<0x[0-9A-F]{2}>")  # what BPE and Unigram fall back to, where they do
@@ -118,7 +118,7 @@ def trim(
 
 def with_tokenizer(fast: Any, trimmed: Trimmed) -> Any:
     """The transformers tokenizer `fast` with the trimmed vocabulary in place of its own."""
-    from paretext.classifier import with_backend
+    from paretext.models.classifier import with_backend
 
     return with_backend(fast, trimmed.tokenizer)
 

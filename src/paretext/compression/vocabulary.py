@@ -16,7 +16,7 @@ from paretext.compression.step import Material, Outline, Step, compact, require_
 from paretext.compression.trimming import trim, with_tokenizer
 
 if TYPE_CHECKING:
-    from paretext.classifier import Classifier
+    from paretext.models.classifier import Classifier
 
 
 class Vocabulary(Step):

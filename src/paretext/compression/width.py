@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
-from paretext.data import Dataset
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
 
 if TYPE_CHECKING:
     import torch
 
-    from paretext.classifier import Classifier
-    from paretext.compact import CompactClassifier
+    from paretext.models.classifier import Classifier
+    from paretext.models.compact import CompactClassifier
 
 
 class Width(Step):
@@ -75,7 +75,7 @@ def cut(model: Any, kept: torch.Tensor) -> CompactClassifier:
     """The network with the hidden dimensions `kept` alone."""
     from torch import nn
 
-    from paretext.compact import CompactClassifier
+    from paretext.models.compact import CompactClassifier
 
     config = model.config
     parts = dict(model.state_dict())

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from paretext import progress
-from paretext.comparison import Comparison
 from paretext.compression import Recipe
 from paretext.compression.recipe import preset
-from paretext.data import Dataset, read_label_names
+from paretext.core import progress
+from paretext.core.files import Stages, write_text
+from paretext.core.locks import works_in
+from paretext.core.ownership import claim
+from paretext.data.dataset import Dataset, read_label_names
+from paretext.data.tables import RowWriter
 from paretext.demo import model
 from paretext.demo.corpus import LABELS, generate
-from paretext.files import Stages, write_text
-from paretext.locks import works_in
-from paretext.ownership import claim
-from paretext.run import TEXTS, run
-from paretext.splits import prepare
-from paretext.tables import RowWriter
-from paretext.training import TrainingSettings
+from paretext.measure.comparison import Comparison
+from paretext.pipeline.splits import prepare
+from paretext.pipeline.stages import TEXTS, run
+from paretext.training.fit import TrainingSettings
 
 
 @works_in("out")

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from paretext.data import Labelled, require_trainable
-from paretext.data_checks import report
-from paretext.data_stream import LabelledStream
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
+from paretext.data.checks import report
+from paretext.data.dataset import Labelled, require_trainable
+from paretext.data.stream import LabelledStream
 from paretext.profile.classes import classes
 from paretext.profile.counting import count, gather
 from paretext.profile.distinctive import distinctive

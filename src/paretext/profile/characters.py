@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from paretext.data import Labelled
+from paretext.data.dataset import Labelled
 from paretext.profile.schema import OddCharacters, Row, shown
 
 EXAMPLES = 5

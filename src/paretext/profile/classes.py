@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.balance import check_factors, class_weights, copies
+from paretext.data.balance import check_factors, class_weights, copies
 from paretext.profile.schema import ClassCount, Classes, ProfileSettings
 
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.data import Labelled
-from paretext.data_checks import Identities
+from paretext.core.progress import task
+from paretext.data.checks import Identities
+from paretext.data.dataset import Labelled
+from paretext.data.words import words_of
 from paretext.profile.characters import OddCharacterCounts
 from paretext.profile.languages import LanguageGuesses
 from paretext.profile.lengths import LengthCounts
@@ -21,8 +23,6 @@ from paretext.profile.schema import ProfileSettings
 from paretext.profile.stop_words import StopWordCounts
 from paretext.profile.tokens import TokenCounts
 from paretext.profile.words import WordCounts
-from paretext.progress import task
-from paretext.words import words_of
 
 SAMPLE_CHARACTERS = 2000
 """Texts of the sample are cut at so many characters, so that its memory is bounded."""

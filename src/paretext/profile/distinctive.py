@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.profile.schema import Distinctive, DistinctiveWord, shown
 from paretext.profile.words import WordCounts
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from paretext.data_checks import WORST
+from paretext.data.checks import WORST
+from paretext.data.stop_words import LANGUAGES
 from paretext.profile.schema import Finding, Profile, Tokens
-from paretext.stop_words import LANGUAGES
 
 _IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
 _FEW = 30

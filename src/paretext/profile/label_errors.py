@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.metrics import confusion_matrix, macro_f1
+from paretext.core.progress import task
+from paretext.data.words import tokens_of
+from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.profile.counting import Gathered
 from paretext.profile.schema import LabelError, LabelErrors, ProfileSettings, shown
-from paretext.progress import task
-from paretext.words import tokens_of
 
 FOLDS = 5
 _MOST_STEPS = 60

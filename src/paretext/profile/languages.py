@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.data import Labelled
+from paretext.data.dataset import Labelled
+from paretext.data.stop_words import LANGUAGES, stop_words
 from paretext.profile.characters import Examples
 from paretext.profile.schema import OtherLanguage
-from paretext.stop_words import LANGUAGES, stop_words
 
 _LEAST_WORDS, _MOST_OWN = 5, 0.25
 _LEAST_HITS, _LEAST_SHARE = 3, 0.25

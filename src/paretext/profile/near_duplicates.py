@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.progress import task
-from paretext.words import runs_of
+from paretext.core.progress import task
+from paretext.data.words import runs_of
 
 THRESHOLD = 0.8
 RUN = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.data_checks import Identities
+from paretext.data.checks import Identities
 from paretext.profile.counting import Gathered
 from paretext.profile.near_duplicates import THRESHOLD, near
 from paretext.profile.schema import Conflict, NearDuplicates, NearPair, Row, shown

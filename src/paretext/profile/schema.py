@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from paretext.balance import Supersample
-from paretext.data_checks import DataReport
+from paretext.data.balance import Supersample
+from paretext.data.checks import DataReport
 
 SHOWN_CHARACTERS = 300
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from paretext.data.stop_words import list_name, stop_words
 from paretext.profile.schema import StopWords
-from paretext.stop_words import list_name, stop_words
 
 
 class StopWordCounts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.profile.lengths import LengthCounts
 from paretext.profile.schema import ProfileSettings, Tokens
 

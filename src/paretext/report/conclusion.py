@@ -22,13 +22,13 @@ from typing import Any
 
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
-from paretext.comparison import BASELINE
-from paretext.report.certificate import clause_name, counted
+from paretext.certification.wording import clause_name, counted
+from paretext.core.verdict import loading, predicting, shell
+from paretext.measure.comparison import BASELINE
+from paretext.measure.standing import Standing
 from paretext.report.numbers import times
 from paretext.report.run_data import Conclusion, Measured
 from paretext.report.wording import beside, listed, sentence, span
-from paretext.standing import Standing
-from paretext.verdict import loading, predicting, shell
 
 _EQUAL = 1.1
 _RANK = {"holds": 0, None: 1, "undecided": 2}

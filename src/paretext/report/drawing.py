@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from paretext.files import write_text
+from paretext.core.files import write_text
 from paretext.report import page, pictures
 
 LONGEST_NAME = 36  # characters; longer names lose their middle

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.report.drawing import TOP, ems, fit, write
 from paretext.report.escaping import visible
 from paretext.report.pictures import HEIGHT, WIDTH, by_epoch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from paretext.report.trade_off import TradeOffPoint, trade_off
 
 if TYPE_CHECKING:
-    from paretext.search.result import Found
+    from paretext.tuning.result import Found
 
 COLUMNS = ("recipe", "macro-F1", "drop", "MB", "p95 ms", "ms a text at 32", "holds", "settings")
 

@@ -19,13 +19,17 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.report.escaping import visible
 from paretext.report.numbers import megabytes, signed, times
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+
+GENERATOR = '<meta name="generator" content="paretext">'
+"""In every page: it is ours, and may be written anew."""
 
 
 def render(template: str, values: Mapping[str, Any], script: str = "") -> str:

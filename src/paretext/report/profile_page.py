@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from paretext import __version__
-from paretext.files import write_text
+from paretext.core.files import write_text
+from paretext.core.ownership import require_own_file
 from paretext.profile.build import faults_said
 from paretext.profile.schema import Lengths, Profile
 from paretext.report import page
@@ -19,6 +20,8 @@ from paretext.report.word_cloud import HEIGHT, WIDTH, word_cloud
 
 MOST_CLASSES = 12
 """Classes with words and clouds of their own on the page; profile.json has all."""
+_PAGE, _DATA = "profile.html", "profile.json"
+_DATA_MARK = '"format_version": '
 _BARS, _CLOUD = 12, 36
 _LEVELS = ("mend", "look", "fine")
 _ANCHORS = {
@@ -40,13 +43,20 @@ _ANCHORS = {
 def write_profile(profile: Profile, folder: Path) -> None:
     """Write profile.json and profile.html to `folder`.
 
-    Raises ParetextError where Jinja2 is not installed.
+    Raises ParetextError where the two are somebody else's, or Jinja2 is not installed.
     """
     with faults_said():
         html = render(profile)
+    require_own_profile(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "profile.json", profile.model_dump_json(indent=2) + "\n")
-    write_text(folder / "profile.html", html)
+    write_text(folder / _DATA, profile.model_dump_json(indent=2) + "\n")
+    write_text(folder / _PAGE, html)
+
+
+def require_own_profile(folder: Path) -> None:
+    """ParetextError where a file stands in a profile's place that is none."""
+    require_own_file(folder / _PAGE, page.GENERATOR)
+    require_own_file(folder / _DATA, _DATA_MARK)
 
 
 def render(profile: Profile) -> str:

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from paretext.certification.certificate import Certificate
 from paretext.certification.records import Span
 from paretext.certification.records import Verdict as CertificateVerdict
-from paretext.data_checks import DataReport
-from paretext.manifest import ENCODER, Agreement, Ancestor
+from paretext.core.verdict import Verdict
+from paretext.data.checks import DataReport
+from paretext.measure.standing import Standing
 from paretext.profile.schema import Finding
-from paretext.standing import Standing
-from paretext.verdict import Verdict
+from paretext.runtime.manifest import ENCODER, Agreement, Ancestor
 
 
 class _Part(BaseModel):

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from paretext import __version__
 from paretext.certification.certificate import Certificate
 from paretext.certification.held_out import doubts
-from paretext.comparison import BASELINE, Comparison
-from paretext.data_checks import DataReport
-from paretext.errors import ParetextError
-from paretext.files import read_json, sha256
-from paretext.manifest import CERTIFICATE, NAME, Manifest
+from paretext.core.errors import ParetextError
+from paretext.core.files import read_json, sha256
+from paretext.core.verdict import shell
+from paretext.data.checks import DataReport
+from paretext.measure.comparison import BASELINE, Comparison
 from paretext.report import run_data as parts
 from paretext.report import steps
 from paretext.report.conclusion import Where, conclude
@@ -34,7 +34,7 @@ from paretext.report.run_rows import (
     profile_shown,
 )
 from paretext.report.table import notes, sentences
-from paretext.verdict import shell
+from paretext.runtime.manifest import CERTIFICATE, NAME, Manifest
 
 PARENT = "parent"
 _SIGNS = ("run.json", "parent.json", "candidates", "artifacts", "comparison", "profile")

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from paretext.certification import wording as certificates
 from paretext.certification.records import Span
-from paretext.files import new_folder, write_text
-from paretext.locks import change
-from paretext.report import certificate as certificates
+from paretext.certification.wording import BADGES
+from paretext.core.files import new_folder, write_text
+from paretext.core.locks import change
+from paretext.core.ownership import require_own_file
 from paretext.report import page, pictures, steps
-from paretext.report.certificate import BADGES
 from paretext.report.drawing import shorten
 from paretext.report.escaping import visible
 from paretext.report.figures import MOST_MATRIX, confusions, percent
@@ -29,6 +30,7 @@ from paretext.report.table import faster, timed
 from paretext.report.wording import sentence
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
+DATA_MARK = '"made_by": "'
 MOST_CLASSES = 30
 """Classes of a version that are drawn, those that changed most; report.json has all."""
 MOST_PARTS = 120
@@ -48,8 +50,8 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
     run: what `paretext run --out` was given.
     out: folder to write (default: report/ in the run). Only the two files in it are replaced.
 
-    Returns the page's path and its data. Raises ParetextError for a folder that holds no run, and
-    where Jinja2 is not installed.
+    Returns the page's path and its data. Raises ParetextError for a folder that holds no run, where
+    the two files are somebody else's, and where Jinja2 is not installed.
     """
     run = Path(run)
     folder = Path(out) if out else run / FOLDER
@@ -57,6 +59,8 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
     html = render(report, links_from(folder, run))
     data = report.model_dump_json(indent=2) + "\n"
     with change(folder):
+        require_own_file(folder / PAGE, page.GENERATOR)
+        require_own_file(folder / DATA, DATA_MARK)
         if not folder.exists():
             with new_folder(folder) as partial:
                 write_text(partial / PAGE, html)

@@ -7,17 +7,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-from paretext.benchmark import times_faster
 from paretext.certification.records import Span
-from paretext.comparison import BASELINE, Comparison, Row
-from paretext.data_checks import DataReport
-from paretext.files import read_json
-from paretext.intervals import Interval
-from paretext.manifest import Manifest
+from paretext.core.files import read_json
+from paretext.data.checks import DataReport
+from paretext.data.tables import read_rows
+from paretext.measure.comparison import BASELINE, Comparison, Row
+from paretext.measure.cost import times_faster
+from paretext.measure.intervals import Interval
 from paretext.profile.schema import Profile, shown
 from paretext.report import run_data as parts
 from paretext.report import steps
-from paretext.tables import read_rows
+from paretext.runtime.manifest import Manifest
 
 MOST_FLIPS = 20
 """Flipped texts of each version; the file that holds all is named beside them."""

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretext.benchmark import times_faster
+from paretext.measure.cost import times_faster
 from paretext.report.numbers import megabytes, times
 
 if TYPE_CHECKING:
-    from paretext.benchmark import Cost
-    from paretext.comparison import Comparison, Row
+    from paretext.measure.comparison import Comparison, Row
+    from paretext.measure.cost import Cost
 
 STAGE = re.compile(r"^(?P<version>.+)\.(?P<number>\d+)-(?P<step>\w+)$")
 BUSY = "busy"

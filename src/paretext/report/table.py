@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from paretext.benchmark import times_faster
+from paretext.certification.wording import BADGES
+from paretext.measure.cost import times_faster
 from paretext.report import steps
-from paretext.report.certificate import BADGES
 from paretext.report.markdown import escaped, table
 from paretext.report.numbers import megabytes, signed, times, unsigned
 
 if TYPE_CHECKING:
-    from paretext.comparison import Comparison, Row
-    from paretext.intervals import Interval
-    from paretext.standing import Standing
+    from paretext.measure.comparison import Comparison, Row
+    from paretext.measure.intervals import Interval
+    from paretext.measure.standing import Standing
 
 COLUMNS = (
     "version",

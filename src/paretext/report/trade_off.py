@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretext.certification.records import Span
-from paretext.errors import ParetextError
+from paretext.core.errors import ParetextError
 from paretext.report.drawing import TOP, fit, write
 from paretext.report.pictures import HEIGHT, WIDTH, Mark, against_cost
 

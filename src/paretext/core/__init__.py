@@ -1,0 +1,1 @@
+"""Errors, progress, settings, files, locks: what every room stands on."""

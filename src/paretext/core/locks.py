@@ -1,0 +1,258 @@
+"""One process at a time changes a folder, and what a killed one left is cleared away.
+
+Whoever writes into a run's folder (or a search's, an ablation's) holds its lock meanwhile, and
+whoever comes second ends at once, in a sentence that says who holds it. The lock is the operating
+system's (flock), so it is gone with the process that held it, however that ended; who holds it
+stands in its file, only to be said. A thread that holds a folder may enter it again, so `run` calls
+`compress`, and that is no second one. Who only reads takes no lock.
+
+On a file system that knows no locks this is said, and work goes on without.
+
+A temporary folder is locked too while it is in use. So one that is not was left by a process that
+was killed, and is deleted by the next that makes one there, or that locks the run it lies in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import inspect
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RECORDS = ".stages"
+"""Folder in every folder that is worked in: what is finished, who works there."""
+_LOCK = "lock"
+_DEEPEST = 3
+"""A run's artifacts are two folders below it, a search's winner three."""
+_LONGEST_COMMAND = 200
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+
+_held: set[tuple[Path, int]] = set()
+"""What is locked by which thread of this process."""
+
+
+@contextlib.contextmanager
+def work_in(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Nobody else works in `folder` while the block runs; it is made if it is not there.
+
+    ParetextError, at once, if another process does; or wait until it has ended.
+    """
+    key = (folder.resolve(), threading.get_ident())
+    if key in _held:
+        yield
+        return
+    was_there, records = folder.exists(), folder / RECORDS
+    path = records / _LOCK
+    while True:
+        records.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = _locked(path, wait=wait, said=folder)
+            break
+        except FileNotFoundError:  # another process has just left, and nothing came of it
+            continue
+    _held.add(key)
+    try:
+        _clear(folder)
+        yield
+    finally:
+        _held.discard(key)
+        with contextlib.suppress(OSError):
+            path.write_text("", encoding="utf-8")
+            if [each.name for each in records.iterdir()] == [_LOCK]:  # nothing came of it
+                path.unlink()
+                records.rmdir()
+                if not was_there:
+                    folder.rmdir()
+        if lock is not None:
+            lock.release()
+
+
+@contextlib.contextmanager
+def change(result: Path) -> Iterator[None]:
+    """Nobody else changes the folder `result`, nor the run that it lies in, while the block runs.
+
+    ParetextError, at once, if another process does.
+    """
+    whole = Path(os.path.abspath(result))
+    above = list(whole.parents)[:_DEEPEST]
+    run = next((each for each in above if (each / RECORDS).is_dir()), None)
+    if run is not None:
+        with work_in(run):
+            yield
+        return
+    key = (whole.resolve(), threading.get_ident())
+    if key in _held:
+        yield
+        return
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    path = whole.with_name(f".{whole.name}.lock")
+    lock = _locked(path, wait=False, said=result)
+    _held.add(key)
+    try:
+        yield
+    finally:
+        _held.discard(key)
+        path.unlink(missing_ok=True)  # whoever opened it meanwhile finds that it has no name
+        if lock is not None:
+            lock.release()
+
+
+def works_in(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function that works in the folder that is given as its `parameter`."""
+    return _holding(work_in, parameter)
+
+
+def changes(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function that changes the folder that is given as its `parameter`."""
+    return _holding(change, parameter)
+
+
+def _holding(
+    lock: Callable[[Path], contextlib.AbstractContextManager[None]], parameter: str
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+            folder = signature.bind(*args, **kwargs).arguments[parameter]
+            with lock(Path(folder)):
+                return function(*args, **kwargs)
+
+        return alone
+
+    return decorate
+
+
+@contextlib.contextmanager
+def temporary_folder(target: Path | None = None) -> Iterator[Path]:
+    """An empty folder while the block runs: beside `target`, on one file system with it, or where
+    temporary files go. A process that is killed does not leave it for ever."""
+    place = Path(tempfile.gettempdir()) if target is None else target.parent
+    begin, end = ("paretext-", ".tmp") if target is None else (f".{target.name}.", ".new")
+    _clear_away(place.glob(f"{begin}*{end}"))
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=begin, suffix=end, dir=place))
+        try:
+            lock = _locked(folder / _LOCK, wait=False, said=folder)
+            break
+        except (ParetextError, FileNotFoundError):  # taken for a killed one's, before it was ours
+            continue
+    try:
+        inside = folder / "new"
+        inside.mkdir()
+        yield inside
+    finally:
+        _delete(folder)
+        if lock is not None:
+            lock.release()
+            shutil.rmtree(folder, ignore_errors=True)  # Windows keeps a locked file
+
+
+def _locked(path: Path, *, wait: bool, said: Path) -> FileLock | None:
+    """The lock, ours; None where the file system has none. ParetextError names its holder."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        raise ParetextError(
+            f"{said} is in use by {_holder(path)}; wait until it has ended, or stop it, and start "
+            "again."
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        progress.say(
+            f"{said} lies on a file system without locks ({error.strerror}), so nothing keeps "
+            "a second process out: start none"
+        )
+        return None
+    with contextlib.suppress(OSError):  # Windows lets nobody write where it is locked
+        path.write_text(json.dumps(_this_process()), encoding="utf-8")
+    return lock
+
+
+def _this_process() -> dict[str, str | int]:
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = re.sub(r"(://)[^/@\s]*@", r"\1", command)  # a database's password
+    if len(command) > _LONGEST_COMMAND:
+        command = f"{command[:_LONGEST_COMMAND]} ..."
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": command,
+    }
+
+
+def _holder(path: Path) -> str:
+    """Who holds a lock, as far as that is known."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return (
+            f"process {found['pid']} on {found['host']} since {found['since']}: {found['command']}"
+        )
+    except (OSError, ValueError, KeyError, TypeError):  # it holds it, and has not said so yet
+        return "another process"
+
+
+def _clear(folder: Path) -> None:
+    """Clear what killed processes left in a folder that is locked, and where temporary files go."""
+    for place in (folder, *folder.glob("*/")):
+        _clear_away(place.glob(".*.new"))
+        for part in place.glob(".*.part"):  # rows of a table that was never finished
+            part.unlink(missing_ok=True)
+    _clear_away(Path(tempfile.gettempdir()).glob("paretext-*.tmp"))
+
+
+def _clear_away(folders: Iterable[Path]) -> None:
+    """Delete temporary folders of ours whose process has ended."""
+    from filelock import FileLock, Timeout
+
+    for folder in folders:
+        with contextlib.suppress(OSError, Timeout):
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user():
+                continue
+            if not (folder / _LOCK).exists():
+                folder.rmdir()  # which it is not, if anything is in it
+                continue
+            with FileLock(folder / _LOCK, fallback_to_soft=False).acquire(blocking=False):
+                _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """The lock goes last: without it, nobody could tell half of a folder from one in use."""
+    for path in folder.iterdir():
+        if path.name != _LOCK:
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0  # which is what Windows says of all files

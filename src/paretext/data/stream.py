@@ -1,0 +1,129 @@
+"""Labelled texts that stay in their file: read anew in each pass, a part at a time.
+
+What only counts needs no list of all texts. The first pass finds the labels, their names and the
+rows that cannot be used; each later one yields texts and label indices as a Dataset of the same
+source would hold them. In memory stay, per text, its row's number and its label: 12 bytes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from paretext.core.errors import ParetextError
+from paretext.core.progress import task
+from paretext.data.columns import choose_columns
+from paretext.data.dataset import Chunk
+from paretext.data.reading import Label, NamedBy, good_rows, name_labels, require_rows
+from paretext.data.sources import Source, open_source
+from paretext.data.tables import OnBadRow
+
+_EVERY = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledStream:
+    """n texts of a source, each with one of K labels; make it with `open_labelled`."""
+
+    source: Source
+    text_column: str
+    label_column: str
+    label_names: tuple[str, ...]
+    labels: npt.NDArray[np.int32]
+    """(n,) index into `label_names`."""
+    rows: npt.NDArray[np.int64]
+    """(n,) the row of each text in the source, counted from 1."""
+    bad_rows: dict[str, tuple[int, ...]]
+    """What is wrong with the rows that were left out -> their numbers."""
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(K,) number of texts of each label."""
+        return np.bincount(self.labels, minlength=len(self.label_names)).astype(np.int64)
+
+    def chunks(self, size: int = _EVERY) -> Iterator[Chunk]:
+        """All texts and labels in order, up to `size` at a time: one pass over the source."""
+        texts: list[str] = []
+        done = 0
+        for text, _ in good_rows(self.source, self.text_column, self.label_column, {}):
+            texts.append(text)
+            if len(texts) == size:
+                yield texts, self.labels[done : done + size].astype(np.int64)
+                done, texts = done + size, []
+        if done + len(texts) != len(self):
+            raise ParetextError(
+                f"{self.name} changed while it was read: {done + len(texts):,} texts where there "
+                f"were {len(self):,}; start again when nobody writes to it."
+            )
+        if texts:
+            yield texts, self.labels[done:].astype(np.int64)
+
+    def texts_at(self, indices: npt.NDArray[np.int64]) -> list[str]:
+        """The texts at `indices`, in that order: one pass, which ends at the last of them."""
+        wanted = set(indices.tolist())
+        found: dict[int, str] = {}
+        begin = 0
+        for texts, _ in self.chunks():
+            if len(found) == len(wanted):
+                break
+            found |= {i: texts[i - begin] for i in wanted if begin <= i < begin + len(texts)}
+            begin += len(texts)
+        return [found[i] for i in indices.tolist()]
+
+    def rows_at(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The rows in the source of the texts at `indices`, counted from 1."""
+        return self.rows[indices]
+
+
+def open_labelled(
+    source: str | Path,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    label_names: Sequence[str] | None = None,
+    split: str = "train",
+    on_bad_row: OnBadRow = "fail",
+    named_by: NamedBy | None = None,
+) -> LabelledStream:
+    """The same texts, labels and names as `Dataset.read` with these arguments, left in the source.
+
+    Raises ParetextError as `Dataset.read` does.
+    """
+    opened = open_source(source, split, on_bad_row)
+    text, label = choose_columns(opened, text_column, label_column)
+    bad: dict[str, list[int]] = {}
+    first: dict[str, Label] = {}  # value of a label -> where it first stands
+    codes: dict[str, int] = {}
+    coded, rows = array("i"), array("q")
+    with task(f"reading {opened.name}", 0) as advance:
+        for _, found in good_rows(opened, text, label, bad):
+            first.setdefault(found.value, found)
+            coded.append(codes.setdefault(found.value, len(codes)))
+            rows.append(found.row)
+            if len(rows) % _EVERY == 0:
+                advance(_EVERY)
+    require_rows(opened, len(rows), bad, on_bad_row)
+    names, indices = name_labels(
+        list(first.values()), label_names, opened.class_names.get(label), opened.name, named_by
+    )
+    labels = np.array(indices, np.int32)[np.frombuffer(coded, np.int32)]
+    return LabelledStream(
+        opened,
+        text,
+        label,
+        names,
+        labels,
+        np.frombuffer(rows, np.int64),
+        {kind: tuple(numbers) for kind, numbers in bad.items()},
+    )

@@ -1,0 +1,129 @@
+"""Parquet files and Arrow tables as streams of rows; pyarrow is imported only when one is met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from paretext.core.errors import ParetextError
+from paretext.data.table_rows import BadRow, OnBadRow, Place, Row, checked_header, first_line
+
+_READ_ROWS = 1024  # rows of a Parquet file that are Python objects at one time
+
+
+def read_parquet(
+    path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None
+) -> Iterator[Row | BadRow]:
+    with parquet_file(path) as file:
+        place = Place(path)
+        place.row = 1
+        try:
+            chosen = None if names is None else list(names)
+            for batch in file.iter_batches(batch_size=_READ_ROWS, columns=chosen):
+                for row in arrow_rows(batch, on_bad_row):
+                    yield row
+                    place.row += 1
+        except UnicodeDecodeError as bad:
+            raise place.error(not_utf8(bad)) from None
+        except (OSError, import_pyarrow().lib.ArrowException) as problem:
+            raise place.error(f"damaged ({first_line(problem)}): write the file again.") from None
+        except (ValueError, OverflowError) as problem:
+            raise place.error(
+                f"a value that Python cannot hold ({first_line(problem)}): write it as a string."
+            ) from None
+        if place.row == 1:
+            raise ParetextError(f"'{path}' has columns and no rows: give a file with rows.")
+
+
+def arrow_rows(batch: Any, on_bad_row: OnBadRow) -> Iterator[Row]:
+    """The rows of an Arrow table or record batch.
+
+    Bytes of a string that are not UTF-8, and dates and times that Python cannot hold, raise a
+    UnicodeDecodeError or another ValueError or an OverflowError at their row; or else the bytes
+    become lone surrogates and the dates strings.
+    """
+    try:
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError):  # one cell fails the whole batch
+        names = batch.schema.names
+        for i in range(batch.num_rows):
+            yield {name: _cell(batch.column(name)[i], on_bad_row) for name in names}
+    else:
+        yield from rows
+
+
+def _cell(scalar: Any, on_bad_row: OnBadRow) -> object:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        if on_bad_row == "fail":
+            raise
+        if hasattr(scalar, "as_buffer"):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+        return "\udcff"  # a list or an object with such a string in it
+    except (ValueError, OverflowError):
+        if on_bad_row == "fail":
+            raise
+        return scalar.cast(import_pyarrow().string()).as_py()
+
+
+def not_utf8(bad: UnicodeDecodeError) -> str:
+    """The sentence on a string of a Parquet file or a dataset, without its place."""
+    return (
+        f"byte 0x{bad.object[bad.start]:02x} at offset {bad.start} of a text is not "
+        "UTF-8: write the column again as UTF-8 strings."
+    )
+
+
+def json_kinds(value: object) -> set[str]:
+    """The kinds of a value of JSON and, if it is a list, of the values in it."""
+    if isinstance(value, list):
+        within = set().union(*map(json_kinds, value))
+        return {"list", *(f"item {kind}" for kind in within)}
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Up to 2**53 a double holds it, too, should there be fractions among the others.
+        return {"int" if abs(value) <= 2**53 else "int64" if abs(value) < 2**63 else "long"}
+    kinds = {str: "string", bool: "bool", float: "double", type(None): "null"}
+    return {kinds.get(type(value), "object")}
+
+
+def common_type(kinds: set[str]) -> Any:
+    """The Arrow type, or its name, that holds values of all `kinds`; strings hold any."""
+    found = kinds - {"null"}
+    items = {kind.removeprefix("item ") for kind in found if kind.startswith("item ")}
+    if found and found - {f"item {kind}" for kind in items} == {"list"}:
+        pyarrow, inner = import_pyarrow(), common_type(items)
+        if inner == "string" and not items <= {"string", "null"}:
+            return "string"
+        return pyarrow.list_(pyarrow.type_for_alias(inner) if isinstance(inner, str) else inner)
+    if found and found <= {"int", "int64"}:
+        return "int64"
+    if found and found <= {"int", "double"}:
+        return "double"
+    return "bool" if found == {"bool"} else "string"
+
+
+def import_pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ParetextError(
+            'Parquet files need pyarrow, which is not installed: pip install "paretext[train]".'
+        ) from None
+    return pyarrow
+
+
+def parquet_file(path: Path) -> Any:
+    """An open ParquetFile whose columns have names that can be told apart."""
+    pyarrow = import_pyarrow()
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        names = list(file.schema_arrow.names)  # one that is not UTF-8 raises here
+    except (OSError, ValueError, pyarrow.lib.ArrowException) as problem:
+        raise ParetextError(
+            f"'{path}' is not a Parquet file that can be read ({first_line(problem)}): "
+            "write it again, or give it the suffix of its real format."
+        ) from None
+    checked_header(names, Place(path))
+    return file

@@ -1,0 +1,219 @@
+"""Writes an encoder as the ONNX graph that gives the runtime the least to do.
+
+The graph takes int32 `input_ids` and `attention_mask` (batch, sequence), padded on the right, and
+gives float32 `logits` (batch, classes). Attention is one operator, and so is the activation
+(`com.microsoft` operators of ONNX Runtime, documented in its ContribOperators.md). A skip
+connection is an Add and a LayerNormalization: the fused SkipLayerNormalization took 48 us for 22
+tokens of width 384 where these two take 14. Every product is a MatMul and the Add of its bias, so
+a layer is 18 operators; quantisation makes one of both (`quantisation`), so it is 13 there. Two
+things are left out because nothing reads them:
+
+- position ids, where position = index (padding is on the right): the table starts at the first
+  position in use, with token type 0 added in. RoBERTa's family does not count the padding token,
+  which a text may hold, so its positions are computed from the ids;
+- everything but the first token after the last layer's keys and values: where the head reads only
+  the first token, the last layer's query, output and feed-forward products run on one row a text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from paretext.core.errors import ParetextError, first_line
+from paretext.models.encoder import Attention, Encoder, FeedForward, Linear, Norm
+
+OPSET = 17
+OPSET_TRACED = 18
+MICROSOFT = "com.microsoft"
+POSITIONS = "embeddings.positions"
+"""The position table's name: it is cut to the longest input, and stays float32."""
+LARGEST_FILE = 2**31 - 1
+OTHERS = "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model"
+"""What to do where another architecture cannot be exported."""
+
+
+class GraphWriter:
+    """Collects nodes and initializers; each method adds one operator and returns its output."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.zero = self.constant("zero", np.array([0]))
+        self.one = self.constant("one", np.array([1]))
+
+    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        # asarray leaves a scalar a scalar, where ascontiguousarray makes an array of one number
+        self.initializers.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
+        return name
+
+    def node(
+        self, kind: str, inputs: list[str], name: str, domain: str = "", **attributes: Any
+    ) -> str:
+        self.nodes.append(
+            helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
+        )
+        return name
+
+    def linear(self, x: str, linear: Linear, name: str) -> str:
+        """x @ weight + bias."""
+        weight = self.constant(f"{linear.name}.weight", linear.weight)
+        bias = self.constant(f"{linear.name}.bias", linear.bias)
+        product = self.node("MatMul", [x, weight], f"{name}.product")
+        return self.node("Add", [product, bias], name)
+
+    def activation(self, kind: str, x: str, name: str) -> str:
+        if kind == "gelu":
+            return self.node("Gelu", [x], name, MICROSOFT)
+        if kind in ("gelu_new", "gelu_pytorch_tanh"):
+            return self.node("FastGelu", [x], name, MICROSOFT)
+        return self.node({"relu": "Relu", "tanh": "Tanh"}[kind], [x], name)
+
+    def skip_norm(self, x: str, skip: str, norm: Norm, name: str, add: str = "Add") -> str:
+        """LayerNorm(x + skip)."""
+        gamma = self.constant(f"{name}.gamma", norm.gamma)
+        beta = self.constant(f"{name}.beta", norm.beta)
+        total = self.node(add, [x, skip], f"{name}.sum")
+        return self.node(
+            "LayerNormalization", [total, gamma, beta], name, axis=-1, epsilon=float(norm.epsilon)
+        )
+
+
+def write_graph(encoder: Encoder) -> onnx.ModelProto:
+    """The float32 graph of `encoder`."""
+    w = GraphWriter()
+    x = _embed(w, encoder)
+    last = len(encoder.layers) - 1
+    for index, layer in enumerate(encoder.layers):
+        name = f"layer.{index}"
+        rows = x
+        if index == last and encoder.pooling == "first":
+            rows = _first(w, x, name)
+        if layer.attention is not None:
+            rows = _attention(w, layer.attention, x, rows, name)
+        if layer.feed_forward is not None:
+            rows = _feed_forward(w, layer.feed_forward, encoder.activation, rows, name)
+        x = rows
+    if not encoder.layers and encoder.pooling == "first":
+        x = _first(w, x, "embeddings")
+    dense, between, output = encoder.head
+    mean = encoder.pooling == "mean"
+    pooled = _mean(w, x) if mean else w.node("Squeeze", [x, w.one], "pooled")
+    x = w.activation(between, w.linear(pooled, dense, "head.dense"), "head.activation")
+    w.linear(x, output, "logits")
+    return finish(w.nodes, w.initializers, output.bias.shape[0])
+
+
+def finish(
+    nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], classes: int
+) -> onnx.ModelProto:
+    """A model with the inputs and output that every artifact has, and what its nodes read."""
+    read = {name for node in nodes for name in node.input}
+    initializers = [tensor for tensor in initializers if tensor.name in read]
+    shape = ["batch", "sequence"]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, shape)
+        for name in ("input_ids", "attention_mask")
+    ]
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])
+    graph = helper.make_graph(nodes, "classifier", inputs, [logits], initializers)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="paretext")
+    model.ir_version = 8
+    return checked(model)
+
+
+def checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model, once ONNX's checker has found it whole; called after every rewrite.
+
+    It looks at each node's attributes and at the order: every input is there before it is read. Of
+    operators in other domains it only asks that their domain is imported.
+    """
+    size = model.ByteSize()
+    if size > LARGEST_FILE:
+        raise ParetextError(
+            f"the graph has {size / 1e9:.1f} GB and an ONNX file holds at most 2.1; "
+            "use a smaller model."
+        )
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ParetextError(
+            f"the graph that was made is not valid ({first_line(error)}), so nothing was written; "
+            "leave the quantisation out, or use another model."
+        ) from None
+    return model
+
+
+def _embed(w: GraphWriter, encoder: Encoder) -> str:
+    words = w.constant("embeddings.words", encoder.words)
+    positions = w.constant(POSITIONS, encoder.positions)
+    looked_up = w.node("Gather", [words, "input_ids"], "embeddings.looked_up")
+    add = "Add"
+    if encoder.padding_id is None:
+        length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
+        used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
+    else:
+        counted = _counted(w, encoder.padding_id)
+        used = w.node("Gather", [positions, counted], "embeddings.used_positions")
+        # ONNX Runtime would make one SkipLayerNormalization of an Add of two equal shapes and the
+        # norm, which takes 8 times as long; it does not look at a Sum.
+        add = "Sum"
+    if encoder.word_factor is not None:
+        factor = w.constant("embeddings.factor", encoder.word_factor)
+        looked_up = w.node("MatMul", [looked_up, factor], "embeddings.words_widened")
+    x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm", add)
+    if encoder.projection is None:
+        return x
+    return w.linear(x, encoder.projection, "embeddings.projection")
+
+
+def _counted(w: GraphWriter, padding_id: int) -> str:
+    """How many tokens but the padding there are up to each one; 0 for the padding itself."""
+    padding = w.constant("embeddings.padding", np.array(padding_id, np.int32))
+    no, yes = (w.constant(f"embeddings.{n}", np.array(n, np.int32)) for n in (0, 1))
+    is_padding = w.node("Equal", ["input_ids", padding], "embeddings.is_padding")
+    is_token = w.node("Where", [is_padding, no, yes], "embeddings.is_token")
+    axis = w.constant("embeddings.axis", np.array(1))
+    so_far = w.node("CumSum", [is_token, axis], "embeddings.so_far")
+    return w.node("Mul", [so_far, is_token], "embeddings.counted")
+
+
+def _first(w: GraphWriter, x: str, name: str) -> str:
+    """The first token's row of each text, (batch, 1, width)."""
+    return w.node("Slice", [x, w.zero, w.one, w.one], f"{name}.first")
+
+
+def _mean(w: GraphWriter, x: str) -> str:
+    """The mean over the tokens of each text: (1, sequence) shares times (sequence, width)."""
+    mask = w.node("Cast", ["attention_mask"], "pooling.mask", to=TensorProto.FLOAT)
+    count = w.node("ReduceSum", [mask, w.one], "pooling.count", keepdims=1)
+    shares = w.node("Div", [mask, count], "pooling.shares")
+    row = w.node("Unsqueeze", [shares, w.one], "pooling.row")
+    return w.node("Squeeze", [w.node("MatMul", [row, x], "pooling.mean"), w.one], "pooled")
+
+
+def _attention(w: GraphWriter, attention: Attention, x: str, rows: str, name: str) -> str:
+    q = w.linear(rows, attention.query, f"{name}.query")
+    k = w.linear(x, attention.key, f"{name}.key")
+    v = w.linear(x, attention.value, f"{name}.value")
+    context = w.node(
+        "MultiHeadAttention",
+        [q, k, v, "", "attention_mask"],
+        f"{name}.attention",
+        MICROSOFT,
+        num_heads=attention.heads,
+    )
+    out = w.linear(context, attention.output, f"{name}.attention_output")
+    return w.skip_norm(out, rows, attention.norm, f"{name}.attention_norm")
+
+
+def _feed_forward(w: GraphWriter, part: FeedForward, activation: str, x: str, name: str) -> str:
+    hidden = w.linear(x, part.inner, f"{name}.feed_forward_in")
+    hidden = w.activation(activation, hidden, f"{name}.activation")
+    out = w.linear(hidden, part.outer, f"{name}.feed_forward_out")
+    return w.skip_norm(out, x, part.norm, f"{name}.output_norm")

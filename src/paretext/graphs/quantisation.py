@@ -1,0 +1,163 @@
+"""Quantisation of an exported graph: eight-bit integers in the file and in the products.
+
+Both steps store weights as integers and differ in the activations, which are uint8 in the products.
+`DynamicQuantization` takes their range from each call, so a text's answer depends slightly on the
+texts that share its call. `StaticQuantization` takes it once, from calibration texts: less to do
+in each call, and an answer that depends on nothing but its text; numbers beyond the range that the
+calibration texts had are clipped.
+
+Weights have 7 bits by default. x86 CPUs without VNNI add two uint8 x int8 products in 16 bits,
+which saturate when the weights use all 8 (ONNX Runtime's quantization.md, "When and why do I need
+to try U8U8?"; what it calls reduce_range is 7 bits). With 7 the integer sums are exact on every
+CPU. How the graph is rewritten: `quantised_graph`. What is kept in float32: `sensitivity`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings
+
+if TYPE_CHECKING:
+    import onnx
+
+    from paretext.graphs.calibration import Calibration, Range
+    from paretext.graphs.sensitivity import Sensitivity
+
+
+class _Quantization(Settings):
+    """What both steps have in common."""
+
+    weight_bits: Literal[7, 8] = 7
+    """Bits of the matrices' weights, a byte each. 8 needs a CPU with VNNI or the session option
+    `session.x64quantprecision`."""
+    embedding_bits: Literal[4, 8] | None = 8
+    """Bits of the embedding tables' values; None leaves the tables in float32."""
+    keep_fp32: tuple[str, ...] = ()
+    """Products that stay float32, by their modules' names in PyTorch."""
+    sensitivity_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The largest mean KL divergence, in nats, that one product may cost; those that cost more
+    stay float32. None: nothing is measured."""
+
+    def _quantise(
+        self,
+        model: onnx.ModelProto,
+        calibration: Calibration | None,
+        ranges: dict[str, Range] | None,
+        activations: str,
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        from paretext.graphs.quantised_graph import Counts, Plan, rewrite
+        from paretext.graphs.sensitivity import measure
+
+        counts = Counts.of(model)
+        kept = _named(self.keep_fp32, counts.matrices)
+        plan = Plan(
+            matrices=frozenset(counts.matrices) - kept,
+            weight_bits=self.weight_bits,
+            embedding_bits=self.embedding_bits,
+            ranges=ranges,
+        )
+        said = [f"{_module(name)} stays float32, as the settings ask" for name in sorted(kept)]
+        if self.sensitivity_limit is not None:
+            if calibration is None:
+                raise ParetextError(
+                    "sensitivity_limit needs calibration texts; give some, or leave it out."
+                )
+            found = measure(model, plan, calibration, self.sensitivity_limit)
+            costly = _above(found, self.sensitivity_limit)
+            said += _sentences(found, costly, self.sensitivity_limit)
+            plan = dataclasses.replace(plan, matrices=plan.matrices - costly)
+        made, bits = rewrite(model, plan), self.embedding_bits
+        if self.weight_bits == 8:
+            said.append(
+                "weights of 8 bits: on an x86 CPU without VNNI sums saturate, "
+                "unless ONNX Runtime is given session.x64quantprecision=1"
+            )
+        return made.graph, [
+            f"quantised {made.products} of {counts.products} matrix products with weights to int8 "
+            f"({self.weight_bits} bits, per channel), {activations}",
+            f"quantised {made.tables} of {counts.tables} embedding tables "
+            + (f"to {bits} bits" if bits else "(not asked)"),
+            *said,
+        ]
+
+
+class DynamicQuantization(_Quantization):
+    """Integer weights; the activations' ranges are those of each call."""
+
+    step: Literal["dynamic_quantization"] = "dynamic_quantization"
+
+    def apply(
+        self, model: onnx.ModelProto, calibration: Calibration | None = None
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        """The quantised copy of `model`, and sentences that count what was done.
+
+        calibration: needed for a `sensitivity_limit` only.
+        """
+        return self._quantise(model, calibration, None, "activations to uint8 in each call")
+
+
+class StaticQuantization(_Quantization):
+    """Integer weights; the activations' ranges are stored, smallest to largest of calibration."""
+
+    step: Literal["static_quantization"] = "static_quantization"
+
+    def apply(
+        self, model: onnx.ModelProto, calibration: Calibration
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        """The quantised copy of `model`, and sentences that count what was done."""
+        from paretext.graphs.quantised_graph import Counts
+
+        inputs = Counts.of(model).matrices.values()
+        ranges = calibration.ranges(model, sorted({x for each in inputs for x in each}))
+        return self._quantise(
+            model,
+            calibration,
+            ranges,
+            f"activations to uint8 over their ranges on {calibration.texts} texts",
+        )
+
+
+Quantization = DynamicQuantization | StaticQuantization
+
+
+def _named(modules: Iterable[str], matrices: Iterable[str]) -> frozenset[str]:
+    """The matrices of these modules; ParetextError names the first that there is not."""
+    known = {_module(name): name for name in matrices}
+    for module in modules:
+        if module not in known:
+            near = difflib.get_close_matches(module, known, n=1, cutoff=0)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise ParetextError(f"there is no matrix product {module!r} to keep in float32{hint}")
+    return frozenset(known[module] for module in modules)
+
+
+def _module(matrix: str) -> str:
+    """The name of a module, in PyTorch, from that of its matrix in the graph."""
+    return matrix.removesuffix(".weight")
+
+
+def _above(found: Sensitivity, limit: float) -> frozenset[str]:
+    return frozenset(name for name, cost in found.alone.items() if cost.divergence > limit)
+
+
+def _sentences(found: Sensitivity, costly: frozenset[str], limit: float) -> list[str]:
+    if not found.alone:
+        return [f"no product kept: all quantised together cost {found.together}, limit {limit:g}"]
+    if not costly:
+        return [
+            f"no product kept: none costs more than KL {limit:g} when quantised alone; "
+            f"all together cost {found.together}"
+        ]
+    worst = sorted(costly, key=lambda name: -found.alone[name].divergence)
+    return [
+        f"{_module(name)} stays float32: quantised alone it costs {found.alone[name]}, "
+        f"limit {limit:g}"
+        for name in worst
+    ]

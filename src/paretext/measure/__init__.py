@@ -1,0 +1,1 @@
+"""Quality, intervals, cost, comparisons: what a version is worth."""

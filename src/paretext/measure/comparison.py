@@ -1,0 +1,424 @@
+"""compare(): many versions on the same texts -> one table, confusion matrices, a picture.
+
+Quality comes from each version's own predictions, with bootstrap intervals; the difference from
+the reference version comes with a paired one (`metrics`). Cost comes from `benchmark`. The model
+that the others are measured against is judged by itself too (`standing`), and where PyTorch answers
+beside the artifact that was exported from it, the two have to agree (`agreement`).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paretext.certification.certificate import Certificate
+from paretext.certification.held_out import doubts, overlap
+from paretext.certification.records import Span, Verdict
+from paretext.core import progress
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.core.files import new_folder, read_json, write_json
+from paretext.core.locks import changes
+from paretext.core.ownership import require_own_folder
+from paretext.data.checks import say_cut
+from paretext.data.dataset import Dataset
+from paretext.measure.agreement import is_export_of, require_agreement
+from paretext.measure.cost import Cost, Measured, Target, benchmark, machine
+from paretext.measure.intervals import Drops, Interval, Quality, paired_drops, quality
+from paretext.measure.metrics import METRICS
+from paretext.measure.standing import Beside, Standing, stand
+from paretext.report import steps
+from paretext.report.figures import confusion
+from paretext.report.table import markdown
+from paretext.report.trade_off import TradeOffPoint, trade_off
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+
+BASELINE = "pytorch"
+FORMAT = 2
+"""Of comparison.json: 1 did not judge the parent."""
+_DATA = "comparison.json"
+_FILES = r"comparison\.(csv|json|md)|(confusion-.+|trade-off)\.svg"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A row: what to measure, and the version that its differences are taken against."""
+
+    target: Target
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class Badge:
+    """What the certificate in a version's artifact says, and the clauses that do not hold; there is
+    none for a certificate that proves nothing (`held_out.doubts`)."""
+
+    verdict: Verdict
+    reference: str
+    broken: tuple[str, ...]
+    undecided: tuple[str, ...]
+
+    @classmethod
+    def of(cls, artifact: Path) -> Badge | None:
+        found = Certificate.of(artifact)
+        if found is None or doubts(found, Manifest.read(artifact)):
+            return None
+        return cls(
+            found.verdict,
+            found.reference.name,
+            *(
+                tuple(clause.name for clause in found.clauses if clause.verdict == verdict)
+                for verdict in ("broken", "undecided")
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """Everything measured of one version. `drops` is None where there is no parent."""
+
+    version: str
+    parent: str | None
+    quality: Quality
+    drops: Drops | None
+    cost: Cost
+    recipe: tuple[dict[str, Any], ...]
+    certificate: Badge | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows, the label names, and what the figures depend on."""
+
+    rows: tuple[Row, ...]
+    labels: tuple[str, ...]
+    data: dict[str, Any]
+    machine: dict[str, Any]
+    standing: Standing | None = None
+    """What the first artifact is worth by itself; None in a comparison of an older version."""
+
+    def row(self, version: str) -> Row:
+        return next(row for row in self.rows if row.version == version)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Comparison:
+        """The comparison that `compare` wrote to `folder`."""
+        path = Path(folder) / _DATA
+
+        def read(values: Any) -> Comparison:
+            rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
+            if not rows:
+                raise ValueError("it has no versions")
+            data, machine = dict(values["data"]), dict(values["machine"])
+            standing = values.get("standing")
+            found = None if standing is None else Standing.model_validate(standing)
+            return cls(rows, tuple(values["labels"]), data, machine, found)
+
+        return read_json(path, "make one with: paretext compare", read)
+
+    def flat(self) -> list[dict[str, Any]]:
+        """One flat row a version, as in comparison.csv."""
+        return [_flat(row, self.labels) for row in self.rows]
+
+
+@changes("out")
+def compare(
+    versions: Sequence[Version],
+    data: Dataset,
+    out: str | Path,
+    *,
+    threads: int | None = None,
+    rounds: int = 5,
+    seed: int = 0,
+) -> Comparison:
+    """Measure all versions on `data` and write the folder `out`.
+
+    It holds comparison.csv, .json and .md, confusion-VERSION.svg for each version, and
+    trade-off.svg. Raises ParetextError if two versions share a name, a parent is not among them,
+    an artifact's labels are not the data's, `out` holds anything but a comparison, or an artifact
+    answers otherwise than the PyTorch model beside it that it was exported from.
+    """
+    _check(versions, data)
+    require_own_folder(Path(out), _FILES, _DATA, '"machine": ')
+    threads = threads or available_cores()
+    targets = [version.target for version in versions]
+    for target in [target for target in targets if target.kind == "artifact"][:1]:
+        artifact = Artifact.load(target.folder, threads)
+        longer, longest = artifact.longer(data.texts), artifact.manifest.max_length
+        say_cut("evaluation", longer, len(data), longest)
+    measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
+    _require_agreement(versions, measured)
+    rows = []
+    with progress.task("intervals of all versions", len(versions)) as advance:
+        for version in versions:
+            rows.append(_row(version, measured, data, seed))
+            advance()
+    comparison = Comparison(
+        rows=tuple(rows),
+        labels=data.label_names,
+        data={
+            "name": Path(data.name).name,
+            "texts": len(data),
+            "fingerprint": data.fingerprint,
+            "seed": seed,
+            "rounds": rounds,
+            **({} if data.answered_by is None else {"answered_by": data.answered_by}),
+        },
+        machine=machine(threads),
+        standing=_standing(versions, rows, measured, data) if data.answered_by is None else None,
+    )
+    with new_folder(Path(out)) as folder:
+        _write(comparison, folder)
+    return comparison
+
+
+def _check(versions: Sequence[Version], data: Dataset) -> None:
+    names = [version.target.name for version in versions]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ParetextError(f"two versions are named {twice!r}; give each its own name.")
+    for version in versions:
+        if version.parent is not None and version.parent not in names:
+            raise ParetextError(
+                f"{version.target.name} is to be compared with {version.parent!r}; "
+                f"there are {', '.join(names)}."
+            )
+        if version.target.kind == "artifact":
+            labels = Manifest.read(version.target.folder).labels
+            if labels != data.label_names:
+                raise ParetextError(
+                    f"{version.target.folder} has the labels {', '.join(labels)}, and {data.name} "
+                    f"has {', '.join(data.label_names)}; read the data with the artifact's names."
+                )
+
+
+def _require_agreement(versions: Sequence[Version], measured: dict[str, Measured]) -> None:
+    """ParetextError where an artifact does not answer as PyTorch does before it was compressed."""
+    targets = {version.target.name: version.target for version in versions}
+    for version in versions:
+        own, against = version.target, targets.get(version.parent or "")
+        if against is None or (own.kind, against.kind) != ("artifact", "pytorch"):
+            continue
+        if is_export_of(own.folder, against.folder):
+            expected, found = (measured[each.name].logits for each in (against, own))
+            require_agreement(own.folder, expected, found)
+
+
+def _standing(
+    versions: Sequence[Version], rows: Sequence[Row], measured: dict[str, Measured], data: Dataset
+) -> Standing:
+    """Of the first artifact, which the others are measured against, beside the baselines."""
+    artifacts = [each.target for each in versions if each.target.kind == "artifact"]
+    judged = (artifacts or [versions[0].target])[0].name
+    manifests = {each.name: Manifest.read(each.folder) for each in artifacts}
+    return stand(
+        judged,
+        data.labels,
+        measured[judged].logits.argmax(axis=1).astype(np.int64),
+        data.label_names,
+        next(row.quality for row in rows if row.version == judged),
+        beside=[
+            Beside(
+                name=row.version,
+                macro_f1=row.quality.macro_f1.estimate,
+                low=row.quality.macro_f1.low,
+                drop=Span.of(row.drops.macro_f1),
+            )
+            for row in rows
+            if row.drops is not None
+            and row.parent == judged
+            and _is_baseline(manifests[row.version], manifests[judged])
+        ],
+        seen=overlap(data, list(manifests.values())),
+    )
+
+
+def _is_baseline(manifest: Manifest, judged: Manifest) -> bool:
+    """Whether it is a model without a transformer, and not a student of the judged one."""
+    return not manifest.is_encoder and not manifest.shares_root(judged)
+
+
+def _row(version: Version, measured: dict[str, Measured], data: Dataset, seed: int) -> Row:
+    classes = len(data.label_names)
+    answers = {name: each.logits.argmax(axis=1) for name, each in measured.items()}
+    name = version.target.name
+    drops = None
+    if version.parent is not None:
+        drops = paired_drops(
+            data.labels, answers[version.parent], answers[name], classes, seed=seed
+        )
+    artifact = version.target.kind == "artifact"
+    return Row(
+        version=name,
+        parent=version.parent,
+        quality=quality(data.labels, answers[name], classes, seed=seed),
+        drops=drops,
+        cost=measured[name].cost,
+        recipe=Manifest.read(version.target.folder).recipe if artifact else (),
+        certificate=Badge.of(version.target.folder) if artifact else None,
+    )
+
+
+def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
+    drop = row.drops.macro_f1 if row.drops else Interval(math.nan, math.nan, math.nan)
+    found, cost = row.quality, row.cost
+    return {
+        "version": row.version,
+        "parent": row.parent or "",
+        "macro_f1": found.macro_f1.estimate,
+        "macro_f1_low": found.macro_f1.low,
+        "macro_f1_high": found.macro_f1.high,
+        "macro_f1_drop": drop.estimate,
+        "macro_f1_drop_low": drop.low,
+        "macro_f1_drop_high": drop.high,
+        "balanced_accuracy": found.balanced_accuracy.estimate,
+        "kappa": found.kappa.estimate,
+        "accuracy": found.accuracy.estimate,
+        "bytes": cost.bytes,
+        "peak_memory_bytes": cost.peak_memory_bytes,
+        "batch1_ms_p50": cost.batch1_ms_p50,
+        "batch1_ms_p95": cost.batch1_ms_p95,
+        "batch32_ms_per_text": cost.batch32_ms_per_text,
+        "bulk_texts_per_second": cost.bulk_texts_per_second,
+        **{f"f1_{label}": found.f1[i].estimate for i, label in enumerate(labels)},
+        **{f"recall_{label}": found.recall[i].estimate for i, label in enumerate(labels)},
+    }
+
+
+def _write(comparison: Comparison, folder: Path) -> None:
+    flat = [
+        {name: "" if _is_nan(value) else value for name, value in row.items()}
+        for row in comparison.flat()
+    ]
+    with (folder / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(flat[0]))
+        writer.writeheader()
+        writer.writerows(flat)
+    write_json(folder / _DATA, _json(comparison))
+    (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+    shown = steps.versions(comparison.rows)
+    names = file_names([row.version for row in shown])
+    for row, name in zip(shown, names, strict=True):
+        picture = folder / f"confusion-{name}.svg"
+        confusion(row.quality.confusion, comparison.labels, picture, row.version)
+    points = [
+        TradeOffPoint(
+            name=f"{row.version} (busy)" if row.cost.unsteady else row.version,
+            macro_f1=row.quality.macro_f1.estimate,
+            macro_f1_low=row.quality.macro_f1.low,
+            macro_f1_high=row.quality.macro_f1.high,
+            ms_per_text=row.cost.batch1_ms_p50,
+            megabytes=row.cost.bytes / 1e6,
+            is_baseline=row.version == BASELINE,
+        )
+        for row in shown
+    ]
+    texts = comparison.data["texts"]
+    trade_off(points, folder / "trade-off.svg", f"Quality on {texts:,} texts against cost")
+
+
+def file_names(versions: Sequence[str]) -> list[str]:
+    """Each version's name as part of a file's name; a number keeps like ones apart."""
+    names: list[str] = []
+    for version in versions:
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", version)
+        numbered = [name, *(f"{name}-{number}" for number in range(2, len(names) + 3))]
+        names.append(next(each for each in numbered if each not in names))
+    return names
+
+
+def _json(comparison: Comparison) -> dict[str, Any]:
+    rows = [
+        {
+            **flat,
+            "recipe": list(row.recipe),
+            "quality": {
+                **{name: asdict(getattr(row.quality, name)) for name in METRICS},
+                "f1": _by_label(comparison.labels, row.quality.f1),
+                "recall": _by_label(comparison.labels, row.quality.recall),
+                "confusion": row.quality.confusion.tolist(),
+            },
+            "drop": row.drops
+            and {
+                **{name: asdict(getattr(row.drops, name)) for name in METRICS},
+                "f1": _by_label(comparison.labels, row.drops.f1),
+                "recall": _by_label(comparison.labels, row.drops.recall),
+                "flips": asdict(row.drops.flips),
+            },
+            "rounds": row.cost.rounds,
+            "unsteady": row.cost.unsteady,
+            "certificate": row.certificate and asdict(row.certificate),
+        }
+        for row, flat in zip(comparison.rows, comparison.flat(), strict=True)
+    ]
+    values = {
+        "machine": comparison.machine,
+        "data": comparison.data,
+        "labels": list(comparison.labels),
+        "standing": comparison.standing and comparison.standing.model_dump(mode="json"),
+        "versions": rows,
+    }
+    # JSON has no NaN; an undefined number is null.
+    finite: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
+    return finite
+
+
+def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
+    """A row from its JSON."""
+    found, drop = values["quality"], values["drop"]
+    confusion = np.array(found["confusion"], np.int64).reshape(len(labels), len(labels))
+    texts = int(confusion.sum())
+
+    def scores(part: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **{name: _interval(part[name]) for name in METRICS},
+            "f1": tuple(_interval(part["f1"][label]) for label in labels),
+            "recall": tuple(_interval(part["recall"][label]) for label in labels),
+        }
+
+    return Row(
+        version=values["version"],
+        parent=values["parent"] or None,
+        quality=Quality(n=texts, confusion=confusion, **scores(found)),
+        drops=drop and Drops(n=texts, flips=_interval(drop["flips"]), **scores(drop)),
+        cost=Cost(
+            name=values["version"],
+            rounds=values["rounds"],
+            unsteady=values.get("unsteady", ""),
+            **{
+                field.name: values[field.name]
+                for field in fields(Cost)
+                if field.name not in ("name", "rounds", "unsteady")
+            },
+        ),
+        recipe=tuple(values["recipe"]),
+        certificate=_read_badge(values.get("certificate")),
+    )
+
+
+def _read_badge(values: dict[str, Any] | None) -> Badge | None:
+    if not values:
+        return None
+    clauses = {name: tuple(values[name]) for name in ("broken", "undecided")}
+    return Badge(verdict=values["verdict"], reference=values["reference"], **clauses)
+
+
+def _interval(values: dict[str, float | None]) -> Interval:
+    return Interval(**{name: math.nan if v is None else v for name, v in values.items()})
+
+
+def _by_label(labels: Sequence[str], intervals: Sequence[Interval]) -> dict[str, dict[str, float]]:
+    return {label: asdict(each) for label, each in zip(labels, intervals, strict=True)}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

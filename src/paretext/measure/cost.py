@@ -1,0 +1,309 @@
+"""Cost of classifiers on this machine: bytes, memory, latency, throughput.
+
+Every version runs in a process of its own, so that none pays for another's libraries or threads;
+an artifact's process never imports PyTorch. The processes wait while one of them is measured, and
+take turns: each round measures every version once at batch 1, at batch 32 and in bulk, so that a
+change of the machine's mood meets all of them. Numbers are medians over the rounds.
+
+What is timed is what a caller waits for, from texts to probabilities, tokenisation included.
+
+- batch 1: one text a call; the median and the 95th percentile over the texts of a round.
+- batch 32: 32 texts a call, together, in the order of the data. PyTorch pads them to the longest,
+  as people do; an artifact may split the call as it likes.
+- bulk: all texts at once; PyTorch takes them in batches of 32.
+
+Other work on the machine can make a call of several threads take a hundred times as long, and a
+ratio of two such times is nonsense. A round of a version was **disturbed** if its process had less
+than a core (nothing in it waits, so it runs all the time where it may), or if one text took longer
+than 32 texts together (the call that does 32 times the work). Disturbed rounds are made again, up
+to MORE_ROUNDS of them, and left out. If rounds are still missing, or they disagree, the cost says
+so (`Cost.unsteady`), and nobody quotes a speed from it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretext.core import progress
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.core.files import folder_bytes
+from paretext.core.locks import temporary_folder
+
+BATCH1_TEXTS = 200
+BATCH32_TEXTS = 512
+ROUND_MS = 8_000
+"""A round's time at batch 1 for the slowest version; slower models are timed on fewer texts."""
+MORE_ROUNDS = 3
+"""In place of disturbed ones."""
+LEAST_CORES = 0.8
+"""CPU seconds of a second that a process had, all threads together."""
+MOST_SPREAD = 1.5
+"""Between a quarter and three quarters of the rounds: medians beyond it are those of two moods."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to measure: an artifact's folder, or a classifier's folder run by PyTorch."""
+
+    name: str
+    folder: Path
+    kind: Literal["artifact", "pytorch"] = "artifact"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Medians over the undisturbed rounds; `rounds` has each round's value of the four by name."""
+
+    name: str
+    bytes: int
+    peak_memory_bytes: int
+    batch1_ms_p50: float
+    batch1_ms_p95: float
+    batch32_ms_per_text: float
+    bulk_texts_per_second: float
+    rounds: dict[str, list[float]]
+    unsteady: str = ""
+    """Why the times are no figures to quote, as the end of a sentence; empty where they are."""
+
+
+def times_faster(slow: Cost, fast: Cost, time: str) -> float | None:
+    """How many times faster `fast` is, by one of the times; None where one of them is unsteady."""
+    if slow.unsteady or fast.unsteady:
+        return None
+    return float(getattr(slow, time) / getattr(fast, time))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one target: its cost, and its logits for all texts, (n, classes)."""
+
+    cost: Cost
+    logits: NDArray[np.float32]
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """The machine that figures were measured on: they hold for no other."""
+    packages = ("onnxruntime", "tokenizers", "numpy", "torch", "transformers")
+    return {
+        "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
+        "instruction_sets": _instruction_sets(),
+        "cores": available_cores(),
+        "threads": threads,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {p: v for p in packages if (v := _version(p))},
+    }
+
+
+def benchmark(
+    targets: Sequence[Target],
+    texts: Sequence[str],
+    *,
+    threads: int | None = None,
+    rounds: int = 5,
+) -> dict[str, Measured]:
+    """Measure all targets interleaved, on the same texts, with `threads` cores each.
+
+    Raises ParetextError if a target cannot be loaded; the reason is the target's own.
+    """
+    threads = threads or available_cores()
+    if not texts or rounds < 1:
+        raise ParetextError(f"benchmark was given {len(texts)} texts and {rounds} rounds.")
+    with ExitStack() as stack:
+        shared = stack.enter_context(temporary_folder())
+        (shared / "texts.json").write_text(json.dumps(list(texts)), encoding="utf-8")
+        advance = stack.enter_context(
+            progress.task("timing all versions", len(targets) * (rounds + 1))
+        )
+        workers = {  # loading them takes seconds each
+            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
+            for index, target in enumerate(targets)
+        }
+        slowest = slowest_call = 0.0
+        for worker in workers.values():  # also the warm-up
+            slowest = max(slowest, worker.ask("logits")["ms_per_text"])
+            slowest_call = max(slowest_call, worker.ask("batch1", texts=16)["batch1_ms_p50"])
+            advance()
+        few = int(np.clip(ROUND_MS / slowest_call, 32, BATCH1_TEXTS))
+        many = int(np.clip(2 * ROUND_MS / slowest, 64, BATCH32_TEXTS))
+        made: dict[str, list[_Round]] = {name: [] for name in workers}
+        names, together = list(workers), min(32, len(texts))
+        for index in range(rounds + MORE_ROUNDS):
+            if index >= rounds and not any(_unsteady(each, rounds) for each in made.values()):
+                break
+            turn = names[index % len(names) :] + names[: index % len(names)]
+            if index >= rounds:
+                left = rounds + MORE_ROUNDS - index
+                advance(0, note=f"the machine is busy: up to {left} rounds more")
+            begun = {name: _Round({}, math.inf, together) for name in names}
+            for what, count in (("batch1", few), ("batch32", many), ("bulk", None)):
+                for name in turn:
+                    begun[name] = begun[name].having(workers[name].ask(what, texts=count))
+                    if what == "bulk" and index < rounds:
+                        advance()
+            for name in names:
+                made[name].append(begun[name])
+        return {
+            target.name: Measured(
+                _cost(
+                    target,
+                    made[target.name],
+                    rounds,
+                    workers[target.name].ask("memory")["bytes"],
+                ),
+                np.load(workers[target.name].logits),
+            )
+            for target in targets
+        }
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One version's times in a round. cores: the least CPU seconds a second of its process;
+    together: the texts of a call at batch 32."""
+
+    times: dict[str, float]
+    cores: float
+    together: int
+
+    def having(self, answer: dict[str, float]) -> _Round:
+        times = {name: value for name, value in answer.items() if name != "cores"}
+        return _Round(self.times | times, min(self.cores, answer["cores"]), self.together)
+
+    @property
+    def disturbed(self) -> str:
+        """How other work shows in it; empty if it does not."""
+        if self.cores < LEAST_CORES:
+            return f"its process had a core for only {self.cores:.0%} of the time"
+        one = self.times["batch1_ms_p50"]
+        call = self.together * self.times["batch32_ms_per_text"]
+        if one > call:
+            return f"one text took {one:.3g} ms, and {self.together} together {call:.3g} ms"
+        return ""
+
+
+def _undisturbed(made: Sequence[_Round], rounds: int) -> Sequence[_Round]:
+    """Those that count: all of them where too few were undisturbed."""
+    good = [each for each in made if not each.disturbed]
+    return good if len(good) >= rounds else made
+
+
+def _unsteady(made: Sequence[_Round], rounds: int) -> str:
+    """Why the times of these rounds are no figures to quote; empty where they are."""
+    counted = _undisturbed(made, rounds)
+    for each in counted:
+        if each.disturbed:
+            return each.disturbed
+    for name in ("batch1_ms_p50", "batch32_ms_per_text"):
+        low, high = np.quantile([each.times[name] for each in counted], (0.25, 0.75))
+        if high > MOST_SPREAD * low:
+            return f"rounds disagree, {low:.3g} to {high:.3g} ms a text"
+    return ""
+
+
+def _cost(target: Target, made: Sequence[_Round], rounds: int, peak: float) -> Cost:
+    counted = _undisturbed(made, rounds)
+    times = {name: [each.times[name] for each in counted] for name in counted[0].times}
+    medians = {name: float(np.median(values)) for name, values in times.items()}
+    return Cost(
+        name=target.name,
+        bytes=folder_bytes(target.folder),
+        peak_memory_bytes=int(peak),
+        rounds=times,
+        unsteady=_unsteady(made, rounds),
+        **medians,
+    )
+
+
+class _Worker:
+    """A process that loads one target and measures it when asked.
+
+    place: where to put its files, less the suffix; a version's name may hold any character.
+    """
+
+    def __init__(self, target: Target, place: Path, threads: int) -> None:
+        self.target = target
+        self.logits = place.with_suffix(".npy")
+        task = {
+            **asdict(target),
+            "folder": str(target.folder),
+            "texts": str(place.with_name("texts.json")),
+            "logits": str(self.logits),
+            "threads": threads,
+        }
+        limits = {
+            name: str(threads)
+            for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+        }
+        self._errors = place.with_suffix(".errors").open("w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "paretext.measure.worker", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, **limits, "TOKENIZERS_PARALLELISM": "true"},
+        )
+        self._read()  # loaded
+
+    def ask(self, what: str, texts: int | None = None) -> dict[str, float]:
+        if self.process.stdin is not None and self.process.poll() is None:
+            with suppress(BrokenPipeError):  # it has just ended; _read says why
+                self.process.stdin.write(json.dumps({"what": what, "texts": texts}) + "\n")
+                self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, float]:
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        if not line:
+            self.process.wait()
+            self._errors.seek(0)
+            lines = self._errors.read().strip().splitlines() or ["it ended without a word"]
+            raise ParetextError(f"{self.target.name} could not be measured: {lines[-1]}")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self._errors):
+            if stream is not None:
+                stream.close()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_field(field: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
+
+
+def _instruction_sets() -> list[str]:
+    """Those that decide how fast, and with which rounding, INT8 and BF16 products run."""
+    wanted = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+    present = set(_cpu_field("flags").split())
+    return [name for name in wanted if name in present]

@@ -1,0 +1,1 @@
+"""Classifiers: a network, its tokenizer, its label names."""

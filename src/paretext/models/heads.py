@@ -1,0 +1,120 @@
+"""A new head on an encoder, or a trained one whose outputs are matched to the data by label name.
+
+Two models with the same labels in another order are not the same: an output is known by its name,
+never by its number, and never because their count fits.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import nn
+
+from paretext.data.values import label_name
+from paretext.models.checkpoint import Weights, listed
+from paretext.models.pretrained import Source, name_outputs
+
+
+def with_labels(
+    source: Source, tokenizer: Any, labels: tuple[str, ...]
+) -> tuple[Any, tuple[str, ...]]:
+    """The source's network with an output for each of `labels`, and sentences on its head.
+
+    What is new is drawn from PyTorch's generator. Raises ParetextError as `Source.weights` does.
+    """
+    own = tuple(map(label_name, source.labels)) if source.is_classifier else ()
+    named = tuple(map(label_name, labels))
+    found = source.weights(tokenizer, own or labels)
+    drawn = found.missing | found.mismatched.keys()
+    last = _last_layer(found, len(own or labels))
+    if drawn:
+        own = ()  # a head of which a part is missing answers nothing
+    if own == named:
+        name_outputs(found.model.config, labels)
+        said = f"{source.name}: training goes on from its trained head"
+        return found.model, (said, *_left_out(found))
+    model = found.model
+    if source.is_classifier or not last <= drawn:
+        drawn |= last
+        model = _redrawn(model, labels, drawn)
+    kept = [label for label in named if label in own]
+    if kept:
+        _copy_rows(found.model, model, last, own, named)
+    return model, (_said(source.name, own, named, kept, drawn), *_left_out(found))
+
+
+def _last_layer(found: Weights, outputs: int) -> frozenset[str]:
+    """The tensors of the layer that gives the answers: the last linear one behind the encoder with
+    so many outputs. Where there is none, all of the head."""
+    names = [
+        name
+        for name, module in found.model.named_modules()
+        if isinstance(module, nn.Linear)
+        and module.out_features == outputs
+        and (found.is_head(f"{name}.weight") or found.model.base_model is found.model)
+    ]
+    tensors = found.model.state_dict().keys()
+    if not names:
+        return frozenset(name for name in tensors if found.is_head(name))
+    return frozenset(name for name in tensors if name.rpartition(".")[0] == names[-1])
+
+
+def _redrawn(model: Any, labels: tuple[str, ...], drawn: Collection[str]) -> Any:
+    """A copy of `model` with these labels and the tensors `drawn` anew, as its own class does."""
+    config = copy.deepcopy(model.config)
+    name_outputs(config, labels)
+    kept = {name: each for name, each in model.state_dict().items() if name not in drawn}
+    return type(model).from_pretrained(None, config=config, state_dict=kept).eval()
+
+
+def _copy_rows(
+    source: Any, target: Any, last: Collection[str], own: tuple[str, ...], labels: tuple[str, ...]
+) -> None:
+    """The outputs of the labels that both have keep their rows of the last layer."""
+    pairs = [(to, own.index(label)) for to, label in enumerate(labels) if label in own]
+    to, rows = (torch.tensor(each) for each in zip(*pairs, strict=True))
+    before, after = source.state_dict(), target.state_dict()  # its tensors are the parameters'
+    for name in last:
+        if len(before[name]) == len(own) and len(after[name]) == len(labels):
+            after[name][to] = before[name][rows]
+
+
+def _said(
+    name: str,
+    own: tuple[str, ...],
+    labels: tuple[str, ...],
+    kept: list[str],
+    drawn: Collection[str],
+) -> str:
+    if set(own) == set(labels):
+        return (
+            f"{name}: its trained head is kept, its outputs put in the order of the data's labels "
+            f"({listed(labels, sort=False)})"
+        )
+    if kept:
+        new = [label for label in labels if label not in own]
+        gone = [label for label in own if label not in labels]
+        parts = [f"those of {listed(new, sort=False)} are new"] if new else []
+        parts += [f"those of {listed(gone, sort=False)} are gone"] if gone else []
+        return (
+            f"{name}: its trained head keeps the outputs of {listed(kept, sort=False)}; "
+            f"{', '.join(parts)}"
+        )
+    if own:
+        return (
+            f"{name}: its trained head answers with other labels ({listed(own, sort=False)}), so "
+            "its last layer is drawn anew"
+        )
+    return (
+        f"{name}: the classification head is new ({listed(drawn)}); the encoder is the model's own"
+    )
+
+
+def _left_out(found: Weights) -> tuple[str, ...]:
+    if not found.unexpected:
+        return ()
+    names = listed(found.unexpected)
+    return (f"{found.name}: left out what classification has no use for ({names})",)

@@ -1,0 +1,434 @@
+"""What a model's folder says, read in one place, and its weights: all of them, or a refusal.
+
+Everything that paretext asks of a folder or hub id before it trusts it stands here: that it brings
+no code, what its config says of labels, lengths and padding, that the tokenizer fits the word
+table, and that its tensors are all there (`checkpoint`). Only training may begin with a new head
+(`heads`), and says so.
+
+Loading a model imports PyTorch, which takes seconds. So `look` reads its config.json alone, and
+refuses at once what that shows.
+
+Nothing in a folder is run: `trust_remote_code` is False everywhere, and weights in pickled files
+are read by PyTorch's restricted reader (`weights_only`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from paretext.core import progress
+from paretext.core.errors import ParetextError, first_line
+from paretext.core.files import folder_digest
+from paretext.models.hub import hub_answers, not_a_model
+
+if TYPE_CHECKING:
+    from paretext.models.checkpoint import Weights
+
+UNLIMITED = 1_000_000
+"""The longest input, in tokens, of a model that has no table of positions."""
+_POSITIONS_AFTER_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert"),
+    *("mpnet", "longformer", "data2vec-text", "ibert", "xmod", "luke", "lilt", "layoutlmv3"),
+    *("markuplm", "esm"),
+)
+"""Model types that count positions from padding_idx + 1, as fairseq does."""
+
+
+_GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+_CODE = ("trust_remote_code", "custom code")
+"""In what transformers says of a folder that cannot be read without its code."""
+_LARGEST, _MOST_LAYERS = 2**31 - 1, 1000
+"""Numbers above these stand in damaged configs: a network of a billion layers is never built."""
+
+
+class _Read(BaseModel):
+    """The values of config.json that are read here; transformers checks those of a network."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    model_type: str | None = None
+    architectures: list[str] | None = None
+    problem_type: str | None = None
+    pad_token_id: int | None = None
+    num_labels: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder or hub id whose config has been read. local: whether to read local files only."""
+
+    name: str
+    config: Any
+    local: bool
+    labels: tuple[str, ...]
+    """What the config calls its outputs; LABEL_0, LABEL_1, ... where it says nothing."""
+    own_code: bool = False
+    """Whether it brings code, which is not run: a class of transformers reads it."""
+
+    @classmethod
+    def open(cls, name: str) -> Source:
+        """ParetextError where `name` is no model, brings code, or contradicts itself.
+
+        For a folder, in offline mode, and where the hub does not answer one quick question, only
+        local files are read (transformers alone would try again for half a minute; a model that
+        was loaded before is still in the cache).
+        """
+        from transformers import AutoConfig, PretrainedConfig
+
+        local = _is_local(name)
+        with _refusing(name, local):
+            values, _ = PretrainedConfig.get_config_dict(name, local_files_only=local)
+            labels = _checked_labels(name, values)
+            config = AutoConfig.from_pretrained(
+                name, local_files_only=local, trust_remote_code=False
+            )
+        if labels is None:
+            labels = tuple(config.id2label[index] for index in range(config.num_labels))
+        return cls(name, config, local, labels, own_code="auto_map" in values)
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the config says that there is a trained head for one label a text."""
+        return self._has_head() and not self._other_answers()
+
+    def _has_head(self) -> bool:
+        named = self.config.architectures
+        if not named:
+            return True  # who names no class may have a head: the tensors will say
+        return any(each.endswith(("ForSequenceClassification", "Classifier")) for each in named)
+
+    def require_classifier(self) -> None:
+        """ParetextError, from the config alone, for what does not answer with one label of
+        several."""
+        self._require_architecture()
+        if not self._has_head():
+            architectures = ", ".join(self.config.architectures)
+            if architectures.endswith(_GENERATORS):
+                raise ParetextError(
+                    f"{self.name} generates text (it is a {architectures}) and has no trained "
+                    "classification head; give a classifier, or train one from an encoder with: "
+                    "paretext train."
+                )
+            what = ", an encoder or embedding model" if architectures.endswith("Model") else ""
+            raise ParetextError(
+                f"{self.name} has no trained classification head (it is a {architectures}{what}); "
+                f"train one first with: paretext train --model {self.name}."
+            )
+        if problem := self._other_answers():
+            raise ParetextError(
+                f"{self.name} {problem}, which paretext cannot answer yet; give a classifier with "
+                "one label a text, or train one from it with: paretext train."
+            )
+
+    def _require_architecture(self) -> None:
+        if isinstance(self.config, SimpleNamespace):
+            return  # read without transformers, which `weights` asks
+        from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+        if type(self.config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+            raise ParetextError(
+                f"{self.name} is a model of the type {self.config.model_type}, which transformers "
+                "has no text classifier for; give an encoder, such as distilroberta-base."
+            )
+
+    def say_own_code(self) -> None:
+        """That the code it brings is not run, and what reads it instead."""
+        if self.own_code:
+            progress.say(
+                f"{self.name}: its own code (auto_map) is not run; transformers' class for "
+                f"{self.config.model_type} reads it"
+            )
+
+    def check_length(self, max_length: int, tokenizer: Any) -> None:
+        """ParetextError for a longest input that the network does not take, or that holds no word
+        beside the tokenizer's special tokens."""
+        longest, least = longest_input(self.config), 1 + tokenizer.num_special_tokens_to_add()
+        if max_length < least:
+            raise ParetextError(
+                f"max length is {max_length}, and {least} tokens are the least that hold a word "
+                f"for {self.name}; use --max-length {min(128, longest)}."
+            )
+        if max_length > longest:
+            raise ParetextError(
+                f"max length is {max_length}, and {self.name} takes at most {longest} tokens; "
+                f"use --max-length {longest}."
+            )
+
+    def _other_answers(self) -> str:
+        """What it answers in place of one label; "" if that is what it answers."""
+        kind = self.config.problem_type
+        if kind == "multi_label_classification":
+            return "gives several labels a text (its problem_type is multi_label_classification)"
+        if kind == "regression" or len(self.labels) == 1:
+            return "gives a number (regression, one output), not a label"
+        return ""
+
+    def tokenizer(self) -> Any:
+        """Its fast tokenizer, with padding on the right."""
+        from transformers import AutoTokenizer
+
+        with _refusing(self.name, self.local, "its tokenizer cannot be loaded, "):
+            found = AutoTokenizer.from_pretrained(
+                self.name, local_files_only=self.local, trust_remote_code=False
+            )
+            longest, known = found.model_max_length, set(found.get_vocab())
+            if not isinstance(longest, int | float) or not longest >= 1:
+                raise ValueError(f"model_max_length is {longest!r}, which is no length")
+            found("a text", truncation=True, max_length=8)
+        if known <= set(found.all_special_tokens):
+            # Without its files transformers makes a tokenizer that knows no word.
+            missing = ValueError("its tokenizer's files are missing")
+            raise not_a_model(self.name, missing, str(missing), local=self.local)
+        if not getattr(found, "is_fast", False):
+            raise ParetextError(
+                f"{self.name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with "
+                "it; convert it with transformers' convert_slow_tokenizer, or choose another model."
+            )
+        found.padding_side = "right"
+        if found.pad_token is None:
+            found.pad_token = self._padding(found)
+        return found
+
+    def _padding(self, tokenizer: Any) -> str:
+        """What to pad with where the tokenizer does not say; the mask tells the model to skip it.
+
+        ParetextError where nothing will do.
+        """
+        own = getattr(self.config, "pad_token_id", None)
+        token = tokenizer.convert_ids_to_tokens(own) if isinstance(own, int) and own >= 0 else None
+        found = token or tokenizer.eos_token
+        if not isinstance(found, str):
+            raise ParetextError(
+                f"the tokenizer of {self.name} has no padding token and no end token to pad with; "
+                "name one in its tokenizer_config.json (pad_token)."
+            )
+        return found
+
+    def weights(self, tokenizer: Any, labels: Sequence[str] | None = None) -> Weights:
+        """The network and transformers' report on it; `labels` for a new head, else its own.
+
+        ParetextError where a tensor of the encoder is missing or of another shape, the checkpoint
+        has tensors that no part of such a model has, or the tokenizer has tokens beyond the word
+        table.
+        """
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        from paretext.models.checkpoint import Weights
+        from paretext.models.tokenization import check_tokenizer
+
+        self._require_architecture()
+        config = self.config
+        if config.model_type not in _POSITIONS_AFTER_PADDING:  # where it says more than padding
+            # A decoder answers at the last token before the padding, which the tokenizer writes.
+            config.pad_token_id = tokenizer.pad_token_id
+        if labels is not None:
+            name_outputs(config, labels)
+        with _refusing(self.name, self.local):
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                self.name,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=self.local,
+                trust_remote_code=False,
+                weights_only=True,
+                ignore_mismatched_sizes=True,  # reported, and refused by name below
+                output_loading_info=True,
+            )
+        found = Weights(
+            self.name,
+            model.eval(),
+            missing=frozenset(report["missing_keys"]),
+            unexpected=frozenset(report["unexpected_keys"]),
+            mismatched={name: (tuple(a), tuple(b)) for name, a, b in report["mismatched_keys"]},
+        )
+        found.check()
+        check_tokenizer(found.model, tokenizer, f"{self.name} ({type(found.model).__name__})")
+        return found
+
+
+def look(name: str) -> Source | None:
+    """What the config.json of a folder says, or of a hub id whose files are here, as
+    `Source.open` will read it but without PyTorch or transformers; ParetextError where it would
+    refuse it. None where only the hub knows.
+    """
+    path = Path(name, "config.json")
+    if not path.is_file():
+        local = _is_local(name)
+        found = None if Path(name).exists() else _in_cache(name)
+        if found is None and local:
+            reason = "it is not among the models loaded before"
+            raise not_a_model(name, ValueError(reason), reason, local=True)
+        if found is None:
+            return None
+        path = found
+    with _refusing(name, local=True):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("its config.json holds no settings")
+        labels = _checked_labels(name, values)
+    count = values.get("num_labels") or 2  # as transformers has it
+    known = {"architectures": None, "problem_type": None, "model_type": None, **values}
+    names = labels or tuple(f"LABEL_{i}" for i in range(count))
+    return Source(name, SimpleNamespace(**known), True, names, own_code="auto_map" in values)
+
+
+def label_names(name: str) -> tuple[str, ...]:
+    """The label names of a trained classifier, from its config alone.
+
+    ParetextError where it does not answer with one label a text.
+    """
+    source = look(name) or Source.open(name)
+    source.require_classifier()
+    return source.labels
+
+
+def source_digest(name: str) -> str:
+    """What identifies a model's source: the digest of a local folder, or the hub id itself."""
+    return folder_digest(Path(name)) if Path(name).is_dir() else f"hub:{name}"
+
+
+def longest_input(config: Any) -> int:
+    """The most tokens that a model's position table has room for; UNLIMITED without a table."""
+    text = config.get_text_config()
+    rows = next(
+        (
+            value
+            for name in ("max_position_embeddings", "n_positions", "max_seq_len")
+            if isinstance(value := getattr(text, name, None), int) and value > 0
+        ),
+        UNLIMITED,
+    )
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        rows -= int(config.pad_token_id or 0) + 1  # positions start at padding_idx + 1
+    return min(rows, UNLIMITED)
+
+
+def name_outputs(config: Any, labels: Sequence[str]) -> None:
+    """Write the label names into a model's config, for one label a text."""
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = None
+
+
+@contextlib.contextmanager
+def _refusing(name: str, local: bool, what: str = "") -> Iterator[None]:
+    """Whatever the libraries raise over a folder's files, as one sentence.
+
+    transformers, safetensors, pickle and torch raise kinds of their own, tokenizers plain Exception
+    and, from Rust, panics that are none.
+    """
+    try:
+        yield
+    except ParetextError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        said = f"{what}{type(error).__name__}: {error}" if what else str(error)
+        reason = first_line(ValueError(said or type(error).__name__))
+        if any(sign in said for sign in _CODE):
+            raise ParetextError(
+                f"{name} brings code of its own (auto_map in its config), and paretext runs no "
+                "code of a model's folder; use a model whose architecture transformers knows."
+            ) from None
+        raise not_a_model(name, error, reason, local=local) from None
+
+
+def _checked_labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
+    """What a config.json calls the outputs; ParetextError for what it cannot say."""
+    _check_values(name, values)
+    labels = _labels(name, values)
+    if values.get("quantization_config") is not None:
+        raise ParetextError(
+            f"{name} is quantised already (its config has a quantization_config), and "
+            "compression begins with float weights; give the model it was made from."
+        )
+    return labels
+
+
+def _check_values(name: str, values: dict[str, Any]) -> None:
+    """ParetextError for values of config.json that no model has, before one is built of them."""
+    try:
+        _Read.model_validate(values)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise ParetextError(
+            f"the config.json of {name} has {key} = {_short(values[key])}, which is no value for "
+            "it; get the model again."
+        ) from None
+    for key, value in values.items():
+        large = _MOST_LAYERS if "layers" in key or key == "n_layer" else _LARGEST
+        if isinstance(value, int) and abs(value) > large:
+            raise ParetextError(
+                f"the config.json of {name} has {key} = {_short(value)}, and at most {large:,} "
+                "can be true; get the model again."
+            )
+
+
+def _is_local(name: str) -> bool:
+    """Whether only local files are to be read."""
+    return Path(name).exists() or not hub_answers(name)
+
+
+def _in_cache(name: str) -> Path | None:
+    """The config.json of a hub id that was loaded before."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    with contextlib.suppress(HFValidationError):  # no name that the hub could have
+        found = try_to_load_from_cache(name, "config.json")
+        return Path(found) if isinstance(found, str) else None
+    return None
+
+
+def _labels(name: str, values: dict[str, Any]) -> tuple[str, ...] | None:
+    """The names of the outputs 0, 1, ... by config.json, whose keys are strings; None without.
+
+    transformers would fill gaps and drop what does not fit; here it is refused.
+    """
+    given, count = values.get("id2label"), values.get("num_labels")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise _bad_labels(name, f"id2label is a {type(given).__name__}")
+    wanted = [str(index) for index in range(len(given))]
+    if sorted(given) != sorted(wanted):
+        shown = ", ".join(sorted(map(str, given))[:10])
+        raise _bad_labels(name, f"id2label has the keys {shown} in place of 0 to {len(given) - 1}")
+    labels = tuple(given[key] for key in wanted)
+    blank = [key for key, label in zip(wanted, labels, strict=True) if not str(label).strip()]
+    if blank:
+        raise _bad_labels(name, f"label {blank[0]} has no name")
+    labels = tuple(map(str, labels))
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise _bad_labels(name, f"the label name {_short(twice[0])} stands twice")
+    if count is not None and count != len(labels):
+        raise _bad_labels(name, f"num_labels is {count}, and id2label has {len(labels)} names")
+    back = values.get("label2id")
+    named = {label: index for index, label in enumerate(labels)}
+    if isinstance(back, dict) and set(back) == set(named) and back != named:
+        wrong = next(label for label in labels if back[label] != named[label])
+        told = f"id2label says that {named[wrong]} is {_short(wrong)}"
+        raise _bad_labels(name, f"{told}, and label2id says {_short(back[wrong])}")
+    return labels
+
+
+def _bad_labels(name: str, problem: str) -> ParetextError:
+    return ParetextError(
+        f"the config.json of {name} contradicts itself, {problem}; name each output once in "
+        "id2label, 0 first."
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

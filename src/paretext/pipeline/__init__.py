@@ -1,0 +1,1 @@
+"""Whole jobs, and the stages that they are made of."""

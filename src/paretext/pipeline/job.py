@@ -1,0 +1,324 @@
+"""The two whole jobs: `run` from a table of labelled texts, `compress` from somebody's model.
+
+Both go from what they are given to a folder with the versions worth deploying, each certified and
+measured on texts that nothing was learned from, and a page that says which of them to take. What a
+job needs and is not given it takes from what it has, or does without, and says so:
+
+    given                    what is made                     measured on
+    --data                   all versions                     a part of --data that is held out
+    --data --eval            all versions                     --eval
+    --eval                   INT8, which learns nothing       most of --eval
+    --unlabelled             all versions, taught by the      a part of it that is held out, by
+                             model's own answers              agreement with the model
+    --unlabelled --eval      the same                         --eval
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from paretext.compression.build import compress as make_versions
+from paretext.compression.recipe import Recipe
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.files import Stages, digest_of, folder_digest
+from paretext.core.locks import works_in
+from paretext.core.ownership import claim
+from paretext.data.checks import require_apart
+from paretext.data.dataset import Dataset, require_trainable
+from paretext.data.reading import NamedBy
+from paretext.models.pretrained import Source, source_digest
+from paretext.pipeline.candidates import check_models, train_candidate
+from paretext.pipeline.parents import (
+    adopt,
+    check_order,
+    check_splits,
+    is_run,
+    names_of,
+    open_model,
+    parent_of,
+    require_model,
+    was_held_out,
+)
+from paretext.pipeline.sources import Measuring, Sources
+from paretext.pipeline.splits import Data, prepare, prepare_answered, prepare_measured
+from paretext.pipeline.stages import (
+    LINEAR,
+    WRITES,
+    Trained,
+    candidate_names,
+    finish,
+    outline_of,
+    require_startable,
+    write_record,
+)
+from paretext.pipeline.stages import run as run_prepared
+from paretext.report.run_page import write_report
+
+DEFAULT_MODEL = "distilroberta-base"
+RUNS = Path("runs")
+"""Where runs lie whose folder is not named."""
+_ANSWERED_TOGETHER = 512
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
+
+
+def run(
+    sources: Sources, recipe: Recipe, out: Path | None = None, measuring: Measuring | None = None
+) -> Path:
+    """From a table of labelled texts to a finished run; returns its folder, by default runs/NAME.
+
+    Where no model is named it is DEFAULT_MODEL; where no texts to measure on are given, some of
+    the others are held out.
+    """
+    measuring = measuring or Measuring()
+    if not recipe.models:
+        recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
+    folder = out or RUNS / folder_name(sources.data)
+    require_startable(recipe.models, folder)
+    sources.check()
+    by = sources.named_by()
+    train = sources.train(sources.names(), by)
+    if train is None:
+        raise ParetextError("run learns from labelled texts: give them with --data.")
+    by = by or NamedBy.texts(train.name)
+    require_trainable(train)  # before the labels of the others are looked up in its own
+    data = prepare(
+        train,
+        sources.evaluation(train.label_names, by),
+        recipe,
+        selection=sources.chosen_by(train.label_names, by),
+        leaks_dropped=sources.drop_leaks,
+        hold_out=True,
+    )
+    run_prepared(
+        data,
+        recipe,
+        folder,
+        unlabelled=sources.texts(),
+        budget=measuring.budget,
+        threads=measuring.threads,
+        rounds=measuring.rounds,
+    )
+    return folder
+
+
+def compress(
+    model: str,
+    sources: Sources,
+    recipe: Recipe | None = None,
+    out: Path | None = None,
+    measuring: Measuring | None = None,
+) -> Path:
+    """From a classifier to a finished run with its versions; returns the run's folder.
+
+    model: a run, a classifier's folder, or a hub id. recipe: what to make; by default what is worth
+    deploying and can be made of this model with these texts. out: default the run, or runs/NAME.
+    """
+    measuring = measuring or Measuring()
+    require_model(model)
+    if sources.eval is sources.data is sources.unlabelled is None:
+        raise ParetextError(
+            f"nothing says what {model} may lose: give labelled texts to measure on with --eval, "
+            "or texts without labels with --unlabelled."
+        )
+    if is_run(model):
+        own, _, settings = parent_of(Path(model))
+        if out is None or out.resolve() == Path(model).resolve():
+            return _more(Path(model), sources, recipe or settings, measuring)
+        model, recipe = str(own), recipe or settings
+    source = open_model(model)
+    names = names_of(source, sources.names())
+    folder = out or RUNS / folder_name(model)
+    _take(source, names, sources, recipe or Recipe(), folder, measuring)
+    return folder
+
+
+@works_in("folder")
+def _take(
+    source: Source,
+    names: tuple[str, ...],
+    sources: Sources,
+    recipe: Recipe,
+    folder: Path,
+    measuring: Measuring,
+) -> None:
+    """Take somebody's model into the run `folder`, and do the rest there."""
+    _claim(folder, source, record=False)
+    sources.check()
+    read = _Read.of(sources, names, source.name)
+    recipe = recipe.within(outline_of(source.name), learns=read.learns)
+    _claim(folder, source)
+    stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
+    parent = adopt(source, names, name, stages)
+    labelled = read.evaluation or read.train
+    if names != source.labels and labelled is not None:
+        check_order(parent, labelled, str(sources.labels))
+    data = read.split(parent, source.name, recipe, folder, hold_out=True)
+    if data.held_out and read.train is not None:
+        progress.say(
+            f"if {source.name} was trained on these texts too, it knows the held-out ones by heart "
+            "and every figure is too good; measure on others with --eval"
+        )
+    write_record(recipe, data, folder)
+    folders = {name: parent}
+    if read.train is not None:
+        check_models([LINEAR], data, recipe)
+        folders[LINEAR] = train_candidate(stages, LINEAR, LINEAR, data, recipe) / "model"
+    _finish(Trained(folders, name), recipe, data, folder, read, measuring)
+
+
+@works_in("folder")
+def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) -> Path:
+    """More versions of a run's parent, in the run; measured where there are texts to do it on."""
+    parent, name, _ = parent_of(folder)
+    source = open_model(str(parent))
+    sources.check()
+    read = _Read.of(sources, names_of(source, sources.names()), source.name)
+    recipe = recipe.within(outline_of(parent), learns=read.learns)
+    data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
+    check_splits(folder, data)
+    models = {each.parent.name: each for each in sorted((folder / "candidates").glob("*/model"))}
+    if data.evaluation is not None:
+        _finish(Trained(models, name), recipe, data, folder, read, measuring)
+        return folder
+    make_versions(
+        parent,
+        recipe,
+        data.train,
+        data.selection,
+        folder,
+        parent_name=name,
+        unlabelled=read.more,
+    )
+    write_report(folder)
+    progress.say("the versions are made and not certified: that takes texts to measure on, --eval")
+    return folder
+
+
+def _finish(
+    trained: Trained,
+    recipe: Recipe,
+    data: Data,
+    folder: Path,
+    read: _Read,
+    measuring: Measuring,
+) -> None:
+    finish(
+        trained,
+        recipe,
+        data,
+        folder,
+        unlabelled=read.more,
+        budget=measuring.budget,
+        threads=measuring.threads,
+        rounds=measuring.rounds,
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A job's tables, with the label names of its model."""
+
+    train: Dataset | None
+    evaluation: Dataset | None
+    selection: Dataset | None
+    texts: tuple[str, ...]
+    sources: Sources
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sources: Sources, names: tuple[str, ...], model: str) -> _Read:
+        by = NamedBy.model(model, names)
+        train, evaluation = sources.train(names, by), sources.evaluation(names, by)
+        texts = sources.texts()
+        if evaluation is not None:
+            require_apart(texts, "--unlabelled", evaluation)
+        return cls(train, evaluation, sources.chosen_by(names, by), texts, sources, names)
+
+    @property
+    def learns(self) -> bool:
+        return self.train is not None or bool(self.texts)
+
+    @property
+    def more(self) -> tuple[str, ...]:
+        """The texts without labels, beside the labelled ones; without those they are the training
+        texts themselves."""
+        return self.texts if self.train is not None else ()
+
+    def split(self, parent: Path, name: str, recipe: Recipe, run: Path, *, hold_out: bool) -> Data:
+        """What is learned from, chosen by and measured on; see the table above."""
+        if self.train is not None:
+            return prepare(
+                self.train,
+                self.evaluation,
+                recipe,
+                selection=self.selection,
+                leaks_dropped=self.sources.drop_leaks,
+                hold_out=hold_out,
+            )
+        if self.texts:
+            labels = _answers(parent, name, self.texts, Stages(run))
+            answered = Dataset(
+                self.texts, labels, self.names, _called(self.sources.unlabelled), answered_by=name
+            )
+            return prepare_answered(answered, self.evaluation, recipe)
+        if self.evaluation is None:
+            raise ParetextError("there are no texts at all: give --eval, --data or --unlabelled.")
+        return prepare_measured(self.evaluation, recipe)
+
+
+def _answers(
+    parent: Path, name: str, texts: tuple[str, ...], stages: Stages
+) -> npt.NDArray[np.int64]:
+    """(n,) the parent's answers in PyTorch, kept in the run's folder `answers`."""
+
+    def work(folder: Path) -> None:
+        from paretext.models.classifier import Classifier
+
+        classifier, order = Classifier.load(parent), np.argsort([len(text) for text in texts])
+        found = np.empty(len(texts), np.int64)
+        with progress.task(f"answers of {name}", len(texts)) as advance:
+            for start in range(0, len(texts), _ANSWERED_TOGETHER):
+                rows = order[start : start + _ANSWERED_TOGETHER]
+                found[rows] = classifier.logits([texts[i] for i in rows]).argmax(axis=1)
+                advance(len(rows))
+        np.save(folder / "answers.npy", found)
+
+    stages.finished(
+        "answers", {"parent": folder_digest(parent), "texts": digest_of(list(texts))}, work
+    )
+    found: npt.NDArray[np.int64] = np.load(stages.root / "answers" / "answers.npy")
+    return found
+
+
+def _called(texts: object) -> str:
+    return str(texts) if isinstance(texts, str | Path) else "the texts without labels"
+
+
+def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
+    """ParetextError if `folder` is of another model, or holds what no job has made."""
+    digest = source_digest(source.name)
+    claim(
+        folder,
+        "compress",
+        {"model": {digest: source.name}},
+        writes=(*WRITES, "answers"),
+        record=record,
+    )
+
+
+def folder_name(source: object) -> str:
+    """What a run is called by the table or the model that it begins with."""
+    if not isinstance(source, str | Path):
+        return "run"
+    source = str(source)
+    name = re.split(r"[@:]", source.rstrip("/").rsplit("/", 1)[-1])[0]
+    for suffix in Path(name).suffixes[::-1]:
+        if suffix.lower() in _TABLES:
+            name = name.removesuffix(suffix)
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name).strip(".-") or "run"

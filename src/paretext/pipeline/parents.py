@@ -1,0 +1,187 @@
+"""The parent of a run's versions: the best of its candidates, or somebody's model taken in.
+
+A model from elsewhere (a folder, a hub id) is copied once into the run, as training would have left
+it: candidates/NAME/model, with its label names in its config, and parent.json, which says whose it
+is. From then on the folder is a run like any other: compare, certify and report open it, it can be
+moved, and the model's own folder is never written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from paretext.certification.proportions import Pairs
+from paretext.compression.recipe import Recipe, validated
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.files import Stages, read_json, write_json
+from paretext.core.settings import model_inside
+from paretext.data.dataset import Dataset
+from paretext.data.reading import GENERIC
+from paretext.data.values import label_name
+from paretext.models.pretrained import Source, look, name_outputs, source_digest
+from paretext.pipeline.splits import Data
+
+AGAIN = "start the same paretext run (or paretext train) again"
+ORDER_TEXTS = 500
+"""Most labelled texts that the order of given label names is judged by."""
+_STANDARD_ERRORS = 5.0
+_ADAPTER = "adapter_config.json"
+
+
+def is_run(source: str | Path) -> bool:
+    """Whether it is the folder of a run that has chosen its parent."""
+    return (Path(source) / "parent.json").is_file()
+
+
+def parent_of(source: Path) -> tuple[Path, str, Recipe]:
+    """The parent's folder and name, and the recipe, of a run's folder or a classifier's."""
+    record = source / "parent.json"
+    if not record.is_file():
+        if not (source / "config.json").is_file():
+            raise ParetextError(
+                f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
+                "(it has no config.json)"
+                f"{model_inside(source) or '; train one with: paretext train.'}"
+            )
+        return source, source.name, Recipe()
+    name = read_json(record, AGAIN, lambda values: str(values["parent"]))
+    folder = source / "candidates" / name / "model"
+    if not folder.is_dir():
+        raise ParetextError(f"{record} names {name}, and there is no {folder}; {AGAIN}.")
+    settings = source / "run.json"
+    recipe = Recipe()
+    if settings.is_file():
+        values = read_json(settings, AGAIN, lambda values: dict(values["recipe"]))
+        recipe = validated(Recipe, values, str(settings))
+    return folder, name, recipe
+
+
+def check_splits(source: Path, data: Data) -> None:
+    """ParetextError where a run was trained on other texts, so its parent knows those held out."""
+    settings = source / "run.json"
+    if settings.is_file():
+        trained_on = read_json(settings, AGAIN, lambda values: values.get("splits"))
+        if trained_on is not None and trained_on != data.fingerprints():
+            raise ParetextError(
+                f"the texts are not split as {source} was trained on them; give the --data "
+                "and --selection that were given to paretext train."
+            )
+
+
+def was_held_out(run: Path) -> bool:
+    """Whether the run took the texts to measure on out of its training texts."""
+    settings = run / "run.json"
+    return settings.is_file() and read_json(
+        settings, AGAIN, lambda values: bool(values.get("held_out", False))
+    )
+
+
+def require_model(name: str) -> None:
+    """ParetextError, first of all, for what is neither a run nor a classifier."""
+    if is_run(name):
+        parent_of(Path(name))
+    else:
+        open_model(name)
+
+
+def open_model(name: str) -> Source:
+    """Somebody's classifier, by its config.json alone where that is here; ParetextError for what is
+    none, an adapter with how to merge it."""
+    adapter = Path(name) / _ADAPTER
+    if adapter.is_file() and not (Path(name) / "config.json").is_file():
+        base = read_json(adapter, "get it again", lambda v: str(v["base_model_name_or_path"]))
+        raise ParetextError(
+            f"{name} is an adapter of {base}, not a whole model; merge it with peft's "
+            f"AutoPeftModelForSequenceClassification.from_pretrained({name!r}).merge_and_unload()"
+            ".save_pretrained(FOLDER), save the tokenizer there too, and give that FOLDER."
+        )
+    source = look(name) or Source.open(name)
+    source.require_classifier()
+    source.say_own_code()
+    return source
+
+
+def names_of(source: Source, given: Sequence[str] | None) -> tuple[str, ...]:
+    """What the model's outputs are called: by its own config, or as given where that only counts.
+
+    ParetextError where the names that were given contradict the model's own, or are not as many.
+    """
+    own = source.labels
+    if given is None:
+        return own
+    given = tuple(given)
+    if all(map(GENERIC.fullmatch, own)):
+        if len(given) != len(own):
+            raise ParetextError(
+                f"{source.name} has {len(own)} outputs ({own[0]} to {own[-1]}), and --labels names "
+                f"{len(given)}; give one name for each, that of output 0 first."
+            )
+        return given
+    if list(map(label_name, given)) != list(map(label_name, own)):
+        raise ParetextError(
+            f"{source.name} names its outputs {_shown(own)}, 0 first, and --labels says "
+            f"{_shown(given)}; leave --labels out, the model names its own."
+        )
+    return own
+
+
+def adopt(source: Source, names: Sequence[str], name: str, stages: Stages) -> Path:
+    """The model's copy in the run, with `names` for its outputs: candidates/NAME/model."""
+    from paretext.models.classifier import Classifier
+
+    def copy(folder: Path) -> None:
+        classifier = Classifier.load(source.name)
+        name_outputs(classifier.model.config, names)
+        replace(classifier, label_names=tuple(names)).save(folder / "model")
+
+    inputs = {"model": source_digest(source.name), "labels": list(names)}
+    made = stages.finished(f"candidates/{name}", inputs, copy)
+    progress.say(f"{name}: {'taken' if made else 'kept as it was taken'} from {source.name}")
+    write_json(
+        stages.root / "parent.json",
+        {"parent": name, "selection_macro_f1": {}, "taken_from": source.name},
+    )
+    return stages.root / "candidates" / name / "model"
+
+
+def check_order(folder: Path, data: Dataset, what: str) -> None:
+    """ParetextError where people's labels say that the outputs have other names than were given.
+
+    Of all ways to name the outputs, the one that agrees best with the labels is looked for (an
+    assignment problem). It contradicts the given one if it agrees on clearly more texts: by
+    _STANDARD_ERRORS standard errors of the paired difference, which leaves room for choosing the
+    best of many.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    from paretext.measure.metrics import confusion_matrix
+    from paretext.models.classifier import Classifier
+
+    rows = np.random.default_rng(0).permutation(len(data))[:ORDER_TEXTS]
+    some = data.take(np.sort(rows))
+    answers = Classifier.load(folder).logits(some.texts).argmax(axis=1).astype(np.int64)
+    names = some.label_names
+    counts = confusion_matrix(some.labels, answers, len(names))  # rows: truth
+    outputs, truths = linear_sum_assignment(-counts.T)
+    renamed = np.empty(len(names), np.int64)
+    renamed[outputs] = truths
+    pairs = Pairs.count(renamed[answers] == some.labels, answers == some.labels)
+    gain = pairs.lost - pairs.won
+    if gain > _STANDARD_ERRORS * np.sqrt(pairs.lost + pairs.won):
+        right = int((answers == some.labels).sum())
+        best = [names[k] for k in renamed]
+        raise ParetextError(
+            f"with the names of {what} the model is right on {right:,} of {len(some):,} labelled "
+            f"texts, and on {right + gain:,} if its outputs are {_shown(best)}; put the names in "
+            "the order of the model's outputs, 0 first."
+        )
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

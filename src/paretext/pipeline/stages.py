@@ -1,0 +1,442 @@
+"""The main job: labelled texts -> trained candidates -> compressed versions -> one honest table.
+
+A run is a folder:
+
+    profile/                  what is in the data: profile.html, profile.json
+    run.json                  the settings, and what was found in the data
+    held-out.csv              the texts to measure on, where no file of them was given
+    candidates/NAME/          model/ (a classifier), history.json, training.json and the curves
+    parent.json               the candidates' macro-F1 on the selection split, and who won
+    classifiers/NAME/         PyTorch models of versions that change the model
+    artifacts/NAME/           what gets deployed
+    certificates/             each version's flipped texts; the certificate is in its artifact
+    comparison/               comparison.csv, .json, .md and pictures
+    report/                   everything above on one page: report.html, report.json
+
+Each stage is skipped if it was finished with the same inputs, so a run that was killed at any
+moment goes on where it was when it is started again.
+
+One process at a time works in a run's folder (`locks`), and it stays that of one run: the same
+training texts, as they were given, and at least one encoder in common with the last time
+(`ownership`). More models, other versions, settings or evaluation texts go on in the same folder;
+what depends on what has changed is made anew, and run.json's changes are said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paretext.certification.budget import Budget
+from paretext.certification.certificate import Certificate
+from paretext.certification.versions import certify_versions
+from paretext.compression import compress
+from paretext.compression.build import export_candidate
+from paretext.compression.recipe import PARENT, Recipe
+from paretext.compression.step import Outline
+from paretext.core import progress
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.core.files import Stages, folder_digest, read_json, write_json
+from paretext.core.locks import work_in, works_in
+from paretext.core.ownership import MadeOf, claim, require_free
+from paretext.data.checks import DataReport, require_apart
+from paretext.data.dataset import Dataset
+from paretext.data.tables import RowWriter
+from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version, compare
+from paretext.measure.cost import Target
+from paretext.models.pretrained import Source
+from paretext.pipeline.candidates import (
+    best_epoch,
+    check_models,
+    identities,
+    require_models,
+    train_candidate,
+)
+from paretext.pipeline.parents import parent_of, was_held_out
+from paretext.pipeline.profiled import profiled
+from paretext.pipeline.splits import Data
+from paretext.report.run_page import write_report
+from paretext.report.steps import is_stage
+from paretext.runtime.manifest import NAME as MANIFEST
+from paretext.runtime.manifest import Manifest
+from paretext.training.baselines import BASELINES
+
+HELD_OUT = "held-out.csv"
+"""The texts to measure on, where they were taken out of those to train on."""
+WRITES = (
+    *("run.json", "parent.json", HELD_OUT, "profile", "candidates", "classifiers", "artifacts"),
+    *("certificates", "comparison", "report"),
+)
+"""What a job may write into its folder."""
+LINEAR = "tfidf"
+"""The baseline that always runs."""
+TEXTS = "training texts"
+"""What `ownership` calls them."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The candidates' names and folders, the name of the one that won, and whether that is an
+    encoder: a baseline wins only where there are no others."""
+
+    folders: dict[str, Path]
+    parent: str
+    encoder: bool = True
+
+
+@works_in("out")
+def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
+    """Train every candidate; the best encoder by macro-F1 on the selection split is the parent.
+
+    Baselines (`BASELINES` has their names) are models to beat: one of them becomes the parent only
+    where no encoder is given.
+    """
+    out = Path(out)
+    encoders = [model for model in models if model not in BASELINES]
+    require_startable(models, out, data.report)
+    check_models(models, data, recipe)
+    _claim(models, data.report, out)
+    settings = recipe.model_dump(mode="json")
+    _say_changes(out / "run.json", settings, data.report)
+    write_record(recipe, data, out)
+    reserved = [version.name for version in recipe.versions]
+    names = dict(zip(candidate_names(models, reserved), models, strict=True))
+    stages = Stages(out)
+    folders = {
+        name: train_candidate(stages, name, model, data, recipe) for name, model in names.items()
+    }
+    _claim(models, data.report, out, trained=True)
+    scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
+    eligible = [name for name, model in names.items() if model in encoders] or list(names)
+    parent = max(eligible, key=lambda name: scores[name])
+    write_json(out / "parent.json", {"parent": parent, "selection_macro_f1": scores})
+    listed = ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
+    progress.say(f"macro-F1 on the selection split: {listed}; the parent is {parent}")
+    for name in (name for name in names if name not in eligible and scores[name] > scores[parent]):
+        progress.say(
+            f"the baseline {name} is better on the selection split than the best encoder, "
+            f"{parent}: {scores[name]:.4f} against {scores[parent]:.4f}"
+        )
+    return Trained(
+        {name: folder / "model" for name, folder in folders.items()}, parent, bool(encoders)
+    )
+
+
+@works_in("out")
+def run(
+    data: Data,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    unlabelled: Sequence[str] = (),
+    budget: Budget | None = None,
+    threads: int | None = None,
+    rounds: int = 5,
+) -> Comparison:
+    """The whole job on data from `prepare`: profile, train, compress, certify, compare, report.
+
+    A linear model of n-grams is always trained beside the others: it takes seconds, and says
+    whether the rest is worth it. Every compressed version is certified against the parent's
+    artifact, under `budget` (default: the documented limits). The evaluation split must be there:
+    certificates and the comparison are measured on nothing else.
+    """
+    if data.evaluation is None:
+        raise ParetextError("run needs evaluation data that training never sees: give --eval.")
+    require_apart(unlabelled, "--unlabelled", data.evaluation)
+    out = Path(out)
+    recipe = with_linear(recipe)
+    require_startable(recipe.models, out, data.report)
+    check_models(recipe.models, data, recipe)  # before the profile, which takes a while
+    check_versions(recipe)
+    _claim(recipe.models, data.report, out)
+    profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
+    trained = train(recipe.models, data, recipe, out)
+    if not trained.encoder:
+        progress.say(
+            "only baselines were given, so there is nothing to compress; they are exported and "
+            "compared as they are"
+        )
+        recipe = recipe.model_copy(update={"versions": ()})
+    else:
+        recipe = recipe.within(outline_of(trained.folders[trained.parent]))
+    return finish(
+        trained,
+        recipe,
+        data,
+        out,
+        unlabelled=unlabelled,
+        budget=budget,
+        threads=threads,
+        rounds=rounds,
+    )
+
+
+def check_versions(recipe: Recipe) -> None:
+    """ParetextError, before hours are spent, for a version that cannot be made of a candidate."""
+    for model in recipe.models:
+        if model not in BASELINES:
+            with progress.using(progress.Silent()):
+                recipe.within(outline_of(model))
+
+
+def outline_of(model: str | Path) -> Outline:
+    """The outline of an encoder, from its config alone."""
+    return Outline.of(Source.open(str(model)).config)
+
+
+def write_record(recipe: Recipe, data: Data, out: Path) -> None:
+    """run.json, and the held-out texts as a file for `paretext compare` and `paretext certify`."""
+    held = data.evaluation if data.held_out else None
+    if held is not None and held.answered_by is not None:
+        held = None
+    if held is not None and not was_held_out(out):
+        require_free(out / HELD_OUT)
+    write_json(
+        out / "run.json",
+        {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": data.report.model_dump(mode="json"),
+            "splits": data.fingerprints(),
+            "held_out": data.held_out,
+        },
+    )
+    if held is None:
+        return
+    with RowWriter(out / HELD_OUT, ["text", "label"]) as writer:
+        for text, label in zip(held.texts, held.labels, strict=True):
+            writer.write({"text": text, "label": held.label_names[label]})
+    progress.say(f"the texts to measure on are in {out / HELD_OUT}")
+
+
+def with_linear(recipe: Recipe) -> Recipe:
+    """The recipe with the linear model beside the others."""
+    if LINEAR in recipe.models:
+        return recipe
+    return recipe.model_copy(update={"models": (*recipe.models, LINEAR)})
+
+
+@works_in("out")
+def finish(
+    trained: Trained,
+    recipe: Recipe,
+    data: Data,
+    out: Path,
+    *,
+    unlabelled: Sequence[str] = (),
+    budget: Budget | None = None,
+    threads: int | None = None,
+    rounds: int = 5,
+) -> Comparison:
+    """From trained models to the page: compress the parent, certify, compare, report.
+
+    All that the run holds is certified and compared, versions of an earlier call too.
+    """
+    if data.evaluation is None:
+        raise ParetextError("nothing can be measured without evaluation data: give --eval.")
+    parent = trained.folders[trained.parent]
+    compress(
+        parent,
+        recipe,
+        data.train,
+        data.selection,
+        out,
+        parent_name=trained.parent,
+        unlabelled=unlabelled,
+    )
+    for name, folder in trained.folders.items():
+        if name != trained.parent:
+            export_candidate(folder, name, data.train, data.selection, out)
+    artifacts = artifacts_of(out)
+    certify_versions(
+        derived(artifacts),
+        out / "artifacts" / PARENT,
+        data.evaluation,
+        out / "certificates",
+        budget=budget,
+        threads=threads,
+        classifier=parent,
+    )
+    found = compared(parent, artifacts, data.evaluation, out, threads=threads, rounds=rounds)
+    page, _ = write_report(out)
+    progress.say(f"report: {page}")
+    return found
+
+
+@works_in("out")
+def compared(
+    parent: Path,
+    artifacts: Sequence[Path],
+    evaluation: Dataset,
+    out: Path,
+    *,
+    threads: int | None,
+    rounds: int,
+) -> Comparison:
+    """The comparison of a run's versions: the parent in PyTorch first, then every artifact."""
+    versions = _versions(parent, artifacts)
+
+    def measure(folder: Path) -> None:
+        compare(versions, evaluation, folder, threads=threads, rounds=rounds)
+
+    made_now = Stages(out).finished(
+        "comparison",
+        {
+            "format": FORMAT,
+            "versions": [(v.target.name, v.parent, *_identity(v.target)) for v in versions],
+            "evaluation": evaluation.fingerprint,
+            "threads": threads or available_cores(),
+            "rounds": rounds,
+        },
+        measure,
+    )
+    if not made_now:
+        progress.say("comparison: kept, its inputs have not changed")
+    return Comparison.read(out / "comparison")
+
+
+def artifacts_of(run: Path) -> list[Path]:
+    """The folders of a run's artifacts, the parent's first."""
+    found = sorted((run / "artifacts").iterdir(), key=lambda path: (path.name != PARENT, path.name))
+    return [path for path in found if (path / MANIFEST).is_file() and path.suffix != ".partial"]
+
+
+def derived(artifacts: Sequence[Path]) -> list[Path]:
+    """The versions that were made from the parent, the steps on the way to them left out."""
+    manifests = {path.name: Manifest.read(path) for path in artifacts}
+    parent, names = manifests[PARENT], list(manifests)
+    return [
+        path
+        for path in artifacts
+        if path.name != PARENT
+        and not is_stage(path.name, names)
+        and manifests[path.name].shares_root(parent)
+    ]
+
+
+def _identity(target: Target) -> tuple[str, ...]:
+    """What a comparison shows of a version: the model, and the certificate's verdict."""
+    if target.kind == "pytorch":
+        return (folder_digest(target.folder),)
+    certificate = Certificate.of(target.folder)
+    return (Manifest.read(target.folder).identity, certificate.verdict if certificate else "")
+
+
+def require_startable(models: Sequence[str], out: Path, report: DataReport | None = None) -> None:
+    """ParetextError, before PyTorch is imported, for a model that is nowhere, and where `out` is in
+    use or is the folder of something else; `report` of the data, once they are read."""
+    require_models(models)
+    with work_in(out):
+        _claim(models, report, out, record=False)
+
+
+def _claim(
+    models: Sequence[str],
+    report: DataReport | None,
+    out: Path,
+    *,
+    trained: bool = False,
+    record: bool = True,
+) -> None:
+    """ParetextError if `out` is the folder of another run, or of something else."""
+    settings, known = out / "run.json", None
+    if settings.is_file():  # a run that has not put on record yet what it is made of
+        with contextlib.suppress(ParetextError):
+            known = read_json(
+                settings, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
+            )
+    asked = _made_of(identities(models), report)
+    not_yet = () if trained else ("models",)
+    claim(out, asked.job, asked.of, writes=WRITES, not_yet=not_yet, known=known, record=record)
+
+
+def _made_of(models: Mapping[str, str], report: DataReport | None) -> MadeOf:
+    kinds = {"models": dict(models)} if models else {}
+    if report is not None:
+        texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
+        kinds[TEXTS] = {report.fingerprint: texts}
+    return MadeOf(job="run", of=kinds)
+
+
+def _say_changes(record: Path, settings: Mapping[str, Any], report: DataReport) -> None:
+    """What differs from the last time; what depends on it is made anew."""
+    if not record.is_file():
+        return
+
+    def read(values: Any) -> tuple[dict[str, Any], DataReport]:
+        return dict(values["recipe"]), DataReport.model_validate(values["data"])
+
+    try:
+        old_settings, old_report = read_json(record, "it is written anew", read)
+    except ParetextError as error:
+        progress.say(str(error))
+        return
+    changed = [
+        f"{name} {old!r} -> {new!r}"
+        for name, (old, new) in _differences(old_settings, settings).items()
+        if name != "versions"
+    ]
+    old, new = old_report.evaluation, report.evaluation
+    if old and new and old.fingerprint != new.fingerprint:
+        changed.append(f"evaluation texts {old.name} ({old.rows:,}) -> {new.name} ({new.rows:,})")
+    if changed:
+        progress.say(
+            f"changed since the last time: {', '.join(changed)}; what depends on it is made anew"
+        )
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], within: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """Setting -> its old and its new value; those of groups by "group.setting"."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, new in now.items():
+        old = before.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found |= _differences(old, new, f"{within}{name}.")
+        elif old != new:
+            found[f"{within}{name}"] = (old, new)
+    return found
+
+
+def versions_to_compare(
+    artifacts: Sequence[Path], baseline: Path | None, out: Path | None
+) -> tuple[list[Version], Path]:
+    """The rows for artifacts, or for all artifacts of one run, and the folder to write to."""
+    first = artifacts[0]
+    if len(artifacts) == 1 and (first / "artifacts" / PARENT).is_dir():
+        out = out or first / "comparison"
+        baseline = baseline or parent_of(first)[0]
+        artifacts = artifacts_of(first)
+    if out is None:
+        raise ParetextError("compare needs a folder to write to: give --out.")
+    return _versions(baseline, artifacts), out
+
+
+def _versions(baseline: Path | None, artifacts: Sequence[Path]) -> list[Version]:
+    """A row each: the baseline in PyTorch, the first artifact against it, the rest against that."""
+    reference = artifacts[0].name
+    versions = [] if baseline is None else [Version(Target(BASELINE, baseline, "pytorch"), None)]
+    for path in artifacts:
+        against = reference if path.name != reference else BASELINE if baseline else None
+        versions.append(Version(Target(path.name, path), against))
+    return versions
+
+
+def candidate_names(models: Sequence[str], reserved: Sequence[str] = ()) -> list[str]:
+    """A short name for each hub id or folder: its last part, numbered where it is taken."""
+    names: list[str] = []
+    for model in models:
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", model.rstrip("/").rsplit("/", 1)[-1]) or "model"
+        taken = [*names, *reserved, PARENT, BASELINE]
+        number = next(i for i in range(1, len(taken) + 2) if _numbered(name, i) not in taken)
+        names.append(_numbered(name, number))
+    return names
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"

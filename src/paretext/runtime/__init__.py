@@ -1,0 +1,1 @@
+"""What is deployed: artifacts that answer without PyTorch."""

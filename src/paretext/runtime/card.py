@@ -1,0 +1,59 @@
+"""The model card: an artifact's README.md, written from its manifest."""
+
+from __future__ import annotations
+
+from paretext.report.markdown import escaped
+from paretext.runtime.manifest import Manifest
+
+_CARD = """# {name}
+
+A text classifier made by paretext. It predicts without PyTorch:
+
+```python
+from paretext import Artifact
+
+artifact = Artifact.load("path/to/this/folder")
+artifact.predict(["some text", "another one"])
+```
+
+| | |
+|---|---|
+| labels | {labels} |
+| architecture | {architecture} |
+| longest input | {max_length} tokens; longer texts are cut |
+| zeros in the matrices | {zeros:,} of {weights:,} ({share:.1%}) |
+
+## How it was made
+{lineage}
+{done}
+
+## Agreement with PyTorch
+On {texts} texts the float32 graph's logits differ by at most {logits:.1e}. What is in this folder
+differs in a probability by at most {probability:.1e} and in {flips} predictions.
+
+The inputs are int32 `input_ids` and `attention_mask`, (batch, sequence), padded on the right with
+{pad_id}; the output is float32 `logits`, (batch, {classes}).
+"""
+
+
+def model_card(manifest: Manifest) -> str:
+    """Markdown for the artifact's README.md."""
+    counts, agreement = manifest.matrices, manifest.agreement
+    lineage = [f"- from {escaped(a.name)} (sha256 {a.digest[:12]})" for a in manifest.lineage]
+    return _CARD.format(
+        name=escaped(manifest.name),
+        labels=", ".join(map(escaped, manifest.labels)),
+        architecture=escaped(manifest.architecture),
+        max_length=manifest.max_length,
+        zeros=counts.zeros,
+        weights=counts.weights,
+        share=counts.share,
+        lineage="\n".join(lineage),
+        done="\n".join(f"- {escaped(sentence)}" for sentence in manifest.done),
+        texts=agreement.texts,
+        logits=agreement.largest_logit_difference,
+        probability=agreement.largest_probability_difference,
+        flips=agreement.flipped_predictions,
+        pad_id=manifest.pad_id,
+        classes=len(manifest.labels),
+    )

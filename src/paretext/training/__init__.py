@@ -1,0 +1,1 @@
+"""The one training path, its plan, and the models to beat."""

@@ -1,0 +1,314 @@
+"""TF-IDF with a linear model, fitted by scikit-learn and kept as an `ngrams.NgramClassifier`.
+
+Words, pairs of words and the pieces of words (n-grams that cross no border between words) are
+counted, weighted by 1 + log count and inverse document frequency (Salton & Buckley 1988), scaled to
+length 1, and told apart by linear support vector machines, one a class, with squared hinge loss and
+an L1 penalty: it sets the weights of most n-grams to exactly 0, and those are left out, which makes
+the model small and, where a few words decide, better (Ng 2004, "Feature selection, L1 vs. L2
+regularization, and rotational invariance"). The distances to the hyperplanes become probabilities
+by one temperature, fitted on the selection split (Guo et al. 2017, "On Calibration of Modern Neural
+Networks", section 4.2); no answer changes by it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.data.balance import class_weights, supersampled
+from paretext.data.dataset import Dataset
+from paretext.data.stop_words import remove_first
+from paretext.data.words import TOKEN, cutting, plain
+from paretext.measure.metrics import confusion_matrix, macro_f1
+from paretext.training.baselines.tokenizer import PAD, UNKNOWN, fast_tokenizer
+from paretext.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from paretext.models.classifier import Classifier
+    from paretext.models.ngrams import NgramClassifier
+    from paretext.training.fit import Fitted
+
+BORDER = "▁"
+_UNKNOWN_ID, _BORDER_ID = 1, 2
+_LONGEST = 64
+"""Characters of the longest n-gram that is counted."""
+_NEVER = -20.0
+"""The score of a label that no training text has."""
+
+
+class Tfidf(BaseModel):
+    """words: the most words of an n-gram; pieces: the shortest and the longest n-gram inside of a
+    word, borders included; pieces_weight: of a piece in comparison with a word; minimum_texts: how
+    many training texts an n-gram stands in; C: inverse strength of the penalty; max_length:
+    the longest input, in characters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    removes_stop_words: ClassVar[bool] = False
+
+    baseline: Literal["tfidf"] = "tfidf"
+    words: int = Field(default=2, ge=1)
+    pieces: tuple[int, int] | None = (3, 5)
+    pieces_weight: float = Field(default=0.5, gt=0)
+    minimum_texts: int = Field(default=2, ge=1)
+    pieces_minimum_texts: int = Field(default=5, ge=1)
+    C: float = Field(default=0.5, gt=0)
+    max_length: int = Field(default=1_000, ge=4)
+
+    def fit(
+        self,
+        train: Dataset,
+        selection: Dataset,
+        training: TrainingSettings,
+        *,
+        max_length: int,
+        language: str | None = None,
+        work: Path | None = None,
+        label: str = "training tfidf",
+    ) -> Fitted:
+        """The fitted classifier and one row of history; of `training` supersampling, class weights
+        and seed count.
+
+        max_length: not used, as it is in tokens. language: remove its stop words. Raises
+        ParetextError where no word or piece stands in as many texts as it should.
+        """
+        from paretext.models.classifier import Classifier
+        from paretext.training.fit import Fitted
+
+        tokenizer = self._tokenizer(train, language)
+        empty = Classifier(None, tokenizer, train.label_names, self.max_length)
+        rows = supersampled(train, training.supersample)
+        labels = train.labels[rows]
+        with progress.task(label, 3) as advance:
+            every = self._counted(empty, train)
+            advance()
+            first, _ = self._machines(every.values[rows], labels, train, training)
+            useful = np.abs(first).max(axis=0) > 0
+            chosen = every.keep(useful | ~useful.any())  # with too few texts none is: all stay
+            advance()
+            final = self._machines(chosen.values[rows], labels, train, training)
+            advance()
+        raw = replace(empty, model=_network(chosen, *final, train))
+        heat = _temperature(raw.logits(selection.texts), selection.labels)
+        weight, bias = (part / heat for part in final)
+        fitted = replace(empty, model=_network(chosen, weight, bias, train))
+        progress.say(
+            f"{label}: {len(chosen.ngrams):,} of {len(every.ngrams):,} n-grams tell the labels "
+            "apart and are kept"
+        )
+        logits = fitted.logits(selection.texts)
+        counts = confusion_matrix(selection.labels, logits.argmax(1), len(train.label_names))
+        row = {
+            "epoch": 1,
+            "train_loss": _loss(chosen.values @ weight.T + bias, train.labels),
+            "selection_loss": _loss(logits, selection.labels),
+            "selection_macro_f1": float(macro_f1(counts)),
+        }
+        return Fitted(fitted, (row,))
+
+    def check(self, train: Dataset, language: str | None) -> None:
+        """Raise ParetextError, before hours are spent on other models, where `fit` would."""
+        from paretext.models.classifier import Classifier
+
+        tokenizer, found = self._tokenizer(train, language), Counter[str]()
+        for text in train.texts:  # nearly always the first few say that there is no fault
+            words = set(filter(_is_words, self.ngrams(tokenizer(text)["input_ids"])))
+            found.update(words)
+            if any(found[word] >= self.minimum_texts for word in words):
+                return
+        self._counted(Classifier(None, tokenizer, train.label_names, self.max_length), train)
+
+    def _tokenizer(self, train: Dataset, language: str | None) -> Any:
+        """Texts as one stream of lower-case characters, BORDER around every
+        word or mark (`words.TOKEN`).
+
+        BPE that has learned no merge leaves every character by itself, and remembers the pieces
+        that it has met.
+        """
+        clean, cut = plain(), cutting(TOKEN)
+        pieces = (cut.pre_tokenize_str(clean.normalize_str(text)) for text in train.texts)
+        seen = {letter for found in pieces for piece, _ in found for letter in piece} - {BORDER}
+        tokens = (PAD, UNKNOWN, BORDER, *sorted(seen))
+        vocabulary = {token: index for index, token in enumerate(tokens)}
+        backend = Tokenizer(models.BPE(vocabulary, [], unk_token=UNKNOWN))
+        backend.normalizer = clean
+        borders = pre_tokenizers.Metaspace(BORDER, prepend_scheme="always", split=False)
+        backend.pre_tokenizer = pre_tokenizers.Sequence([cut, borders])
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"$A {BORDER}", special_tokens=[(BORDER, _BORDER_ID)]
+        )
+        if language is not None:
+            backend = remove_first(backend, language)
+        return fast_tokenizer(backend, self.max_length)
+
+    def _counted(self, characters: Classifier, train: Dataset) -> _Counted:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        ids = characters.tokenize(train.texts)["input_ids"]
+        vectorizer = TfidfVectorizer(
+            analyzer=self.ngrams, min_df=self.minimum_texts, sublinear_tf=True, norm=None
+        )
+        try:
+            values = vectorizer.fit_transform(ids).tocsc()
+        except ValueError:  # after pruning, no terms remain
+            raise self._nothing_shared(train) from None
+        ngrams = np.array(vectorizer.get_feature_names_out(), dtype=object)
+        words = np.array([_is_words(gram) for gram in ngrams])
+        enough = words | (values.getnnz(axis=0) >= self.pieces_minimum_texts)
+        if not enough.any():
+            raise self._nothing_shared(train)
+        scale = np.where(words, 1.0, self.pieces_weight)
+        every = _Counted(values.multiply(scale).tocsc(), ngrams, vectorizer.idf_ * scale)
+        return every.keep(enough)
+
+    def _nothing_shared(self, train: Dataset) -> ParetextError:
+        return ParetextError(
+            f"no word stands in {self.minimum_texts} of the {len(train):,} training texts, and no "
+            f"piece of one in {self.pieces_minimum_texts}, so tfidf has nothing to learn from; "
+            "give more texts, or train without --model tfidf."
+        )
+
+    def ngrams(self, ids: list[int]) -> Iterable[str]:
+        """The n-grams of a text's ids, each as the string of the characters with these codes."""
+        border, unknown = chr(_BORDER_ID), chr(_UNKNOWN_ID)
+        words = [word for word in "".join(map(chr, ids)).split(border) if word]
+        found = [
+            f"{border}{border.join(words[start : start + size])}{border}"
+            for size in range(1, self.words + 1)
+            for start in range(len(words) - size + 1)
+        ]
+        shortest, longest = self.pieces or (1, 0)
+        for word in (f"{border}{word}{border}" for word in words):
+            found += [
+                word[start : start + size]
+                for size in range(shortest, min(longest, len(word) - 1) + 1)
+                for start in range(len(word) - size + 1)
+            ]
+        return [gram for gram in found if len(gram) <= _LONGEST and unknown not in gram]
+
+    def _machines(
+        self,
+        values: Any,
+        labels: NDArray[np.int64],
+        data: Dataset,
+        training: TrainingSettings,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights (classes, n-grams) and biases (classes,) of one machine a class."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.svm import LinearSVC
+
+        present, counts = np.unique(labels, return_counts=True)
+        balanced = dict(zip(present.tolist(), class_weights(counts).tolist(), strict=True))
+        machine = LinearSVC(
+            penalty="l1",
+            dual=False,
+            C=self.C,
+            tol=1e-3,
+            class_weight=balanced if training.class_weights else None,
+            random_state=training.seed,
+        )
+        with warnings.catch_warnings():  # the last digits of the weights do not matter
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            machine.fit(values, labels)
+        own, ends = machine.coef_, machine.intercept_
+        if len(present) == 2:  # one machine for both
+            own, ends = np.vstack([-own, own]) / 2, np.concatenate([-ends, ends]) / 2
+        weight = np.zeros((len(data.label_names), own.shape[1]))
+        bias = np.full(len(data.label_names), _NEVER)
+        weight[present], bias[present] = own, ends
+        return weight, bias
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """values: (texts, n-grams), sparse, rows of length 1 after `keep`; ngrams, weights: of each."""
+
+    values: Any
+    ngrams: NDArray[np.object_]
+    weights: NDArray[np.float64]
+
+    def keep(self, which: NDArray[np.bool_]) -> _Counted:
+        """Only these n-grams; a text's length is then that of what is left of it."""
+        from sklearn.preprocessing import normalize
+
+        places = np.flatnonzero(which)
+        values = normalize(self.values.tocsc()[:, places].tocsr())
+        return _Counted(values, self.ngrams[places], self.weights[places])
+
+
+def _is_words(gram: str) -> bool:
+    border = chr(_BORDER_ID)
+    return len(gram) > 2 and gram[0] == gram[-1] == border
+
+
+def _network(
+    chosen: _Counted, weight: NDArray[np.float64], bias: NDArray[np.float64], data: Dataset
+) -> NgramClassifier:
+    """The network of these n-grams, shorter ones first."""
+    import torch
+
+    from paretext.models.ngrams import NgramClassifier, NgramConfig
+
+    order = sorted(range(len(chosen.ngrams)), key=lambda i: (len(chosen.ngrams[i]), i))
+    grams = [chosen.ngrams[i] for i in order]
+    labels = dict(enumerate(data.label_names))
+    network = NgramClassifier(
+        NgramConfig(
+            vocab_size=1 + max(map(ord, "".join(grams))),
+            ngrams=len(grams),
+            characters=sum(map(len, grams)),
+            id2label=labels,
+            label2id={name: index for index, name in labels.items()},
+        )
+    )
+    with torch.no_grad():
+        network.pool.copy_(torch.tensor([ord(each) for gram in grams for each in gram]))
+        network.lengths.copy_(torch.tensor([len(gram) for gram in grams]))
+        network.weights.copy_(torch.from_numpy(chosen.weights[order]))
+        network.output.weight.copy_(torch.from_numpy(weight[:, order]))
+        network.output.bias.copy_(torch.from_numpy(bias))
+    network.eval()  # type: ignore[no-untyped-call]
+    return network
+
+
+def _temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """What to divide the logits by for the least loss.
+
+    Where every answer is right, the least loss would be that of certainty, on whatever text. So
+    the aim is no certainty but Platt's (1999, "Probabilistic Outputs for Support Vector Machines",
+    section 2.2), by Laplace's rule: of n texts that all were right, the next is with
+    (n + 1) / (n + 2).
+    """
+    from scipy.optimize import minimize_scalar
+
+    aim = (len(labels) + 1) / (len(labels) + 2)
+    found = minimize_scalar(
+        lambda log: _loss(logits / math.exp(log), labels, aim), bounds=(-5, 5), method="bounded"
+    )
+    return math.exp(found.x)
+
+
+def _loss(logits: NDArray[Any], labels: NDArray[np.int64], aim: float = 1.0) -> float:
+    """The mean negative log-probability of the labels, or, with the weight 1 - aim, of all other
+    labels together."""
+    from scipy.special import log_softmax, logsumexp
+
+    logs = log_softmax(logits.astype(np.float64), axis=1)
+    labelled = np.zeros(logs.shape, np.bool_)
+    labelled[np.arange(len(labels)), labels] = True
+    own = logs[labelled]
+    if aim == 1:
+        return float(-own.mean())
+    others = logsumexp(np.where(labelled, -np.inf, logs), axis=1)
+    return float(-(aim * own + (1 - aim) * others).mean())

@@ -1,0 +1,487 @@
+"""fit(): the one training path, on Hugging Face's Trainer.
+
+Rare classes get the care of `balance`: supersampling, and class weights after it. Batches hold
+texts of similar length, padded to the longest. How many steps there are, how often macro-F1 is
+measured on the selection split and which learning rates are tried says `plan`; the best
+evaluation's weights are kept, and training stops when `patience` evaluations in a row have not
+improved it.
+
+A student learns on the same path (`targets`): the loss is then the distance of its answers from
+its teacher's, softened by a temperature (Hinton et al. 2015, "Distilling the Knowledge in a Neural
+Network", section 2), and of its first token's states from the teacher's where those are given (Sun
+et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section 3.2).
+
+A training that dies goes on from its last whole checkpoint and ends with the same weights:
+Trainer keeps optimizer, schedule, random states and data order in each checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.locks import temporary_folder
+from paretext.data.balance import class_weights, supersampled
+from paretext.data.dataset import Dataset
+from paretext.measure.metrics import confusion_matrix, macro_f1
+from paretext.models.classifier import Classifier
+from paretext.training.batches import Examples, OwnRows, Padding, by_length
+from paretext.training.checkpoints import last_whole, prepare_to_resume, seal, steps_done
+from paretext.training.plan import (
+    Plan,
+    TrainingRecord,
+    Tried,
+    better_rate,
+    plan_of_epochs,
+    still_rising,
+)
+from paretext.training.plan import plan as make_plan
+from paretext.training.settings import Device, OnEpoch, TrainingSettings
+
+__all__ = [
+    "Fitted",
+    "OnEpoch",
+    "Targets",
+    "TrainingSettings",
+    "fit",
+    "resolve_device",
+    "uses_bf16",
+]
+
+Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
+_DIVERGENCE = "eval_divergence"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """A teacher's answers to the training texts, row by row, in place of their labels.
+
+    logits: (texts, classes). selection: those of the selection split, in its order; the best epoch
+    is the one with the least mean KL divergence from them: it has less noise than macro-F1, which
+    hangs on the few texts that are answered otherwise.
+    epochs: the rows that each epoch learns, as many of them in each.
+    states: (texts, layers, width), what the first token of the student shall be after each of its
+    layers, compared after scaling to length 1, with `states_weight`.
+    beside: a further distance, of a network and its states for ids and mask (batch, sequence).
+    """
+
+    logits: NDArray[np.float32]
+    selection: NDArray[np.float32]
+    epochs: Sequence[NDArray[np.int64]]
+    temperature: float = 2.0
+    states: NDArray[np.float16] | None = None
+    states_weight: float = 0.0
+    beside: Beside | None = None
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What belongs to each training text, as `_distance` reads it."""
+        states = {} if self.states is None else {"teacher_states": self.states}
+        return {"teacher_logits": self.logits, **states}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The trained classifier and one row per evaluation: step, epoch (whole or not), train_loss
+    since the one before, selection_loss, selection_macro_f1, of a student selection_divergence;
+    `best` is the row whose weights were kept. record: how it was trained; None of what is fitted in
+    one go."""
+
+    classifier: Classifier
+    history: tuple[dict[str, float], ...]
+    record: TrainingRecord | None = None
+
+    @property
+    def best(self) -> dict[str, float]:
+        if "selection_divergence" in self.history[0]:
+            return min(self.history, key=lambda row: row["selection_divergence"])
+        return max(self.history, key=lambda row: row["selection_macro_f1"])
+
+
+def fit(
+    classifier: Classifier,
+    train: Dataset,
+    selection: Dataset,
+    settings: TrainingSettings,
+    *,
+    work: Path | None = None,
+    label: str = "training",
+    after_step: Callable[[nn.Module], None] | None = None,
+    on_epoch: OnEpoch | None = None,
+    targets: Targets | None = None,
+) -> Fitted:
+    """Train a copy of `classifier` on `train`; choose the weights on `selection`.
+
+    work: a folder for checkpoints; where it holds some of an earlier call with the same
+        arguments, training goes on from there. Delete it when the result is safe.
+    after_step: called with the network after each optimizer step (a pruning mask, say).
+    on_epoch: called after each evaluation, once its checkpoint is written; what it raises ends the
+        training, which can go on from there.
+    targets: learn these answers, not the labels; the texts of each epoch then count once, and the
+        length is in epochs.
+    Raises ParetextError for factors of the wrong length, a device that is not there, or data with
+    other labels than the classifier's; their order may be another, since they go by name.
+    """
+    if work is None:
+        with temporary_folder() as folder:
+            return fit(
+                classifier,
+                train,
+                selection,
+                settings,
+                work=folder,
+                label=label,
+                after_step=after_step,
+                on_epoch=on_epoch,
+                targets=targets,
+            )
+    train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
+    if targets is not None:
+        settings = settings.model_copy(update={"supersample": None, "class_weights": False})
+    rows = supersampled(train, settings.supersample)
+    texts = len(rows if targets is None else targets.epochs[0])
+    plan = _planned(settings, texts, len(selection), classifier)
+    several = len(plan.learning_rates) > 1
+    tried = [
+        _Training(
+            classifier=classifier,
+            train=train.take(rows),
+            selection=selection,
+            settings=settings,
+            plan=plan,
+            rate=rate,
+            work=work / f"{rate:g}" if several else work,
+            label=f"{label} at {rate:g}" if several else label,
+            targets=targets,
+        ).fitted(after_step, on_epoch)
+        for rate in plan.learning_rates
+    ]
+    scores = [each.best["selection_macro_f1"] for each in tried]
+    kept = better_rate(scores, len(selection))
+    found = dict(zip(plan.learning_rates, scores, strict=True))
+    if several:
+        listed = ", ".join(f"{rate:g} {score:.4f}" for rate, score in found.items())
+        progress.say(
+            f"{label}: macro-F1 on selection by learning rate: {listed}; "
+            f"{plan.learning_rates[kept]:g} is kept"
+        )
+    record = TrainingRecord(
+        plan=plan,
+        learning_rate=plan.learning_rates[kept],
+        tried=tuple(Tried(learning_rate=r, selection_macro_f1=s) for r, s in found.items()),
+        still_rising=still_rising([row["selection_macro_f1"] for row in tried[kept].history]),
+        epochs=settings.epochs,
+    )
+    return replace(tried[kept], record=record)
+
+
+def _planned(
+    settings: TrainingSettings, texts: int, selection: int, classifier: Classifier
+) -> Plan:
+    """What is to be done for so many texts: as asked for, and by the plan where nothing is."""
+    asked: dict[str, Any] = {
+        name: getattr(settings, name)
+        for name in ("batch_size", "learning_rate", "patience", "warmup")
+    }
+    if settings.epochs is not None:
+        return plan_of_epochs(texts, settings.epochs, **asked)
+    return make_plan(
+        texts,
+        len(classifier.label_names),
+        width=int(getattr(classifier.model.config, "hidden_size", 0)),
+        selection=selection,
+        steps=settings.steps,
+        **asked,
+    )
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training at one learning rate; `train` has its supersampled texts several times."""
+
+    classifier: Classifier
+    train: Dataset
+    selection: Dataset
+    settings: TrainingSettings
+    plan: Plan
+    rate: float
+    work: Path
+    label: str
+    targets: Targets | None
+
+    def fitted(
+        self, after_step: Callable[[nn.Module], None] | None, on_epoch: OnEpoch | None
+    ) -> Fitted:
+        from transformers import EarlyStoppingCallback, set_seed
+
+        checkpoint = last_whole(self.work, self.label)
+        ended = False
+        if checkpoint:
+            progress.say(f"{self.label}: goes on from {checkpoint.name}")
+            ended = prepare_to_resume(checkpoint)
+        set_seed(self.settings.seed)
+        classifier = self.classifier.copy()
+        order = by_length(self.selection)
+        taught = None if self.targets is None else self.targets.arrays()
+        done = steps_done(checkpoint)
+        with progress.task(self.label, self.plan.steps) as advance:
+            trainer = _trainer_class()(
+                model=classifier.model,
+                args=self._arguments(done if ended else None),
+                train_dataset=Examples(classifier, self.train, taught),
+                eval_dataset=Examples(classifier, self.selection.take(order)),
+                data_collator=Padding(classifier),
+                compute_loss_func=_weighted_loss(self._class_weights()),
+                rows=self._rows(),
+                targets=self.targets,
+                compute_metrics=_selection_scores(
+                    None if self.targets is None else self.targets.selection[order]
+                ),
+                callbacks=[
+                    EarlyStoppingCallback(self.plan.patience),
+                    _callback(advance, after_step, on_epoch, self.plan, done),
+                ],
+            )
+            _quiet(trainer)
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        history = _history(trainer.state.log_history)
+        classifier.model.to("cpu").eval()
+        return Fitted(classifier, history)
+
+    def _class_weights(self) -> torch.Tensor:
+        counts = np.bincount(self.train.labels, minlength=len(self.train.label_names))
+        weights = torch.tensor(class_weights(counts))
+        return weights if self.settings.class_weights else torch.ones_like(weights)
+
+    def _texts(self) -> int:
+        """Those of one epoch."""
+        return len(self.train if self.targets is None else self.targets.epochs[0])
+
+    def _rows(self) -> Sequence[NDArray[np.int64]] | None:
+        """The rows of each epoch; None for those of Trainer, which draws an order that no training
+        can go on with inside an epoch."""
+        if self.targets is not None:
+            return self.targets.epochs
+        if self.plan.interval is None:
+            return None
+        every = np.arange(len(self.train))
+        return [every] * math.ceil(self.plan.steps * self.settings.batch_size / len(every) + 1)
+
+    def _arguments(self, ended_after: int | None) -> Any:
+        """ended_after: the steps of a training that has ended; its best weights are still to be
+        read, and no further step is made."""
+        from transformers import TrainingArguments
+
+        settings, interval = self.settings, self.plan.interval
+        device = resolve_device(settings.device)
+        epoch = math.ceil(self._texts() / settings.batch_size)
+        steps = self.plan.steps if ended_after is None else ended_after
+        by_steps = interval is not None and ended_after is None
+        metric = "macro_f1" if self.targets is None else "divergence"
+        every = "epoch" if interval is None else "steps"
+        return TrainingArguments(
+            output_dir=str(self.work),
+            learning_rate=self.rate,
+            per_device_train_batch_size=settings.batch_size,
+            per_device_eval_batch_size=64,
+            num_train_epochs=steps // epoch,
+            max_steps=steps if by_steps else -1,
+            weight_decay=settings.weight_decay,
+            lr_scheduler_type="linear",
+            warmup_steps=self.plan.warmup,
+            train_sampling_strategy="group_by_length",
+            bf16=uses_bf16(settings),
+            use_cpu=device == "cpu",
+            dataloader_pin_memory=device == "cuda",
+            eval_strategy=every,
+            save_strategy=every,
+            logging_strategy=every,
+            eval_steps=interval,
+            save_steps=interval or 1,
+            logging_steps=interval or 1,
+            save_total_limit=2,  # the best and the last; with 1, the last goes before the end
+            restore_callback_states_from_checkpoint=True,  # early stopping counts on
+            load_best_model_at_end=True,
+            metric_for_best_model=metric,
+            greater_is_better=metric == "macro_f1",
+            seed=settings.seed,
+            label_names=["labels"],  # Trainer would look for them in the arguments of `forward`
+            remove_unused_columns=False,  # the loss reads the teacher's answers, not the model
+            report_to=[],
+            disable_tqdm=True,
+            log_level="error",
+        )
+
+
+def resolve_device(device: Device) -> str:
+    """The device to use; ParetextError if CUDA was asked for and is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ParetextError("device is cuda, and PyTorch sees no GPU; use --device auto or cpu.")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def uses_bf16(settings: TrainingSettings) -> bool:
+    """Whether the products run in bfloat16: where the processor has instructions for it."""
+    if settings.precision != "auto":
+        return settings.precision == "bf16"
+    if resolve_device(settings.device) == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        logits = outputs["logits"].float()
+        return nn.functional.cross_entropy(logits, labels, weight=weights.to(logits.device))
+
+    return loss
+
+
+def _trainer_class() -> Any:
+    """Trainer, with another loss where there are targets, and the rows of each epoch if given."""
+    from transformers import Trainer
+
+    class Distiller(Trainer):
+        def __init__(
+            self,
+            *,
+            rows: Sequence[NDArray[np.int64]] | None,
+            targets: Targets | None,
+            **arguments: Any,
+        ) -> None:
+            super().__init__(**arguments)
+            self.rows, self.targets = rows, targets
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            if self.rows is None:
+                return super()._get_train_sampler(train_dataset)
+            examples: Any = self.train_dataset
+            batch_size, seed = self.args.train_batch_size, self.args.seed
+            return OwnRows(self.rows, examples.lengths, batch_size, seed)
+
+        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+            return torch.utils.data.SequentialSampler(eval_dataset)  # it lies by length already
+
+        def compute_loss(  # type: ignore[override]
+            self, model: nn.Module, inputs: dict[str, Any], **given: Any
+        ) -> Any:
+            if self.targets is None or "teacher_logits" not in inputs:
+                return super().compute_loss(model, inputs, **given)
+            taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
+            inputs.pop("labels")
+            outputs = model(**inputs)
+            distance = _distance(outputs, taught, self.targets)
+            if self.targets.beside is not None:
+                read = inputs["input_ids"], inputs["attention_mask"]
+                distance = distance + self.targets.beside(model, outputs["hidden_states"], *read)
+            return distance
+
+    return Distiller
+
+
+def _distance(outputs: Any, taught: dict[str, torch.Tensor], targets: Targets) -> torch.Tensor:
+    """Of a student's answers to a batch from its teacher's, and of its states, if asked for."""
+    heat = targets.temperature
+    student = (outputs["logits"].float() / heat).log_softmax(1)
+    teacher = (taught["teacher_logits"] / heat).softmax(1)
+    # Times heat squared, so that the gradients keep their size (Hinton et al., section 2).
+    distance = heat**2 * nn.functional.kl_div(student, teacher, reduction="batchmean")
+    if targets.states is not None:
+        after = outputs["hidden_states"][1:]
+        own = torch.stack([state[:, 0] for state in after], 1).float()
+        own = nn.functional.normalize(own, dim=2)
+        wanted = nn.functional.normalize(taught["teacher_states"].float(), dim=2)
+        distance = distance + targets.states_weight * (own - wanted).square().sum(2).mean()
+    return distance
+
+
+def _selection_scores(
+    teacher: NDArray[np.float32] | None,
+) -> Callable[[Any], dict[str, float]]:
+    """What is measured on selection after each epoch; `teacher` are its logits there, if any."""
+
+    def scores(predicted: Any) -> dict[str, float]:
+        logits, labels = predicted.predictions, predicted.label_ids
+        counts = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
+        found = {"macro_f1": float(macro_f1(counts))}
+        if teacher is not None:
+            own, wanted = (torch.from_numpy(each).log_softmax(1) for each in (logits, teacher))
+            divergence = (wanted.exp() * (wanted - own)).sum(1).mean()
+            found["divergence"] = float(divergence)
+        return found
+
+    return scores
+
+
+def _callback(
+    advance: progress.Advance,
+    after_step: Callable[[nn.Module], None] | None,
+    on_epoch: OnEpoch | None,
+    plan: Plan,
+    done: int,
+) -> Any:
+    from transformers import TrainerCallback
+
+    class Callback(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            advance(done)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            if after_step is not None:
+                after_step(given["model"])
+            if state.global_step >= plan.steps:
+                control.should_log = True  # the loss since the last evaluation
+            advance()
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            metrics = given["metrics"]
+            score = metrics["eval_macro_f1"]
+            when = (
+                f"epoch {metrics['epoch']:.0f}"
+                if plan.interval is None
+                else (f"step {state.global_step:,} of {plan.steps:,}")
+            )
+            note = f"{when}: macro-F1 {score:.4f} on selection"
+            if _DIVERGENCE in metrics:
+                note += f", divergence {metrics[_DIVERGENCE]:.4f}"
+            advance(0, note=note)
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            if on_epoch is not None:
+                score = next(row for row in reversed(state.log_history) if "eval_macro_f1" in row)
+                on_epoch(round(score["epoch"]), score["eval_macro_f1"])
+
+    return Callback()
+
+
+def _quiet(trainer: Any) -> None:
+    """Trainer prints its logs where no progress bar is; ours are told by `progress`."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _history(log: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
+    losses = {row["step"]: row["loss"] for row in log if "loss" in row}
+    return tuple(
+        {
+            "step": row["step"],
+            "epoch": round(row["epoch"]) if row["epoch"] % 1 == 0 else round(row["epoch"], 2),
+            "train_loss": losses[row["step"]],
+            "selection_loss": row["eval_loss"],
+            "selection_macro_f1": row["eval_macro_f1"],
+            **({"selection_divergence": row[_DIVERGENCE]} if _DIVERGENCE in row else {}),
+        }
+        for row in log
+        if "eval_macro_f1" in row
+    )

@@ -1,0 +1,87 @@
+"""Which families can hold a budget at all: asked of their smallest shapes, before any training."""
+
+from __future__ import annotations
+
+from paretext.certification.budget import kind_of
+from paretext.certification.units import written
+from paretext.compression.step import Outline
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.tuning.limits import Limits
+from paretext.tuning.shapes import Shape
+from paretext.tuning.space import Family, Real, Space
+from paretext.tuning.workshop import Workshop
+
+_SPEEDUP = "structured_pruning.speedup"
+_TRIES = 4
+
+
+def possible(workshop: Workshop, parent: Outline, limits: Limits) -> Space:
+    """The part of the workshop's space that can be built and can hold the limits on size and time.
+
+    Raises ParetextError, saying which limit cannot be met and how close the smallest shapes come,
+    if no family can.
+    """
+    corners: dict[str, Shape] = {}
+    families: dict[str, Family] = {}
+    for name, family in workshop.space.families.items():
+        try:
+            families[name], corners[name] = _smallest(workshop, name, family, parent)
+        except ParetextError as error:
+            progress.say(f"the family {name} is left out: {error}")
+            continue
+        shape = corners[name]
+        broken = limits.broken_costs(shape.bytes, shape.p95_ms)
+        size, p95 = written(shape.bytes, "bytes"), written(shape.p95_ms, "ms")
+        said = f"the smallest shape of the family {name} has {size} and p95 {p95}"
+        progress.say(said + (f": left out, {'; '.join(broken)}" if broken else ""))
+        if broken:
+            del families[name]
+    if not corners:
+        raise ParetextError("no family of recipes can be built from this parent; see above.")
+    if not families:
+        raise ParetextError(_impossible(corners, limits))
+    return Space(families=families)
+
+
+def _smallest(
+    workshop: Workshop, name: str, family: Family, parent: Outline
+) -> tuple[Family, Shape]:
+    """The family, and its smallest shape. How far pruning can speed up shows when it is tried: a
+    family that cannot be as fast as its settings say is cut to what it can."""
+    tries = 1
+    while True:
+        point = workshop.space.point(name, family.corner(smallest=True))
+        workshop.space.version(point).plan(parent)
+        try:
+            return family, workshop.measured(point)
+        except ParetextError:
+            speedup = family.settings.get(_SPEEDUP)
+            slower = float(f"{speedup.high / 1.5:.2g}") if isinstance(speedup, Real) else 0.0
+            if not isinstance(speedup, Real) or tries == _TRIES or slower <= speedup.low:
+                raise
+        tries += 1
+        cut = speedup.model_copy(update={"high": slower})
+        family = family.model_copy(update={"settings": {**family.settings, _SPEEDUP: cut}})
+
+
+def _impossible(corners: dict[str, Shape], limits: Limits) -> str:
+    """Which limit cannot be met, and how close the smallest shapes came."""
+    for clause, limit in limits.costs().items():
+        found = {
+            name: shape.bytes if clause == "size" else shape.p95_ms
+            for name, shape in corners.items()
+        }
+        best = min(found, key=lambda name: found[name])
+        if found[best] > limit:
+            kind = "smallest" if clause == "size" else "fastest"
+            return (
+                f"{limits.phrase(clause)} cannot be met: the {kind} shape that is tried has "
+                f"{written(found[best], kind_of(clause))} (family {best}); allow more."
+            )
+    listed = ", ".join(
+        f"{name} {written(shape.bytes, 'bytes')} and p95 {written(shape.p95_ms, 'ms')}"
+        for name, shape in corners.items()
+    )
+    both = " and ".join(map(limits.phrase, limits.costs()))
+    return f"{both} cannot be met together: the smallest shapes have {listed}; allow more."

@@ -1,0 +1,256 @@
+"""Space: the recipes that a search chooses from.
+
+A family is a recipe with some of its settings free: the steps and whatever is not free stay as the
+recipe has them, and the recipe itself is one of the family's points. What is free falls into two
+kinds. Settings of the steps before the training decide the shape, and with it size and latency;
+those of the step distillation decide only how well the shape is taught.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from paretext.compression.recipe import Version, preset, validated
+from paretext.compression.step import Outline
+from paretext.core.files import digest_of
+from paretext.core.settings import Settings
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+Point = dict[str, Any]
+"""One choice of everything that is free: {"family": NAME, "NAME.STEP.SETTING": value, ...}."""
+
+FAMILY = "family"
+TAUGHT = "distillation"
+_SMALLER_WHEN_MORE = ("structured_pruning.speedup", "vocabulary.minimum_count")
+
+
+class Whole(BaseModel):
+    """Whole numbers from `low` to `high`, `step` apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: int = Field(ge=1)
+    high: int
+    step: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Whole:
+        if self.high < self.low:
+            raise ValueError(f"the numbers from {self.low} to {self.high} are none")
+        return self
+
+
+class Real(BaseModel):
+    """Numbers from `low` to `high`, even on a log scale, with two significant digits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float = Field(gt=0)
+    high: float
+
+    @model_validator(mode="after")
+    def _rising(self) -> Real:
+        if self.high < self.low:
+            raise ValueError(f"the numbers from {self.low} to {self.high} are none")
+        return self
+
+
+class Choice(BaseModel):
+    """Names, that of the smallest shape first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: tuple[str, ...] = Field(min_length=1)
+
+
+class Family(BaseModel):
+    """recipes: of the same steps; the first one's values stand for whatever is not free, and the
+    values of each are a point. settings: what is free, by "STEP.SETTING"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipes: tuple[Version, ...] = Field(min_length=1)
+    settings: dict[str, Whole | Real | Choice]
+
+    def version(self, values: Mapping[str, Any], name: str) -> Version:
+        """The first recipe with these values of "STEP.SETTING"."""
+        steps = [step.model_dump(mode="json") for step in self.recipes[0].steps]
+        for setting, value in values.items():
+            kind, field = setting.split(".")
+            next(step for step in steps if step["step"] == kind)[field] = value
+        return validated(Version, {"name": name, "steps": steps}, f"the family {name}")
+
+    def centres(self) -> list[dict[str, Any]]:
+        """Each recipe's own values of what is free."""
+        parts = {setting: setting.split(".") for setting in self.settings}
+        return [
+            {name: getattr(steps[kind], field) for name, (kind, field) in parts.items()}
+            for steps in ({str(step.step): step for step in each.steps} for each in self.recipes)
+        ]
+
+    def corner(self, *, smallest: bool) -> dict[str, Any]:
+        """The values of the family's smallest shape, or of its largest, taught as the first recipe
+        says."""
+        values = self.centres()[0]
+        for setting, allowed in self.settings.items():
+            if setting.startswith(TAUGHT):
+                continue
+            if isinstance(allowed, Choice):
+                values[setting] = allowed.names[0 if smallest else -1]
+            else:
+                more = smallest == (setting in _SMALLER_WHEN_MORE)
+                values[setting] = allowed.high if more else allowed.low
+        return values
+
+
+def _families() -> dict[str, Family]:
+    # The quickest to teach comes first, so that short searches have something to choose from.
+    return {
+        "recurrent": Family(
+            recipes=preset("tiny"),
+            settings={
+                "vocabulary.minimum_count": Whole(low=1, high=8),
+                "recurrent_student.cell": Choice(names=("gru", "lstm")),
+                "recurrent_student.embedding_size": Whole(low=32, high=192, step=16),
+                "recurrent_student.hidden_size": Whole(low=32, high=192, step=16),
+                "distillation.epochs": Whole(low=4, high=12),
+                "distillation.learning_rate": Real(low=3e-4, high=3e-3),
+            },
+        ),
+        "encoder": Family(
+            recipes=(*preset("small"), *preset("safe")),
+            settings={
+                "structured_pruning.speedup": Real(low=1.3, high=8),
+                "vocabulary.minimum_count": Whole(low=1, high=8),
+                "low_rank_embeddings.rank": Whole(low=32, high=192, step=16),
+                "distillation.epochs": Whole(low=2, high=6),
+                "distillation.copies": Whole(low=1, high=3),
+                "distillation.learning_rate": Real(low=5e-5, high=5e-4),
+            },
+        ),
+    }
+
+
+class Suggests(Protocol):
+    """The part of an Optuna trial that chooses values."""
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
+    def suggest_int(self, name: str, low: int, high: int, *, step: int) -> int: ...
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float: ...
+
+
+class Space(Settings):
+    """The families by name."""
+
+    families: dict[str, Family] = Field(default_factory=_families, min_length=1)
+
+    def within(self, parent: Outline) -> Space:
+        """The part of the space that is smaller than the parent."""
+        highest = {
+            "layers.keep": parent.layers,
+            "low_rank_embeddings.rank": parent.word_width - 1,
+            "recurrent_student.embedding_size": parent.width,
+        }
+        families = {
+            name: family.model_copy(
+                update={
+                    "settings": {
+                        setting: _cut(allowed, highest[setting])
+                        if isinstance(allowed, Whole) and setting in highest
+                        else allowed
+                        for setting, allowed in family.settings.items()
+                    }
+                }
+            )
+            for name, family in self.families.items()
+        }
+        return Space(families=families)
+
+    def only(self, names: Collection[str]) -> Space:
+        """The space of these families alone."""
+        return Space(families={k: v for k, v in self.families.items() if k in names})
+
+    def suggest(self, trial: Suggests | Trial) -> Point:
+        """A point, each value chosen by `trial`."""
+        family = trial.suggest_categorical(FAMILY, tuple(self.families))
+        point: Point = {FAMILY: family}
+        for setting, allowed in self.families[family].settings.items():
+            name = f"{family}.{setting}"
+            if isinstance(allowed, Choice):
+                point[name] = trial.suggest_categorical(name, allowed.names)
+            elif isinstance(allowed, Whole):
+                point[name] = trial.suggest_int(name, allowed.low, allowed.high, step=allowed.step)
+            else:
+                point[name] = trial.suggest_float(name, allowed.low, allowed.high, log=True)
+        return point
+
+    def point(self, family: str, values: Mapping[str, Any]) -> Point:
+        """These values of a family's settings as a point."""
+        return {FAMILY: family} | {f"{family}.{name}": value for name, value in values.items()}
+
+    def values(self, point: Point) -> dict[str, Any]:
+        """A point's values by "STEP.SETTING", real ones rounded to two significant digits."""
+        family = point[FAMILY]
+        settings = self.families[family].settings
+        chosen = {name: point[f"{family}.{name}"] for name in settings}
+        return {
+            name: _rounded(value) if isinstance(settings[name], Real) else value
+            for name, value in chosen.items()
+        }
+
+    def version(self, point: Point) -> Version:
+        """A point's recipe; equal recipes have equal names."""
+        family = point[FAMILY]
+        version = self.families[family].version(self.values(point), family)
+        digest = digest_of([step.model_dump(mode="json") for step in version.steps])
+        return version.model_copy(update={"name": f"{family}-{digest[:8]}"})
+
+    def sizes(self, point: Point, tokens: int) -> tuple[float, ...]:
+        """What decides a point's shape as numbers, each of which makes it larger and slower.
+
+        tokens: how many the point's vocabulary has, which says more than its minimum count.
+        """
+        family = self.families[point[FAMILY]]
+        numbers = {**self.values(point), "vocabulary.minimum_count": 1 / tokens}
+        return tuple(
+            float(allowed.names.index(numbers[name]) + 1)
+            if isinstance(allowed, Choice)
+            else (1 / numbers[name] if name in _SMALLER_WHEN_MORE else float(numbers[name]))
+            for name, allowed in family.settings.items()
+            if not name.startswith(TAUGHT)
+        )
+
+    def presets(self) -> list[Point]:
+        """The points that the families' recipes are, where what is free can have their values."""
+        return [
+            self.point(name, centre)
+            for name, family in self.families.items()
+            for centre in family.centres()
+            if _allowed(family, centre)
+        ]
+
+
+def _cut(allowed: Whole, highest: int) -> Whole:
+    """The numbers up to `highest`; at least the one step that there is below it."""
+    high = min(allowed.high, max(highest // allowed.step * allowed.step, 1))
+    return allowed.model_copy(update={"low": min(allowed.low, high), "high": high})
+
+
+def _allowed(family: Family, values: Mapping[str, Any]) -> bool:
+    def fits(allowed: Whole | Real | Choice, value: Any) -> bool:
+        if isinstance(allowed, Choice):
+            return value in allowed.names
+        inside = bool(allowed.low <= value <= allowed.high)
+        return inside and (isinstance(allowed, Real) or (value - allowed.low) % allowed.step == 0)
+
+    return all(fits(allowed, values[name]) for name, allowed in family.settings.items())
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.2g}") if math.isfinite(value) else value

@@ -1,0 +1,115 @@
+"""The Python calls: every public name is what it says, and the notebook runs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+import paretext
+from paretext.compression import DynamicQuantization, MagnitudePruning
+from paretext.compression.recipe import Recipe
+from paretext.core.errors import ParetextError
+from paretext.training.settings import TrainingSettings
+
+FUNCTIONS = {
+    "benchmark",
+    "certify",
+    "compare",
+    "compress",
+    "evaluate",
+    "export",
+    "fit",
+    "run",
+    "search",
+}
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebook.ipynb"
+
+
+def test_every_public_name_is_a_function_or_a_class_whatever_was_imported() -> None:
+    for module in (
+        "pipeline.job",
+        "graphs.artifact_writer",
+        "tuning.search",
+        "measure.cost",
+        "compression",
+    ):
+        importlib.import_module(f"paretext.{module}")
+    for name in paretext.__all__:
+        found = getattr(paretext, name)
+        assert inspect.isfunction(found) == (name in FUNCTIONS), name
+        assert inspect.isfunction(found) or inspect.isclass(found), name
+        assert found.__doc__
+        if inspect.isfunction(found):
+            assert inspect.signature(found).parameters
+    rooms = {each.name for each in Path(paretext.__file__).parent.iterdir()}
+    assert not rooms & {f"{name}.py" for name in paretext.__all__} | rooms & set(paretext.__all__)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: TrainingSettings(epochs=0), "epochs is 0"),
+        (lambda: TrainingSettings(epoch=3), "'epoch'; did you mean 'epochs'?"),
+        (lambda: MagnitudePruning(amount=2), "amount is 2"),
+        (lambda: DynamicQuantization(weight_bits=3), "weight_bits is 3"),
+        (lambda: Recipe(version=()), "did you mean 'versions'?"),
+        (lambda: paretext.Budget(flips="5 ms"), "flips"),
+        (lambda: paretext.run("x.csv", preset="smal", model="tfidf"), "did you mean 'small'?"),
+        (lambda: paretext.run("nowhere.csv", model="tfidf"), "'nowhere.csv' does not exist"),
+        (lambda: paretext.compress("nowhere/model", eval="x.csv"), "nowhere/model"),
+        (lambda: paretext.compare([]), "nothing to compare"),
+    ],
+)
+def test_a_python_caller_meets_the_projects_own_errors(
+    make: Callable[[], Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParetextError) as raised:
+        make()
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(
+    encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every code cell, one after the other, with a tiny encoder in the place of the hub's."""
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    for name, rows in (
+        ("train", toy.texts_and_labels(120)),
+        ("held_out", toy.texts_and_labels(90, seed=1)),
+    ):
+        pandas.DataFrame(rows, columns=["text", "label"]).to_csv(f"{name}.csv", index=False)
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    space: dict[str, Any] = {}
+    for place, cell in enumerate(code):
+        exec(compile(cell, f"cell {place}", "exec"), space)
+        if place == 0:
+            space["model"] = encoder("roberta")
+            space["settings"] = {
+                "epochs": 3,
+                "batch_size": 8,
+                "learning_rate": 5e-3,
+                "max_length": 32,
+                "precision": "fp32",
+                "preset": "int8",
+                "rounds": 1,
+                "threads": 1,
+            }
+    finished = space["finished"]
+    assert finished.report.is_file()
+    assert finished.conclusion.headline in str(finished)
+    assert "<table>" in finished._repr_html_()
+    assert len(repr(finished).splitlines()) == 1
+    assert {row["version"] for row in finished.table} == {"pytorch", "parent", "int8", "tfidf"}
+    assert (tmp_path / "runs" / "mine" / "artifacts" / "int8").is_dir()
