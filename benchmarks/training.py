@@ -1,14 +1,14 @@
-"""What the planned training is worth: macro-F1 of the default before and after, on cuts of a data set.
+"""What the planned training is worth: macro-F1 of the defaults before and after, on cuts of data.
 
     python benchmarks/training.py DATA ENCODER --out FOLDER [--texts 1500] [--seed 0 --seed 1]
 
 DATA holds train.csv, validation.csv and, where labels are numbers, labels.txt. Each seed draws its
 own cut of the training texts and holds 15% of it out to choose on; all of them with --texts 0. Two
-trainings: "after", the settings as they come, and "before", what came before them (5 epochs at 5e-5,
-patience 2; of the first seed only, unless --every). The validation texts are only measured on, once
-a training. Each row is written to FOLDER/training.jsonl when it is there, and not made a second time;
-FOLDER/training.md is the table of all rows. Seconds are of this machine, and worth little where
-other work ran beside it. Ends with one JSON line.
+trainings: "after", the settings as they come, and "before", what came before them (5 epochs at
+5e-5, patience 2; of the first seed only, unless --every). The validation texts are only measured
+on, once a training. Each row is written to FOLDER/training.jsonl when it is there, and not made a
+second time; FOLDER/training.md is the table of all rows. Seconds are of this machine, and worth
+little where other work ran beside it. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -72,11 +72,7 @@ def measured(data: Path, encoder: Path, texts: int, settings: str, seed: int) ->
         whole = whole.take(np.sort(chosen))
     train, selection = whole.split(SELECTION_SHARE, seed)
     classifier = Classifier.from_pretrained(str(encoder), whole.label_names, MAX_LENGTH, seed=seed)
-    how = (
-        TrainingSettings(seed=seed)
-        if settings == "after"
-        else TrainingSettings(seed=seed, epochs=5)
-    )
+    how = TrainingSettings(seed=seed, epochs=5 if settings == "before" else None)
     begin = time.perf_counter()
     fitted = fit(classifier, train, selection, how)
     seconds = time.perf_counter() - begin

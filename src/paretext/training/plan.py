@@ -76,12 +76,16 @@ class TrainingRecord(BaseModel):
     """Where the length was asked for in epochs."""
 
     @property
+    def longer(self) -> str:
+        """The option that trains twice as long."""
+        return f"--epochs {2 * self.epochs}" if self.epochs else f"--steps {2 * self.plan.steps}"
+
+    @property
     def advice(self) -> str | None:
         """What to do where macro-F1 was still rising."""
         if not self.still_rising:
             return None
-        longer = f"--epochs {2 * self.epochs}" if self.epochs else f"--steps {2 * self.plan.steps}"
-        return f"macro-F1 was still rising at its last evaluation: train longer ({longer})"
+        return f"macro-F1 was still rising at its last evaluation: train longer ({self.longer})"
 
     def write(self, folder: Path) -> None:
         write_json(folder / RECORD, self.model_dump(mode="json"))
