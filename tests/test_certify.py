@@ -392,6 +392,9 @@ def test_too_few_texts(made: dict[str, Path], tmp_path: Path, command: Any) -> N
     few = toy.write(tmp_path / "few.csv", toy.texts_and_labels(9))
     ended = command("certify", made["int8"], "--against", made["fp32"], "--data", few)
     refused(ended, "has 9 texts", "needs 10 or more")
+    one = DATA.take(np.flatnonzero(DATA.labels == 1))
+    with pytest.raises(ParetextError, match=f"have the label '{toy.LABELS[1]}'"):
+        certify(made["int8"], made["fp32"], one)
     assert not (made["int8"] / "certificate.json").exists()
 
 

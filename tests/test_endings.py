@@ -98,6 +98,20 @@ def test_explore_ends_with_what_to_mend(made: Run, command: Any, tmp_path: Path)
     assert found["verdict"]["headline"].startswith(starts)
 
 
+def test_predict_ends_with_the_answer_and_a_pipe_with_nothing_else(
+    versions: dict[str, Path], command: Any, tmp_path: Path
+) -> None:
+    texts = toy.write(tmp_path / "texts.csv", toy.texts_and_labels(5))
+    steps = check(command("predict", versions["int8"], "i am glad").out, *toy.LABELS)
+    assert shlex.split(steps[0])[:3] == ["paretext", "predict", str(versions["int8"])]
+    target = tmp_path / "answers.csv"
+    check(command("predict", versions["int8"], texts, "-o", target).out, "The answers are in ")
+    found = json.loads(command("predict", versions["int8"], texts, "-o", target, "--json").out)
+    assert found["verdict"]["path"] == str(target)
+    piped = command("predict", versions["int8"], texts, "-o", "-", "--format", "jsonl").out
+    assert len(list(map(json.loads, piped.splitlines()))) == 5
+
+
 def test_train_ends_with_the_parent(made: Run, command: Any, tmp_path: Path) -> None:
     ended = command("train", "--data", made.data, "--model", "tfidf", "--out", tmp_path / "t")
     steps = check(ended.out, f"The parent is tfidf: {tmp_path / 't' / 'candidates' / 'tfidf'}")
@@ -111,6 +125,7 @@ def test_a_path_is_quoted_and_never_broken(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(out, "_width", 40)
+    monkeypatch.setattr(out, "_force_terminal", True)  # a pipe gets sentences whole
     folder = "runs/" + "a long name of a run's folder/" * 3 + "int8"
     verdict = Verdict(
         headline="Deploy int8.",
@@ -133,6 +148,7 @@ def test_eight_lines_at_eighty_columns(
 ) -> None:
     make_run(tmp_path / "run", versions=VERSIONS)
     monkeypatch.setattr(out, "_width", 80)
+    monkeypatch.setattr(out, "_force_terminal", True)
     monkeypatch.chdir(tmp_path)
     ended = command("report", "run")
     assert len(ending(ended.out)) <= 8

@@ -125,7 +125,7 @@ def test_the_three_most_probable_labels_downwards(
     monkeypatch.setattr("paretext.certification.gate.check_certificate", lambda *_: None)
     monkeypatch.setattr(bulk, "predict_texts", answers)
     ended = command("predict", "artifact", "one text", "--threads", "1")
-    shown = [line for line in ended.out.splitlines() if "label_" in line]
+    shown = [line for line in ended.out.splitlines() if "│ label_" in line]
     assert [line.split()[1::2][:2] for line in shown] == [
         ["label_76", f"{77 / 3003:.3f}"],
         ["label_75", f"{76 / 3003:.3f}"],

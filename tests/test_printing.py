@@ -283,9 +283,10 @@ def test_tables_of_comparison_and_certificate(
 ) -> None:
     from paretext import cli
     from paretext.certification.certificate import Certificate
+    from paretext.cli.endings import of_run
 
     def show() -> None:
-        console.show_comparison(run / "comparison", as_json=False)
+        console.show_comparison(run / "comparison", of_run(run), as_json=False)
         found = Certificate.of(run / "artifacts" / "small")
         assert found
         console.show_certificate(found, run / "artifacts" / "small")

@@ -47,7 +47,7 @@ SAID = {
     "compress --help": "Usage",
     "no model": "no model was given",
     "a model that is nowhere": "there is no model folder ./nowhere",
-    "a hub id that was never loaded": "'no-such-model' is not a local folder",
+    "a hub id that was never loaded": "'no-such-model' is neither a local folder",
     "a model that is nowhere, before all else": "there is no model folder ./nowhere",
     "a gap in id2label": "contradicts itself, id2label has the keys 0, 2",
     "no data": "no.csv' does not exist",
@@ -76,6 +76,7 @@ SAID = {
     "a classifier with a gap": "contradicts itself",
     "another model's folder": "holds the compress of model: other",
     "versions in a folder in use": "is in use by process",
+    "versions in the model's own folder": "is the model's own folder",
     "evaluation data that also teach": "eval.csv, and so is --data",
     "a search of an encoder": "has no trained classification head",
     "a search without sense": "p95_latency is limited to 'fast'",
@@ -176,6 +177,9 @@ def commands(folder: Path, encoder: Path, classifier: Path) -> dict[str, list[ob
         "a classifier with a gap": compress(gap, *measured),
         "another model's folder": compress(classifier, *measured, out=theirs.name),
         "versions in a folder in use": compress(classifier, *measured, out="locked"),
+        "versions in the model's own folder": [
+            *("compress", classifier, "--out", classifier, *measured)
+        ],
         "evaluation data that also teach": compress(classifier, *measured, "--data", held),
         "a search of an encoder": ["search", encoder, *training],
         "a search without sense": ["search", classifier, *training, "--budget", "p95<=fast"],
@@ -208,6 +212,7 @@ def outcomes(
         )
     assert ended.returncode == 0, ended.stderr
     assert not (folder / "out").exists()  # nothing came of any of them
+    assert not (versions["pytorch"] / RECORDS).exists()
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from paretext import __version__
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
@@ -196,7 +198,7 @@ def _check(reference: Opened, candidate: Opened, data: Dataset) -> None:
 
 
 def require_enough(data: Dataset) -> None:
-    """ParetextError if there are fewer than LEAST_TEXTS texts.
+    """ParetextError if there are fewer than LEAST_TEXTS texts, or all have one label.
 
     Labels with few texts are no reason to refuse: their recall is left undecided, and it is said.
     """
@@ -204,6 +206,13 @@ def require_enough(data: Dataset) -> None:
         raise ParetextError(
             f"{data.name} has {len(data)} texts, and a certificate needs {LEAST_TEXTS} or more; "
             "give more texts that were held out."
+        )
+    present = np.unique(data.labels)
+    if len(present) < 2 and data.answered_by is None:
+        raise ParetextError(
+            f"all {len(data):,} texts of {data.name} have the label "
+            f"{data.label_names[present[0]]!r}, and a certificate needs texts of two or more "
+            "labels; give texts of the others too."
         )
 
 

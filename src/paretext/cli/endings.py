@@ -154,6 +154,25 @@ def of_profile(found: Profile, data: str, evaluation: str | None) -> Verdict:
     )
 
 
+def of_texts(answers: Sequence[Mapping[str, Any]], artifact: Path) -> Verdict:
+    """The answer to a text that was given by hand, and how a file is answered."""
+    label, probabilities = answers[0]["label"], answers[0]["probabilities"]
+    headline = f"{label}, with probability {probabilities[label]:.3f}."
+    if len(answers) > 1:
+        headline = f"{len(answers)} texts are answered."
+    return Verdict(headline=headline, command=predicting(artifact), python=loading(artifact))
+
+
+def of_answers(artifact: Path, target: Path) -> Verdict:
+    """Where the answers to a file are, and what gave them."""
+    return Verdict(
+        headline=f"The answers are in {target}",
+        path=str(target),
+        command=shell("inspect", artifact),
+        python=loading(artifact),
+    )
+
+
 def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
     """What to do with what was inspected."""
     from paretext.certification.certificate import Certificate

@@ -88,9 +88,9 @@ def predict(
     loaded = Artifact.load(folder, threads=threads)
     check_certificate(folder, require_certificate)
     if by_hand is not None:
-        _answer(loaded, by_hand, json)
+        _answer(loaded, folder, by_hand, json)
     elif target is not None:
-        _answer_file(loaded, source, target, form, text_column, on_bad_row, json)
+        _answer_file(loaded, folder, source, target, form, text_column, on_bad_row, json)
 
 
 def _is_text(given: str) -> bool:
@@ -124,9 +124,10 @@ def _artifact_of(given: Path) -> Path:
     return artifacts / version
 
 
-def _answer(loaded: Any, texts: Sequence[str], as_json: bool) -> None:
+def _answer(loaded: Any, folder: Path, texts: Sequence[str], as_json: bool) -> None:
     """Each text with its most probable labels, downwards; the first is the answer."""
-    from paretext.cli.console import dump, line, table
+    from paretext.cli.console import dump, line, show_verdict, table
+    from paretext.cli.endings import of_texts
     from paretext.runtime.bulk import predict_texts
 
     answers = predict_texts(loaded, texts)
@@ -142,10 +143,12 @@ def _answer(loaded: Any, texts: Sequence[str], as_json: bool) -> None:
         )
     if (more := len(loaded.manifest.labels) - _MOST) > 0:
         line(f"The {_MOST} most probable labels; --json has the other {more:,}.")
+    show_verdict(of_texts(answers, folder))
 
 
 def _answer_file(
     loaded: Any,
+    folder: Path,
     source: Path,
     target: Path,
     form: Literal["lines", "csv", "tsv", "jsonl"],
@@ -153,7 +156,8 @@ def _answer_file(
     on_bad_row: Literal["fail", "skip"],
     as_json: bool,
 ) -> None:
-    from paretext.cli.console import dump, line
+    from paretext.cli.console import dump_with, line, show_verdict
+    from paretext.cli.endings import of_answers
     from paretext.cli.standard import STANDARD, STANDARD_INPUT, TEXT, standard_files
     from paretext.core.progress import say
     from paretext.runtime.bulk import LABEL, predict_file
@@ -164,9 +168,11 @@ def _answer_file(
             text_column = TEXT
         found = predict_file(loaded, read, written, text_column, on_bad_row, name)
     if as_json:
-        dump(found)
+        dump_with(of_answers(folder, target), found)
         return
     unanswered = sum(found["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
     told, where = (say, "standard output") if target == STANDARD else (line, target)
     told(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {where}")
+    if target != STANDARD:  # which holds the answers and nothing else
+        show_verdict(of_answers(folder, target))

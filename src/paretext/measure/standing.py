@@ -159,13 +159,13 @@ class Standing(Record):
             return "Measure on texts that no model was trained on."
         if self.labels < 2:
             return "Measure on texts of every label."
+        if self.instead:
+            return f"Train {self.model} longer or on more texts before it is tried again."
         if self.verdict == "no better":
             return (
                 "Look at the labels (their names and their order), then train longer or on more "
                 "texts."
             )
-        if self.beaten_by:
-            return f"Train a better {self.model}: longer or on more texts."
         few = f"about {self.texts_needed:,}" if self.texts_needed else "more"
         return f"Measure on {few} texts, of every label, before anything is decided."
 

@@ -302,6 +302,11 @@ def _called(texts: object) -> str:
 
 def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
     """ParetextError if `folder` is of another model, or holds what no job has made."""
+    if folder.resolve() == Path(source.name).resolve():
+        raise ParetextError(
+            f"{folder} is the model's own folder, and what is made of it must not lie in it; give "
+            "another --out."
+        )
     digest = source_digest(source.name)
     claim(
         folder,

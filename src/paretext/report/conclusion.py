@@ -26,7 +26,7 @@ from paretext.certification.wording import clause_name, counted
 from paretext.core.verdict import loading, predicting, shell
 from paretext.measure.comparison import BASELINE
 from paretext.measure.standing import Standing
-from paretext.report.numbers import times
+from paretext.report.numbers import megabytes, times
 from paretext.report.run_data import Conclusion, Measured
 from paretext.report.wording import beside, listed, sentence, span
 
@@ -187,7 +187,7 @@ def _alone(own: Sequence[Measured], where: Where) -> list[str]:
 
 def _bought(row: Measured, first: Measured) -> str:
     """What it buys against the first version."""
-    if row is first:
+    if row is first or (not row.is_encoder and row.parent in (None, BASELINE)):
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
     smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
@@ -198,7 +198,7 @@ def _bought(row: Measured, first: Measured) -> str:
 
 def _cost(row: Measured) -> str:
     time = UNKNOWN if row.unsteady else f"{row.batch1_ms_p50:.2f} ms a text at batch 1"
-    return f"{row.bytes / 1e6:.1f} MB, {time}"
+    return f"{megabytes(row.bytes)} MB, {time}"
 
 
 def _lost(row: Measured, answered_by: str | None) -> str:
