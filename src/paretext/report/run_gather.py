@@ -35,6 +35,7 @@ from paretext.report.run_rows import (
 )
 from paretext.report.table import notes, sentences
 from paretext.runtime.manifest import CERTIFICATE, NAME, Manifest
+from paretext.training.plan import RECORD, TrainingRecord
 
 PARENT = "parent"
 _SIGNS = ("run.json", "parent.json", "candidates", "artifacts", "comparison", "profile")
@@ -147,15 +148,28 @@ class _Gatherer:
         measure = shell("compare", run, "--eval", "EVAL.csv")
         models = [each for model in values.get("models", ()) for each in ("--model", model)]
         train = shell("run", "--data", "TRAIN.csv", "--eval", "EVAL.csv", *models, "--out", run)
-        epochs = values.get("training", {}).get("epochs")
-        longer = f"{train} --epochs {2 * epochs}" if isinstance(epochs, int) and models else None
+        parent = next((each.name for each in candidates if each.is_parent), None)
+        longer = self._longer(parent, values)
         return Where(
             {name: run / "artifacts" / name for name in manifests},
             measure=measure if PARENT in manifests else train,
-            train=longer,
+            train=f"{train} {longer}" if longer and models else None,
             run=run,
-            trained=next((each.name for each in candidates if each.is_parent), None),
+            trained=parent,
         )
+
+    def _longer(self, parent: str | None, settings: Mapping[str, Any]) -> str | None:
+        """The option that trains the parent for longer, where it is known how long that was."""
+        if parent is not None:
+            folder = self.run / "candidates" / parent
+            record = self._read(
+                *("candidates", folder / RECORD, "train again"),
+                lambda: TrainingRecord.read(folder),
+            )
+            if record is not None:
+                return record.longer
+        epochs = settings.get("training", {}).get("epochs")
+        return f"--epochs {2 * epochs}" if isinstance(epochs, int) else None
 
     def _lacks(self, part: str, said: str) -> None:
         self.missing.append(parts.Missing(part=part, said=said))

@@ -2,7 +2,7 @@
 
 Rare classes get the care of `balance`: supersampling, and class weights after it. Batches hold
 texts of similar length, padded to the longest. How many steps there are, how often macro-F1 is
-measured on the selection split and which learning rates are tried says `training_plan`; the best
+measured on the selection split and which learning rates are tried says `plan`; the best
 evaluation's weights are kept, and training stops when `patience` evaluations in a row have not
 improved it.
 
@@ -37,7 +37,14 @@ from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.models.classifier import Classifier
 from paretext.training.batches import Examples, OwnRows, Padding, by_length
 from paretext.training.checkpoints import last_whole, prepare_to_resume, seal, steps_done
-from paretext.training.plan import Plan, TrainingRecord, Tried, plan_of_epochs, still_rising
+from paretext.training.plan import (
+    Plan,
+    TrainingRecord,
+    Tried,
+    better_rate,
+    plan_of_epochs,
+    still_rising,
+)
 from paretext.training.plan import plan as make_plan
 from paretext.training.settings import Device, OnEpoch, TrainingSettings
 
@@ -86,7 +93,8 @@ class Targets:
 class Fitted:
     """The trained classifier and one row per evaluation: step, epoch (whole or not), train_loss
     since the one before, selection_loss, selection_macro_f1, of a student selection_divergence;
-    `best` is the row whose weights were kept. record: how it was trained, if not in one go."""
+    `best` is the row whose weights were kept. record: how it was trained; None of what is fitted in
+    one go."""
 
     classifier: Classifier
     history: tuple[dict[str, float], ...]
@@ -158,7 +166,7 @@ def fit(
         for rate in plan.learning_rates
     ]
     scores = [each.best["selection_macro_f1"] for each in tried]
-    kept = scores.index(max(scores))
+    kept = better_rate(scores, len(selection))
     found = dict(zip(plan.learning_rates, scores, strict=True))
     if several:
         listed = ", ".join(f"{rate:g} {score:.4f}" for rate, score in found.items())

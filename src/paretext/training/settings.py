@@ -16,7 +16,7 @@ OnEpoch = Callable[[int, float], None]
 
 
 class TrainingSettings(Settings):
-    """How to train. learning_rate, steps and patience: None as `training_plan` finds them from the
+    """How to train. learning_rate, steps and patience: None as `plan` finds them from the
     data and the encoder. epochs: a length in epochs and in place of that plan, whatever `steps` is;
     patience then counts epochs, otherwise evaluations. warmup: share of the steps."""
 
