@@ -510,3 +510,21 @@ def test_the_installed_command_says_one_sentence_and_exits_with_2(tmp_path: Path
     assert ended.stderr == (
         "paretext: nothing-here is not a folder; give the folder of an artifact.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("certify", "a", "--against", "b", "--data", "c.csv"),
+            "--data of certify is called --eval",
+        ),
+        (("certify", "a", "--limit=size<=5MB"), "--limit of certify is called --budget"),
+        (("verify", "a", "--data", "c.csv"), "--data of verify is called --eval"),
+        (("predict", "a", "b.csv", "--output", "c.csv"), "--output of predict is called --out"),
+    ],
+)
+def test_an_old_name_ends_in_the_new_one(
+    arguments: tuple[str, ...], said: str, command: Any
+) -> None:
+    refused(command(*arguments), said, "in its place")

@@ -161,7 +161,7 @@ def test_flips_are_listed_most_confident_first(
 
 
 def arguments(made: dict[str, Path], held_out: Path) -> tuple[object, ...]:
-    return ("certify", made["int8"], "--against", made["fp32"], "--data", held_out, *FEW)
+    return ("certify", made["int8"], "--against", made["fp32"], "--eval", held_out, *FEW)
 
 
 def test_exit_statuses(made: dict[str, Path], held_out: Path, command: Any) -> None:
@@ -174,13 +174,13 @@ def test_exit_statuses(made: dict[str, Path], held_out: Path, command: Any) -> N
         ("flips<=0.04", None, None),
     ):
         none.write_text("".join(f"{name}: null\n" for name in names), encoding="utf-8")
-        ended = command(*base, "--budget", none, "--limit", limit, "--json")
+        ended = command(*base, "--budget", none, "--budget", limit, "--json")
         found = json.loads(ended.out)
         flips = found["clauses"][0]
         assert [clause["name"] for clause in found["clauses"]] == ["flips"]
         if status is None:  # a limit inside the interval
             middle = (flips["found"]["low"] + flips["found"]["high"]) / 2 + 1e-3
-            ended = command(*base, "--budget", none, "--limit", f"flips<={middle}", "--json")
+            ended = command(*base, "--budget", none, "--budget", f"flips<={middle}", "--json")
             status, verdict = 3, "undecided"
             assert json.loads(ended.out)["clauses"][0]["texts_needed"] > 240
         assert ended.status == status
@@ -300,7 +300,7 @@ def test_a_rerun_finds_the_same(made: dict[str, Path], held_out: Path, command: 
     assert result.again.clauses == found.clauses
     assert result.warnings == ()
     assert "measured anew" in result.checked[-1]
-    refused(command("verify", made["int8"], "--rerun"), "give --data, --against")
+    refused(command("verify", made["int8"], "--rerun"), "give --eval, --against")
     rest = ("--data", held_out, "--against", made["fp32"], "--rerun")
     assert "measured anew" in command("verify", made["int8"], *rest).out
 
@@ -353,7 +353,7 @@ def test_labels_that_do_not_fit(
         certify(made["int8"], made["fp32"], named)
     classifier = Classifier.from_pretrained(str(encoder("roberta")), ("no", "yes"), 24)
     export(classifier, tmp_path / "two", DATA.texts[:10], name="two")
-    ended = command("certify", tmp_path / "two", "--against", made["fp32"], "--data", held_out)
+    ended = command("certify", tmp_path / "two", "--against", made["fp32"], "--eval", held_out)
     refused(ended, "has the labels no, yes", "fear, joy, sad", "one task")
 
 
@@ -390,7 +390,7 @@ def test_a_label_without_texts_is_left_undecided(made: dict[str, Path]) -> None:
 
 def test_too_few_texts(made: dict[str, Path], tmp_path: Path, command: Any) -> None:
     few = toy.write(tmp_path / "few.csv", toy.texts_and_labels(9))
-    ended = command("certify", made["int8"], "--against", made["fp32"], "--data", few)
+    ended = command("certify", made["int8"], "--against", made["fp32"], "--eval", few)
     refused(ended, "has 9 texts", "needs 10 or more")
     one = DATA.take(np.flatnonzero(DATA.labels == 1))
     with pytest.raises(ParetextError, match=f"have the label '{toy.LABELS[1]}'"):
@@ -413,8 +413,8 @@ def test_without_labels_only_what_changes_is_judged(made: dict[str, Path]) -> No
     [
         (("--at", "recall=0.9"), ("'recall=0.9' is not understood", "precision=0.9")),
         (("--at", "precision=90"), ("is not understood",)),
-        (("--limit", "size<=5"), ("no unit",)),
-        (("--limit", "speed<=5ms"), ("unknown clause 'speed'",)),
+        (("--budget", "size<=5"), ("no unit",)),
+        (("--budget", "speed<=5ms"), ("unknown clause 'speed'",)),
         (("--budget", "nowhere.yaml"), ("there is no budget nowhere.yaml",)),
     ],
 )

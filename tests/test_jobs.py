@@ -105,7 +105,7 @@ def test_every_verb_opens_what_compress_left(
     assert command("compare", "out", "--eval", held, *SHORT).status == 0
     int8, parent = "out/artifacts/int8", "out/artifacts/parent"
     more = toy.write(here / "more.csv", toy.texts_and_labels(120, seed=7))
-    assert command("certify", int8, "--against", parent, "--data", more).status in (0, 1, 3)
+    assert command("certify", int8, "--against", parent, "--eval", more).status in (0, 1, 3)
     assert command("report", "out").status == 0
     assert command("inspect", "out").status == 0
     shutil.move("out", "elsewhere")

@@ -32,7 +32,7 @@ def test_an_artifact_names_its_labels(
     versions: dict[str, Path], table: Path, command: Any, tmp_path: Path
 ) -> None:
     int8, fp32 = versions["int8"], versions["fp32"]
-    found = said(command("certify", int8, "--against", fp32, "--data", table))
+    found = said(command("certify", int8, "--against", fp32, "--eval", table))
     assert f"that the labels of {fp32} lack, 'fury' (row 61" in found
     assert CHANGED in found
     assert "--labels" not in found

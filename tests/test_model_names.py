@@ -145,7 +145,7 @@ def test_a_candidates_folder_names_the_model_in_it(
     for arguments in (
         ("compress", folder, "--eval", table),
         ("search", folder, "--data", table),
-        ("certify", versions["int8"], "--against", folder, "--data", table),
+        ("certify", versions["int8"], "--against", folder, "--eval", table),
         ("inspect", folder),
     ):
         ended = command(*arguments)

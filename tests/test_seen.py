@@ -148,7 +148,7 @@ def test_a_certificate_made_with_force_says_so_everywhere(
     made: dict[str, Path], tmp_path: Path, command: Any
 ) -> None:
     rows = toy.write(tmp_path / "train.csv", toy.texts_and_labels(240, seed=5))
-    asked = ("certify", made["int8"], "--against", made["fp32"], "--data", rows, "--resamples", 100)
+    asked = ("certify", made["int8"], "--against", made["fp32"], "--eval", rows, "--resamples", 100)
     refused(command(*asked), "240 of 240 different texts", "--force")
     ended = command(*asked, "--force")
     assert ended.status in (0, 1, 3)

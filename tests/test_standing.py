@@ -233,7 +233,7 @@ def test_a_constant_model_is_certified_and_nothing_is_recommended(
 ) -> None:
     artifacts, held = run / "artifacts", toy.write(tmp_path / "e.csv", toy.texts_and_labels(1200))
     labels = artifacts / "parent"
-    asked = ("certify", artifacts / "int8", "--against", labels, "--data", held)
+    asked = ("certify", artifacts / "int8", "--against", labels, "--eval", held)
     ended = command(*asked, "--resamples", 500)
     assert ended.status == 0  # the two are alike
     said = "parent answers 'joy' to every text: it has learnt nothing"

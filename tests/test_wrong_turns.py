@@ -43,7 +43,7 @@ def test_a_file_in_the_place_of_the_folder(
         ("demo",),
         ("explore", table),
         ("compare", int8, fp32, "--eval", held),
-        ("certify", int8, "--against", fp32, "--data", held),
+        ("certify", int8, "--against", fp32, "--eval", held),
     ):
         ended = command(*arguments, "--out", theirs.joinpath(*below))
         assert ended.status == 2, arguments

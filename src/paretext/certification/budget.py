@@ -15,6 +15,8 @@ Short names: p95 = p95_latency, f1_drop = macro_f1_drop, ece_rise = calibration_
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,25 @@ class Budget(Settings):
         Raises ParetextError for a clause that is not known (with the nearest one), a unit that is
         missing or of another kind, or a value that no limit can have.
         """
+        return cls(**cls._limits(path))
+
+    @classmethod
+    def of(cls, given: Iterable[str | Path]) -> Budget:
+        """The default limits with those that were given over them, each a YAML file or an
+        expression, "size<=5MB, macro_f1_drop<=0.01"; the later ones win."""
+        return cls(**cls.given(given))
+
+    @classmethod
+    def given(cls, given: Iterable[str | Path]) -> dict[str, Any]:
+        """Those limits alone, by clause."""
+        found: dict[str, Any] = {}
+        for each in given:
+            is_limits = isinstance(each, str) and re.search(r"[<≤]", each)
+            found |= parse_limits(str(each)) if is_limits else cls._limits(each)
+        return found
+
+    @classmethod
+    def _limits(cls, path: str | Path) -> dict[str, Any]:
         values = read_yaml(path, "budget")
         if not isinstance(values, dict) or not values:
             raise ParetextError(
@@ -110,7 +131,7 @@ class Budget(Settings):
             if name in limits:
                 raise ParetextError(f"the budget {path} limits {name} twice; keep one line.")
             limits[name] = value if value is None else _read(name, value)
-        return cls(**limits)
+        return limits
 
     def without_labels(self) -> Budget:
         """The limits that need no labels: of what changes, and of what it costs."""

@@ -78,7 +78,7 @@ def verify(
     if rerun:
         if data is None or reference is None:
             raise ParetextError(
-                "a rerun needs the texts and the reference: give --data, --against."
+                "a rerun needs the texts and the reference: give --eval, --against."
             )
         cores = min(int(certificate.machine["threads"]), available_cores())
         again, _ = measure(

@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -114,6 +115,7 @@ def main() -> None:
     try:
         with progress.using(ConsoleSink()), warnings.catch_warnings():
             warnings.showwarning = show_warning
+            _check_names(sys.argv[1:])
             app()
     except (KeyboardInterrupt, _Interrupted):
         complain(f"interrupted; {_GOES_ON}." if _resumes() else "interrupted.")
@@ -133,6 +135,24 @@ def main() -> None:
 def _resumes() -> bool:
     """Whether the verb that was asked for goes on from what it has finished."""
     return bool({*sys.argv[1:2]} & _RESUMED)
+
+
+_RENAMED = {
+    ("certify", "--data"): "--eval",
+    ("certify", "--limit"): "--budget",
+    ("verify", "--data"): "--eval",
+    ("predict", "--output"): "--out",
+}
+"""A verb's former option -> what it is called now: one word means one thing in every verb."""
+
+
+def _check_names(arguments: Sequence[str]) -> None:
+    """ParetextError for an option that has another name now."""
+    verb = arguments[0] if arguments else ""
+    for each in arguments[1:]:
+        name = each.split("=")[0]
+        if new := _RENAMED.get((verb, name)):
+            raise ParetextError(f"{name} of {verb} is called {new} now; write {new} in its place.")
 
 
 def _sentence(error: Exception) -> str | None:

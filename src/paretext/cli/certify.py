@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.options import BudgetFile, Json, LabelColumn, OnBadRow, TextColumn, Threads
+from paretext.cli.options import Budgets, Json, LabelColumn, OnBadRow, TextColumn, Threads
 
 HeldOut = Annotated[
     str,
-    typer.Option("--data", help="Held-out texts that neither training nor compression has seen."),
+    typer.Option("--eval", help="Held-out texts that neither training nor compression has seen."),
 ]
 STATUS = {"holds": 0, "broken": 1, "undecided": 3}
 """Exit statuses; 2 is for what could not run."""
@@ -22,11 +22,8 @@ def certify(
     against: Annotated[
         Path, typer.Option(help="The reference: an artifact, or a classifier's folder (PyTorch).")
     ],
-    data: HeldOut,
-    budget: BudgetFile = None,
-    limit: Annotated[
-        str | None, typer.Option(help='Limits over those: "p95<=1ms, size<=5MB".')
-    ] = None,
+    eval_: HeldOut,
+    budget: Budgets = None,
     at: Annotated[
         list[str] | None,
         typer.Option(help="Operating point: precision=0.9 or fpr=0.01; give several."),
@@ -54,9 +51,9 @@ def certify(
     """Certify what compression changed: clause by clause holds, broken or undecided.
 
     Exit status: 0 holds, 1 broken, 3 undecided, 2 could not run. Example: paretext certify
-    runs/emotion/artifacts/int8 --against runs/emotion/artifacts/parent --data test.csv
+    runs/emotion/artifacts/int8 --against runs/emotion/artifacts/parent --eval test.csv
     """
-    from paretext.certification.budget import Budget, parse_limits
+    from paretext.certification.budget import Budget
     from paretext.certification.certify import certify as certify_one
     from paretext.certification.model import labels_of
     from paretext.cli.console import dump, show_certificate, show_verdict
@@ -64,12 +61,10 @@ def certify(
     from paretext.data.dataset import Dataset
     from paretext.data.reading import NamedBy
 
-    limits = Budget.read(budget) if budget else Budget()
-    if limit:
-        limits = limits.model_copy(update=parse_limits(limit))
+    limits = Budget.of(budget or ())
     labels = labels_of(against)
     held_out = Dataset.read(
-        data,
+        eval_,
         text_column=text_column,
         label_column=label_column,
         label_names=labels,

@@ -14,7 +14,8 @@ def compare(
     artifacts: Annotated[list[Path], typer.Argument(help="A run's folder, or artifacts.")],
     eval_: EvalFile,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write (default: comparison/ in the run).")
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write (comparison/ in the run)."),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="A classifier's folder, to measure in PyTorch.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.options import (
-    BudgetFile,
+    Budgets,
     DropLeaks,
     Json,
     LabelColumn,
@@ -43,7 +43,8 @@ def compress(
     data: DataFile = None,
     unlabelled: UnlabelledFile = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder (default: the run, or runs/NAME).")
+        Path | None,
+        typer.Option("--out", "-o", help="The run's folder (the run, or runs/NAME)."),
     ] = None,
     preset: Presets = None,
     recipe: RecipeFile = None,
@@ -53,7 +54,7 @@ def compress(
     label_column: LabelColumn = None,
     on_bad_row: OnBadRow = "fail",
     drop_leaks: DropLeaks = False,
-    budget: BudgetFile = None,
+    budget: Budgets = None,
     threads: Threads = None,
     rounds: Rounds = 5,
     json: Json = False,
@@ -92,7 +93,7 @@ def compress(
         ),
         asked_versions(model, recipe, preset),
         out,
-        Measuring(Budget.read(budget) if budget else None, threads, rounds),
+        Measuring(Budget.of(budget) if budget else None, threads, rounds),
     )
     verdict = of_run(folder)
     if (folder / "comparison" / "comparison.json").is_file():

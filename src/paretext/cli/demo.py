@@ -11,7 +11,7 @@ from paretext.cli.options import Json, Threads
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Seed of the corpus and of training.")] = 0,
     threads: Threads = None,
     json: Json = False,

@@ -49,7 +49,7 @@ def of_certificate(
     count, texts = counted(certificate), f"{certificate.data.texts:,} texts"
     lost = f"{certificate.flips.flipped:,} of {certificate.flips.texts:,} answers differ"
     said = [f"Against {reference} on {texts}: {count}; {lost}."]
-    again = shell("certify", artifact, "--against", against, "--data", _MORE)
+    again = shell("certify", artifact, "--against", against, "--eval", _MORE)
     use = {"path": str(artifact), "command": predicting(artifact), "python": loading(artifact)}
     standing = certificate.standing
     if standing is not None and standing.reason is not None:
@@ -112,7 +112,7 @@ def of_search(found: Found, source: Path) -> Verdict:
             headline=f"{found.winner.name} is the best, and has no certificate: {folder}",
             sentences=(found.sentence,),
             path=str(folder),
-            command=shell("certify", folder, "--against", "PARENT", "--data", _EVAL),
+            command=shell("certify", folder, "--against", "PARENT", "--eval", _EVAL),
             python=loading(folder),
         )
     verdict = of_certificate(found.certificate, folder)

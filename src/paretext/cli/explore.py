@@ -25,7 +25,7 @@ def explore(
         str | None, typer.Option("--eval", help="Texts to measure on; leaks are looked for.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for profile.html and profile.json.")
+        Path | None, typer.Option("--out", "-o", help="Folder for profile.html and profile.json.")
     ] = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,

@@ -49,11 +49,14 @@ UnlabelledFile = Annotated[
     Path | None,
     typer.Option("--unlabelled", help="More texts of the same kind, for distillation."),
 ]
-BudgetFile = Annotated[
-    Path | None,
-    typer.Option("--budget", help="YAML with the certificates' limits (default: documented ones)."),
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        help='The certificates\' limits: a YAML file, or "size<=5MB, flips<=3%"; give several.',
+    ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="The run's folder.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")]
 MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
 RemoveStopWords = Annotated[
     bool | None,

@@ -29,7 +29,7 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="File to write; its suffix is its format; - is standard output."
+            "--out", "-o", help="File to write; its suffix is its format; - is standard output."
         ),
     ] = None,
     text: Annotated[list[str] | None, typer.Option(help="Classify this text instead.")] = None,

@@ -13,7 +13,8 @@ from paretext.cli.options import Json
 def report(
     run: Annotated[Path, typer.Argument(help="A run's folder, finished or not.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write (default: report/ in the run).")
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write (report/ in the run)."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from paretext.cli.options import (
     BatchSize,
-    BudgetFile,
+    Budgets,
     ClassWeights,
     DataFile,
     Device,
@@ -73,7 +73,7 @@ def run(
     precision: Precision = None,
     device: Device = None,
     seed: Seed = None,
-    budget: BudgetFile = None,
+    budget: Budgets = None,
     threads: Threads = None,
     rounds: Rounds = 5,
     json: Json = False,
@@ -125,6 +125,6 @@ def run(
         ),
         settings,
         out,
-        Measuring(Budget.read(budget) if budget else None, threads, rounds),
+        Measuring(Budget.of(budget) if budget else None, threads, rounds),
     )
     show_comparison(folder / "comparison", of_run(folder), json)

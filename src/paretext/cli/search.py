@@ -10,6 +10,7 @@ import typer
 from paretext.cli.certify import STATUS
 from paretext.cli.inputs import parents_labels, read_data, read_unlabelled
 from paretext.cli.options import (
+    Budgets,
     DataFile,
     DropLeaks,
     Json,
@@ -30,10 +31,7 @@ def search(
         str | None,
         typer.Option("--eval", help="Texts to certify the winner on; the search never sees them."),
     ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(help='Limits: "p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01".'),
-    ] = None,
+    budget: Budgets = None,
     trials: Annotated[int, typer.Option(min=1, help="Trainings in all.")] = 20,
     hours: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
@@ -43,7 +41,9 @@ def search(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a study that has to be there.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Where to write (RUN/search).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write (RUN/search).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the points that are tried.")] = 0,
     unlabelled: UnlabelledFile = None,
     selection: SelectionFile = None,
@@ -64,7 +64,7 @@ def search(
     status: 0 the winner's certificate holds (or there is none to give), 1 it is broken or no recipe
     holds the limits, 3 it is undecided.
     """
-    from paretext.certification.budget import parse_limits
+    from paretext.certification.budget import Budget
     from paretext.cli.console import dump_with, line, show_certificate, show_verdict, table
     from paretext.cli.endings import of_search
     from paretext.pipeline.parents import check_splits, parent_of
@@ -72,7 +72,7 @@ def search(
     from paretext.report.front import COLUMNS, cells
 
     parent, name, settings = parent_of(source)
-    limits = parse_limits(budget) if budget is not None else {}
+    limits = Budget.given(budget or ())
     names = parents_labels(parent, labels)
     given_texts = str(unlabelled) if unlabelled else None
     Sources(data=data, eval=eval_, selection=selection, unlabelled=given_texts).check()

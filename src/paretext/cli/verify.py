@@ -13,8 +13,8 @@ from paretext.cli.options import Json, LabelColumn, OnBadRow, TextColumn, Thread
 
 def verify(
     artifact: Annotated[Path, typer.Argument(help="An artifact with a certificate.")],
-    data: Annotated[
-        str | None, typer.Option("--data", help="The texts that it was certified on.")
+    eval_: Annotated[
+        str | None, typer.Option("--eval", help="The texts that it was certified on.")
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="The reference that it was certified against.")
@@ -35,7 +35,7 @@ def verify(
     """Check a certificate: digests of all it names, the machine, and with --rerun its claims.
 
     Exit status: that of the verdict (0 holds, 1 broken, 3 undecided); 2 if something was changed.
-    Example: paretext verify runs/emotion/artifacts/int8 --data test.csv
+    Example: paretext verify runs/emotion/artifacts/int8 --eval test.csv
     """
     from paretext.certification.verify import verify as verify_one
     from paretext.cli.console import dump, line, show_certificate, show_verdict
@@ -44,10 +44,10 @@ def verify(
     from paretext.data.reading import NamedBy
 
     texts = None
-    if data is not None:
+    if eval_ is not None:
         labels = _labels(artifact, against)
         texts = Dataset.read(
-            data,
+            eval_,
             text_column=text_column,
             label_column=label_column,
             label_names=labels,

@@ -182,4 +182,4 @@ def _path(given: Path_ | None) -> Path | None:
 
 
 def _budget(given: Path_ | Budget | None) -> Budget | None:
-    return Budget.read(given) if isinstance(given, str | Path) else given
+    return Budget.of([given]) if isinstance(given, str | Path) else given

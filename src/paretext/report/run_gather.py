@@ -304,7 +304,7 @@ class _Gatherer:
             self._lacks(
                 "certificates",
                 f"{_listed(absent)} not certified; certify {_them(absent)} with: paretext certify "
-                f"{artifacts / absent[0]} --against {artifacts / PARENT} --data EVAL.",
+                f"{artifacts / absent[0]} --against {artifacts / PARENT} --eval EVAL.",
             )
         return found
 
@@ -374,7 +374,7 @@ class _Gatherer:
                 self._lacks(
                     "flipped texts",
                     f"{said}, which the certificate of {name} names; certify again with: paretext "
-                    f"certify {artifacts / name} --against {artifacts / PARENT} --data EVAL.",
+                    f"certify {artifacts / name} --against {artifacts / PARENT} --eval EVAL.",
                 )
                 continue
             rows: tuple[parts.FlippedText, ...] | None = ()
