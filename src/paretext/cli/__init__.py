@@ -34,6 +34,7 @@ from paretext.cli import (
     train,
     verify,
 )
+from paretext.cli.helping import Verb
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import is_full_disk
@@ -103,7 +104,7 @@ for verb in (
     report.report,
     inspect.inspect,
 ):
-    app.command()(verb)
+    app.command(cls=Verb)(verb)
 
 
 def main() -> None:

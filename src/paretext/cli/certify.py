@@ -32,7 +32,10 @@ def certify(
         bool, typer.Option("--no-texts", help="List flips by row number, without their texts.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for NAME-flips.csv (default: beside the artifact).")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder for NAME-flips.csv (default: beside the artifact)."
+        ),
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,

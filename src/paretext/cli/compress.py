@@ -28,9 +28,7 @@ Model = Annotated[
 ]
 EvalFile = Annotated[
     str | None,
-    typer.Option(
-        "--eval", help="Labelled texts that are only measured on (default: a part of the others)."
-    ),
+    typer.Option("--eval", help="Labelled, only measured on (default: part of the others)."),
 ]
 DataFile = Annotated[
     str | None, typer.Option("--data", help="Labelled texts, for the versions that learn.")

@@ -7,17 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-DataFile = Annotated[
-    str, typer.Option("--data", help="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset.")
-]
+DataFile = Annotated[str, typer.Option("--data", help="Training texts: a table, or a hub dataset.")]
 EvalFile = Annotated[
     str, typer.Option("--eval", help="Texts that are only ever measured on, in the same formats.")
 ]
 SelectionFile = Annotated[
     str | None,
-    typer.Option(
-        "--selection", help="Texts to choose epochs and the parent on, not 15% of --data."
-    ),
+    typer.Option("--selection", help="Texts to choose by (default: 15% of --data)."),
 ]
 TextColumn = Annotated[str | None, typer.Option(help="Column of the texts (default: guessed).")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels (default: guessed).")]
@@ -26,7 +22,7 @@ Labels = Annotated[
 ]
 OnBadRow = Annotated[
     Literal["fail", "skip"],
-    typer.Option(help="Rows without text or label, or that cannot be read: fail or skip."),
+    typer.Option(help="Rows that cannot be used: fail, or skip and say so."),
 ]
 DropLeaks = Annotated[
     bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")
@@ -35,7 +31,7 @@ Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help="Hub id, folder, or a baseline: tfidf, bilstm, bigru; give several to compare.",
+        help="Hub id, folder, tfidf, bilstm or bigru; give several.",
     ),
 ]
 RecipeFile = Annotated[
@@ -43,7 +39,7 @@ RecipeFile = Annotated[
 ]
 Presets = Annotated[
     list[str] | None,
-    typer.Option("--preset", help="Versions to make: safe, small or tiny; give several."),
+    typer.Option("--preset", help="Versions: int8, safe, small, tiny or pruned; give several."),
 ]
 UnlabelledFile = Annotated[
     Path | None,
@@ -53,7 +49,7 @@ Budgets = Annotated[
     list[str] | None,
     typer.Option(
         "--budget",
-        help='The certificates\' limits: a YAML file, or "size<=5MB, flips<=3%"; give several.',
+        help='Limits: a YAML file, or "size<=5MB, flips<=3%".',
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")]

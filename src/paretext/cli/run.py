@@ -43,9 +43,7 @@ def run(
     data: DataFile,
     eval_: Annotated[
         str | None,
-        typer.Option(
-            "--eval", help="Texts that are only measured on (default: 20% of --data, held out)."
-        ),
+        typer.Option("--eval", help="Only measured on (default: 20% of --data, held out)."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The run's folder (default: runs/NAME).")
@@ -83,8 +81,7 @@ def run(
 
     Example: paretext run --data tickets.csv
 
-    The model is distilroberta-base unless --model says otherwise, and a linear one always runs
-    beside it. Started again with the same arguments it goes on where it was.
+    Default model: distilroberta-base; a linear one runs too. Can be resumed.
     """
     from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison
