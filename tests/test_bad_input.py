@@ -279,7 +279,7 @@ def test_cuda_without_a_gpu(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_where_the_runs_folder_should_be(job: Job) -> None:
     job.out.write_text("mine", encoding="utf-8")
-    refused(job.run(), str(job.out), "check the path")
+    refused(job.run(), str(job.out), "is a file", "give another --out")
     assert job.out.read_text(encoding="utf-8") == "mine"
 
 
@@ -493,7 +493,9 @@ def test_a_fault_of_ours_keeps_its_traceback(
     ended = command("inspect", ".")
     assert ended.status == 1
     assert ended.err.startswith("Traceback")
-    assert ended.err.splitlines()[-1] == f"{type(error).__name__}: {error}"
+    *_, fault, last = ended.err.splitlines()
+    assert fault == f"{type(error).__name__}: {error}"
+    assert last.startswith("paretext: this is a fault of paretext")
 
 
 def test_the_installed_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_what_the_hub_says(
 
     online.setattr(hub, "hub_answers", lambda name: True)
     online.setattr("paretext.models.pretrained.hub_answers", lambda name: True)
-    online.setattr("paretext.models.pretrained.PretrainedConfig.get_config_dict", refuses)
+    online.setattr("transformers.PretrainedConfig.get_config_dict", refuses)
     found = sentence("roberta-bse")
     for part in parts:
         assert part in found
@@ -115,7 +115,6 @@ def test_what_is_no_id(online: pytest.MonkeyPatch) -> None:
     [
         ("gpt2", "GPT2LMHeadModel", ("generates text", "give a classifier, or train one")),
         ("mpnet", "MPNetModel", ("an encoder or embedding model", "paretext train --model")),
-        ("whisper", "WhisperModel", ("of the type whisper", "give an encoder")),
     ],
 )
 def test_a_model_for_something_else(
@@ -128,8 +127,10 @@ def test_a_model_for_something_else(
         assert part in found
 
 
-def test_a_model_without_a_text_classifier_is_not_trained(tmp_path: Path) -> None:
+def test_a_model_without_a_text_classifier(tmp_path: Path) -> None:
     AutoConfig.for_model("whisper").save_pretrained(tmp_path)
+    with pytest.raises(ParetextError, match=r"of the type whisper.*give an encoder"):
+        Source.open(str(tmp_path)).require_classifier()
     with pytest.raises(ParetextError, match="of the type whisper"):
         Source.open(str(tmp_path)).weights(None)
 

@@ -321,7 +321,7 @@ def test_a_file_of_labels_in_another_order_than_the_models_is_refused(
     )
     assert ended.status == 2
     assert "--labels says joy, fear, sad" in ended.err
-    assert "has fear, joy, sad" in ended.err
+    assert "names its outputs fear, joy, sad" in ended.err
 
 
 def test_training_data_in_another_order_of_labels_is_taken_by_name(

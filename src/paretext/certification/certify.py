@@ -21,7 +21,7 @@ from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes, sha256
-from paretext.core.locks import changes
+from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
 from paretext.data.dataset import Dataset
 from paretext.data.given import Given
@@ -72,6 +72,7 @@ def certify(
     folder = Path(candidate)
     place = Path(out) if out else folder.resolve().parent
     listed = place / f"{folder.resolve().name}-flips.csv"
+    require_folder(place)
     require_own_file(listed, MARK)
     if not isinstance(data, Dataset):
         data = Dataset.read(data, label_names=labels_of(reference), split="test")

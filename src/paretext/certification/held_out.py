@@ -38,7 +38,8 @@ def require_held_out(
         raise ParetextError(
             f"{found} of {data.name} are texts that the models were trained on or chosen by: a "
             "certificate needs texts that neither training nor compression has seen, so give "
-            "others, or say --force to have one that names it."
+            "others (--force is only to try things out: the certificate says that it proves "
+            "nothing)."
         )
     progress.say(f"warning: {found} of {data.name} are texts that the models were trained on")
     return found

@@ -70,6 +70,10 @@ _PATH_ERRORS = (
 )
 
 
+_RESUMED = {"run", "train", "compress", "search", "ablate", "demo"}
+_GOES_ON = "the same command goes on where it was"
+
+
 @app.callback()
 def paretext(
     version: Annotated[
@@ -112,16 +116,23 @@ def main() -> None:
             warnings.showwarning = show_warning
             app()
     except (KeyboardInterrupt, _Interrupted):
-        complain("interrupted.")
+        complain(f"interrupted; {_GOES_ON}." if _resumes() else "interrupted.")
         sys.exit(130)  # 128 + SIGINT, as shells count
     except Exception as error:
         sentence = _sentence(error)
         if sentence is None:  # a fault of ours, whose message may quote data all the same
             for each in traceback.format_exc().rstrip("\n").split("\n"):
                 err.print(each, soft_wrap=True)
+            kept = f" Its folder is kept, and {_GOES_ON}." if _resumes() else ""
+            complain(f"this is a fault of paretext: please report the lines above.{kept}")
             sys.exit(1)
         complain(sentence)
         sys.exit(2)
+
+
+def _resumes() -> bool:
+    """Whether the verb that was asked for goes on from what it has finished."""
+    return bool({*sys.argv[1:2]} & _RESUMED)
 
 
 def _sentence(error: Exception) -> str | None:

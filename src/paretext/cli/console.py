@@ -59,7 +59,8 @@ def _width(stream: TextIO | None) -> int | None:
     return 80 if os.environ.get("COLUMNS") == "0" else None  # rich would print nothing
 
 
-out = _Plain(width=_width(sys.stdout))
+# rich would highlight halves of numbers: the 12. of 12.5x, the 1 and the 234 of 1,234
+out = _Plain(width=_width(sys.stdout), highlight=False)
 err = _Plain(width=_width(sys.stderr), stderr=True, highlight=False)
 
 _NARROWEST = 40

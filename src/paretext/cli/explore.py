@@ -73,8 +73,10 @@ def explore(
         raise ParetextError(f"{error.errors()[0]['ctx']['error']}.") from None
     stop_words(language)  # an unknown language is refused before anything is read
     if out:
+        from paretext.core.locks import require_folder
         from paretext.report.profile_page import require_own_profile
 
+        require_folder(out)
         require_own_profile(out)
     names = read_label_names(labels) if labels else None
     by = NamedBy.file(labels) if labels else None

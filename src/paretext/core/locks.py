@@ -64,6 +64,7 @@ def work_in(folder: Path, *, wait: bool = False) -> Iterator[None]:
     if key in _held:
         yield
         return
+    require_folder(folder)
     was_there, records = folder.exists(), folder / RECORDS
     path = records / _LOCK
     while True:
@@ -96,6 +97,7 @@ def change(result: Path) -> Iterator[None]:
 
     ParetextError, at once, if another process does.
     """
+    require_folder(result)
     whole = Path(os.path.abspath(result))
     above = list(whole.parents)[:_DEEPEST]
     run = next((each for each in above if (each / RECORDS).is_dir()), None)
@@ -118,6 +120,13 @@ def change(result: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)  # whoever opened it meanwhile finds that it has no name
         if lock is not None:
             lock.release()
+
+
+def require_folder(place: Path) -> None:
+    """ParetextError if `place`, where a folder is or is to be made, or one above it, is a file."""
+    there = next((each for each in (place, *place.parents) if each.exists()), Path())
+    if not there.is_dir():
+        raise ParetextError(f"{there} is a file, and results go into a folder; give another --out.")
 
 
 def works_in(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

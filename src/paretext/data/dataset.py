@@ -277,8 +277,8 @@ def require_trainable(dataset: Labelled) -> None:
     present = [name for name, n in zip(dataset.label_names, dataset.counts(), strict=True) if n]
     if len(present) < 2:
         raise ParetextError(
-            f"{dataset.name}: all {len(dataset):,} texts have the label {present[0]!r}: training "
-            "needs texts of two or more labels (was the right label column read?)."
+            f"{dataset.name}: all {len(dataset):,} texts have the label {shown(present[0])}: "
+            "training needs texts of two or more labels (was the right label column read?)."
         )
 
 

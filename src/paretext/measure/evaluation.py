@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.core.errors import ParetextError
+from paretext.data.columns import shown
 from paretext.data.dataset import Dataset
 from paretext.data.values import label_name
 from paretext.measure.intervals import Quality, quality
@@ -30,7 +31,7 @@ def evaluate(model: Model, data: Dataset, *, resamples: int = 10_000, seed: int 
     unknown = sorted(set(names) - position.keys())
     if unknown:
         raise ParetextError(
-            f"the model answers {unknown[0]!r}, which is not a label of {data.name} "
+            f"the model answers {shown(unknown[0])}, which is not a label of {data.name} "
             f"({', '.join(data.label_names)}); read the data with the model's label names."
         )
     predictions = np.array([position[name] for name in names], dtype=np.int64)

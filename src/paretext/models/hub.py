@@ -19,10 +19,11 @@ from huggingface_hub.errors import (
     HFValidationError,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils._validators import validate_repo_id
 
 from paretext.core.errors import ParetextError
 from paretext.core.settings import model_inside
-from paretext.data.columns import nearest
+from paretext.data.columns import nearest, shown
 
 _SECONDS_TO_ANSWER = 10
 _SECONDS_OF_SILENCE = 60
@@ -94,17 +95,17 @@ def not_a_model(name: str, error: BaseException, reason: str, *, local: bool) ->
 
 def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool) -> str:
     """The sentence for a name that is no path."""
-    near = nearest(name, (*_USUAL, *_downloaded(), *_beside(Path())))
+    said, near = shown(name), nearest(name, (*_USUAL, *_downloaded(), *_beside(Path())))
     if any(isinstance(each, GatedRepoError) for each in causes):
         return (
-            f"the model {name!r} is gated: ask for access at {constants.ENDPOINT}/{name}, and log "
+            f"the model {said} is gated: ask for access at {constants.ENDPOINT}/{name}, and log "
             "in with: hf auth login."
         )
-    if any(isinstance(each, HFValidationError) for each in causes):
-        return f"{name!r} is neither a local folder nor a hub id{near or f'; {_ENDS}'}"
+    if not _is_id(name):
+        return f"{said} is neither a local folder nor a hub id{near or f'; {_ENDS}'}"
     if any(isinstance(each, RepositoryNotFoundError) for each in causes):
         return (
-            f"there is no model {name!r}, neither as a local folder nor on the Hugging Face hub "
+            f"there is no model {said}, neither as a local folder nor on the Hugging Face hub "
             f"(a private one takes: hf auth login){near or f'; {_ENDS}'}"
         )
     if local:
@@ -114,14 +115,22 @@ def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool)
             else f"{constants.ENDPOINT} does not answer"
         )
         return (
-            f"the model {name!r} is neither a local folder nor downloaded before, and the Hugging "
+            f"the model {said} is neither a local folder nor downloaded before, and the Hugging "
             f"Face hub cannot be asked (offline: {why})"
             f"{near or '; check the name and the network, or give a local folder.'}"
         )
     return (
-        f"the model {name!r} is not a local folder and could not be had from the Hugging Face hub "
+        f"the model {said} is not a local folder and could not be had from the Hugging Face hub "
         f"({reason}); check the name and the network, or give a local folder."
     )
+
+
+def _is_id(name: str) -> bool:
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

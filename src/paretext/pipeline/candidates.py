@@ -36,6 +36,7 @@ def require_models(models: Sequence[str]) -> None:
         raise ParetextError("no model was given; name one or more with --model.")
     for model in models:
         if model not in BASELINES:
+            _check_name(model)
             look(model)
 
 
@@ -50,7 +51,6 @@ def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
         if baseline := BASELINES.get(model):
             baseline.check(data.train, removed_language(model, recipe))
         else:
-            _check_name(model)
             check_trainable(model, data.train.label_names, recipe.max_length)
     if any(removed_language(model, recipe) for model in models):
         check_removal(data.train.texts, recipe.language)

@@ -135,7 +135,8 @@ class Artifact(FittedClassifier):
         return None if (order == np.arange(len(order))).all() else order
 
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
-        """The most probable label's name for each text, (n,)."""
+        """The most probable label's name for each text, (n,), an empty one too; ParetextError for
+        what is missing (None, NaN) or no text."""
         best = self.probabilities(texts).argmax(axis=1)
         names: NDArray[np.str_] = np.array(self.manifest.labels)[best]
         return names

@@ -19,7 +19,7 @@ import numpy as np
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
-from paretext.data.columns import choose_text_column
+from paretext.data.columns import choose_text_column, shown
 from paretext.data.reading import (
     Bad,
     bad_kinds,
@@ -39,6 +39,7 @@ from paretext.data.tables import (
     format_of,
     is_unicode,
 )
+from paretext.data.values import is_blank
 from paretext.runtime.artifact import CHUNK_TEXTS, Artifact
 
 LABEL = "predicted_label"
@@ -71,7 +72,7 @@ def predict_file(
     added = [LABEL, *(f"probability_{label}" for label in artifact.manifest.labels)]
     if twice := set(opened.columns) & set(added):
         raise ParetextError(
-            f"{source} already has a column {min(twice)!r}; rename it before predicting."
+            f"{source} already has a column {shown(min(twice))}; rename it before predicting."
         )
     if on_bad_row == "fail":
         _require_texts(opened, column)
@@ -100,7 +101,16 @@ def predict_file(
 
 
 def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """For each text its label and every label's probability."""
+    """For each text its label and every label's probability.
+
+    A text with nothing to read in it is answered too, and that is said.
+    """
+    for place, text in enumerate(texts, 1):
+        if is_blank(text):
+            progress.say(
+                f"text {place} has nothing to read in it; its answer is the one that the model "
+                "gives to no text"
+            )
     labels = artifact.manifest.labels
     return [
         {

@@ -2,6 +2,10 @@
 
 Whatever can be iterated gives something. A DataFrame gives its column names, a dict its keys, a str
 its letters: each would be answered, and the answers would be for other texts than were meant.
+
+An empty text is one: who hands over a list gets an answer for each of its texts, as from any
+classifier, and a model has one for a text with nothing in it. In a file it is a row without a text,
+and a row's answer stays empty (`bulk`).
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ def iterate(texts: object) -> Iterator[Any]:
     if isinstance(texts, Mapping) and names is None:
         names = texts
     if names is not None:
-        columns = [repr(str(name)) for name in names]
+        columns = [f"'{name}'" for name in names]
         more = ", ..." if len(columns) > _SHOWN else ""
         raise ParetextError(
             f"predict takes a list of texts, and was given a {kind} with the columns "
@@ -54,7 +58,8 @@ def check(texts: Sequence[object], first: int = 0) -> None:
         no_number = isinstance(text, float | np.floating) and bool(np.isnan(text))
         if text is None or no_number or type(text).__name__ in ("NAType", "NaTType"):
             raise ParetextError(
-                f'texts[{place}] is missing ({text}): leave it out, or put "" in its place.'
+                f'texts[{place}] is missing ({text}): leave it out, or put "" in its place to have '
+                "the answer that the model gives to no text."
             )
         raise ParetextError(
             f"texts[{place}] is of type {type(text).__name__}, and predict takes texts (str)."

@@ -23,6 +23,7 @@ from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, folder_digest
+from paretext.core.locks import require_folder
 from paretext.core.ownership import claim
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset
@@ -87,6 +88,7 @@ def search(
     opened.require_classifier()
     train, selection = (each.aligned(opened.labels) for each in (train, selection))
     evaluation = evaluation and evaluation.aligned(opened.labels)
+    require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     threads = threads or available_cores()
     asked, given = Limits(limits or {}), space or Space()
