@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import toy
+from damage import garble
 from test_training import (
     EPOCH,
     SELECTION,
@@ -29,6 +30,7 @@ from paretext.compression.recipe import Recipe
 from paretext.core.errors import ParetextError
 from paretext.models.classifier import Classifier
 from paretext.pipeline.asked import asked_recipe
+from paretext.report.run_gather import _Gatherer
 from paretext.training.fit import Fitted, fit
 from paretext.training.plan import (
     Plan,
@@ -263,3 +265,21 @@ def test_toy_texts_are_learned_without_any_setting(encoder: Callable[[str], Path
     fitted = fit(new(encoder), toy.dataset(96), SELECTION, settings)
     assert fitted.record is not None
     assert [each.learning_rate for each in fitted.record.tried] == [3e-4, 1.5e-4]
+
+
+def test_the_page_knows_how_to_train_for_twice_as_long(tmp_path: Path) -> None:
+    folder = tmp_path / "candidates" / "roberta"
+    folder.mkdir(parents=True)
+    gatherer, settings = _Gatherer(tmp_path), {"training": {"epochs": 5}}
+    assert gatherer._longer("roberta", settings) == "--epochs 10"  # a run without a record
+    assert gatherer._longer("roberta", {"training": {"epochs": None}}) is None
+    TrainingRecord(
+        plan=plan(1275, 77, batch_size=32, width=384, selection=225),
+        learning_rate=2e-4,
+        tried=(),
+        still_rising=False,
+    ).write(folder)
+    assert gatherer._longer("roberta", {"training": {"epochs": None}}) == "--steps 1524"
+    garble(folder / "training.json")
+    assert gatherer._longer("roberta", settings) == "--epochs 10"
+    assert [each.part for each in gatherer.missing] == ["candidates"]
