@@ -133,8 +133,8 @@ def test_baselines_stand_in_one_table_with_an_encoder(
     assert json.loads((out / "parent.json").read_text("utf-8"))["parent"] == "roberta"
     assert "stop words of the language 'en' are removed" in ended.err
     table = Comparison.read(out / "comparison")
-    names = ["pytorch", "parent", "int8", "tfidf", "bigru"]
-    assert [row.version for row in table.rows] == names
+    names = {"pytorch", "parent", "int8", "tfidf", "bigru"}
+    assert {row.version for row in table.rows} == names
     assert table.row("tfidf").quality.macro_f1.estimate > 0.9
     manifests = {name: Manifest.read(out / "artifacts" / name) for name in ("parent", "tfidf")}
     assert manifests["tfidf"].data == manifests["parent"].data  # trained on the same texts

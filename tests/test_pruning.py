@@ -174,7 +174,7 @@ def test_the_studys_recipe_has_its_models_and_settings() -> None:
     assert recipe.training.supersample == (1, 1, 4, 2, 3, 8)
     assert recipe.training.class_weights
     assert recipe.training.batch_size == 16
-    assert recipe.versions == Recipe().versions
+    assert recipe.versions == preset("pruned")
     assert recipe.version("pruned").classifier_steps[0].amount == 0.35
 
 

@@ -19,9 +19,9 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 import paretext.certification.versions
 import paretext.compression.build
-import paretext.pipeline.candidates
 import paretext.pipeline.profiled
 import paretext.pipeline.stages
+import paretext.training.fit
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
 from paretext.certification.wording import BADGES
@@ -252,7 +252,7 @@ def test_the_report_is_of_this_run_and_lacks_nothing(done: Run) -> None:
         assert row.macro_f1 is not None
         assert row.macro_f1.estimate == float(table[row.version]["macro_f1"])
         assert f"{row.macro_f1.estimate:.4f}" in page
-    assert [each.version for each in found.origins] == [name for name in table if name != "pytorch"]
+    assert {each.version for each in found.origins} == set(table) - {"pytorch"}
     for each in found.origins:
         assert each.identity == Manifest.read(done.out / "artifacts" / each.version).identity
     history = json.loads((done.out / "candidates" / "roberta" / "history.json").read_text("utf-8"))
@@ -278,7 +278,7 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
 
     for place, name in (
         (paretext.pipeline.profiled, "profile"),
-        (paretext.pipeline.candidates, "fit"),
+        (paretext.training.fit, "fit"),
         (paretext.pipeline.stages, "compare"),
         (paretext.compression.build, "export"),
     ):

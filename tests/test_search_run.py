@@ -205,7 +205,7 @@ def test_an_impossible_budget_is_refused_before_any_training(
         (("--budget", "size=5MB"), "the limit 'size=5MB' is not understood"),
         (("--resume",), "there is no trial of this parent, data, machine and budget to resume"),
         (("--storage", "study.db"), "the study's storage study.db cannot be opened"),
-        (("--eval", "few.csv"), "has too few texts"),
+        (("--eval", "few.csv"), "has 8 texts, and a certificate needs 10"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_made(
@@ -218,7 +218,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     toy.write(tmp_path / "train.csv", toy.texts_and_labels(60))
-    toy.write(tmp_path / "few.csv", toy.texts_and_labels(12, seed=2))
+    toy.write(tmp_path / "few.csv", toy.texts_and_labels(8, seed=2))
     ended = command("search", versions["pytorch"], "--data", "train.csv", "--out", "out", *options)
     assert ended.status == 2
     last = ended.err.strip().splitlines()[-1]
