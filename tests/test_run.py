@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 import paretext.certification.versions
-import paretext.compression.build
+import paretext.graphs
 import paretext.pipeline.profiled
 import paretext.pipeline.stages
 import paretext.training.fit
@@ -280,7 +280,7 @@ def test_running_again_does_nothing_twice(done: Run, monkeypatch: pytest.MonkeyP
         (paretext.pipeline.profiled, "profile"),
         (paretext.training.fit, "fit"),
         (paretext.pipeline.stages, "compare"),
-        (paretext.compression.build, "export"),
+        (paretext.graphs, "export"),
     ):
         monkeypatch.setattr(place, name, never)
     monkeypatch.setattr(paretext.certification.versions, "certify", never)
