@@ -217,3 +217,11 @@ def test_bad_input_is_refused_before_training(
     for part in parts:
         assert part in last, last
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("texts", "epochs"),
+    [(16_000, 12), (6_400, 12), (1_275, 60), (3_200, 24), (100, 60)],
+)
+def test_of_few_texts_a_recurrent_network_trains_for_more_epochs(texts: int, epochs: int) -> None:
+    assert Recurrent()._epochs(texts) == epochs

@@ -10,12 +10,14 @@ most of what a state sees is noise of words that were hardly trained.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer, models, processors, trainers
 
+from paretext.data.balance import supersampled
 from paretext.data.dataset import Dataset
 from paretext.data.stop_words import remove_first
 from paretext.data.words import TOKEN, cutting, plain
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
 
 END = "[END]"
 _END_ID = 2
+_EPOCHS, _MOST_EPOCHS, _STEPS = 12, 60, 1_200
+_PATIENCE = 3
 
 
 class Recurrent(BaseModel):
     """minimum_count: how often the training texts use a word that is known; vocabulary: the most
-    words; spread: standard deviation of the first word embeddings; the others as in
-    `TrainingSettings` and `RecurrentConfig`."""
+    words; spread: standard deviation of the first word embeddings; epochs: None is 12, and of few
+    texts as many as make 1,200 steps, at most 60; patience: None is 3 epochs, and a quarter of all
+    where those are more; the others as in `TrainingSettings` and `RecurrentConfig`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     removes_stop_words: ClassVar[bool] = True
@@ -51,8 +56,8 @@ class Recurrent(BaseModel):
     word_dropout: float = Field(default=0.1, ge=0, lt=1)
     learning_rate: float = Field(default=5e-3, gt=0)
     batch_size: int = Field(default=64, ge=1)
-    epochs: int = Field(default=12, ge=1)
-    patience: int = Field(default=3, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     weight_decay: float = Field(default=0.01, ge=0)
 
     def fit(
@@ -73,11 +78,23 @@ class Recurrent(BaseModel):
         from paretext.training.fit import fit
 
         classifier = self.classifier(train, max_length, training.seed, language)
-        names = ("learning_rate", "batch_size", "epochs", "patience", "weight_decay")
-        own = {name: getattr(self, name) for name in names}
+        epochs = self.epochs or self._epochs(len(supersampled(train, training.supersample)))
+        patience = _PATIENCE if self.epochs else max(_PATIENCE, math.ceil(epochs / 4))
+        own = {
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "epochs": epochs,
+            "patience": self.patience or patience,
+            "weight_decay": self.weight_decay,
+        }
         # bfloat16 gains nothing at these widths, and the cells' own kernels are in float32.
         settings = training.model_copy(update={**own, "precision": "fp32"})
         return fit(classifier, train, selection, settings, work=work, label=label)
+
+    def _epochs(self, texts: int) -> int:
+        """A network without pretraining needs steps, too, before it knows any word."""
+        enough = math.ceil(_STEPS / math.ceil(texts / self.batch_size))
+        return min(max(_EPOCHS, enough), _MOST_EPOCHS)
 
     def check(self, train: Dataset, language: str | None) -> None:
         """Any texts can be trained on: where no word is known, the answer is the most frequent."""
