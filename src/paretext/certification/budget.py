@@ -114,9 +114,8 @@ class Budget(Settings):
         """Those limits alone, by clause."""
         found: dict[str, Any] = {}
         for each in given:
-            is_limits = isinstance(each, str) and re.search(r"[<≤=]", each)
-            is_limits = is_limits and not Path(each).is_file()
-            found |= parse_limits(str(each)) if is_limits else cls._limits(each)
+            written = re.search(r"[<≤=]", str(each)) is not None and not Path(each).is_file()
+            found |= parse_limits(str(each)) if written else cls._limits(each)
         return found
 
     @classmethod
