@@ -301,7 +301,7 @@ def test_a_rerun_finds_the_same(made: dict[str, Path], held_out: Path, command: 
     assert result.warnings == ()
     assert "measured anew" in result.checked[-1]
     refused(command("verify", made["int8"], "--rerun"), "give --eval, --against")
-    rest = ("--data", held_out, "--against", made["fp32"], "--rerun")
+    rest = ("--eval", held_out, "--against", made["fp32"], "--rerun")
     assert "measured anew" in command("verify", made["int8"], *rest).out
 
 
@@ -347,7 +347,7 @@ def test_labels_that_do_not_fit(
 ) -> None:
     base = ("certify", made["int8"], "--against", made["fp32"])
     other = toy.write(tmp_path / "other.csv", [*ROWS, ("a text", "joyy")])
-    refused(command(*base, "--data", other, *FEW), "joyy", "did you mean 'joy'?")
+    refused(command(*base, "--eval", other, *FEW), "joyy", "did you mean 'joy'?")
     named = Dataset(DATA.texts, DATA.labels, ("a", "b", "c"))
     with pytest.raises(ParetextError, match="read the data with the reference's label names"):
         certify(made["int8"], made["fp32"], named)
@@ -431,7 +431,7 @@ def test_what_cannot_be_asked(
 def test_what_is_no_model(
     made: dict[str, Path], held_out: Path, tmp_path: Path, command: Any
 ) -> None:
-    data = ("--data", held_out)
+    data = ("--eval", held_out)
     ended = command("certify", made["pytorch"], "--against", made["fp32"], *data)
     refused(ended, "pytorch is not an artifact")
     ended = command("certify", made["int8"], "--against", tmp_path / "none", *data)

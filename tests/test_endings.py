@@ -75,7 +75,7 @@ def test_the_verbs_from_training_to_the_page(made: Run, command: Any) -> None:
     assert json.loads(ended.out)["verdict"]["headline"].startswith(("Deploy", "Nothing"))
 
     judged = ("Deploy int8", "Do not deploy int8", "Of int8's certificate", "Nothing is worth")
-    asked = (int8, "--against", parent, "--data", made.held)
+    asked = (int8, "--against", parent, "--eval", made.held)
     check(command("certify", *asked, "--resamples", 100).out, *judged)
     check(command("verify", int8).out, *judged)
     found = json.loads(command("verify", int8, "--json").out)

@@ -106,6 +106,9 @@ def test_every_verb_opens_what_compress_left(
     int8, parent = "out/artifacts/int8", "out/artifacts/parent"
     more = toy.write(here / "more.csv", toy.texts_and_labels(120, seed=7))
     assert command("certify", int8, "--against", parent, "--eval", more).status in (0, 1, 3)
+    assert [path.name for path in (here / "out" / "artifacts").iterdir() if path.is_file()] == []
+    assert (here / "out" / "certificates" / "int8-flips.csv").is_file()
+    refused(command("compare", "out"), "no texts of its own", "--eval")
     assert command("report", "out").status == 0
     assert command("inspect", "out").status == 0
     shutil.move("out", "elsewhere")
@@ -264,8 +267,12 @@ def test_a_table_alone_is_the_whole_job(
     assert len(held) == 36
     given = dict(toy.texts_and_labels(180))
     assert all(given[row["text"]] == row["label"] for row in held)
-    compared = command("compare", run, "--eval", run / "held-out.csv", *SHORT)
+    page = run / "report" / "report.html"
+    before = page.stat().st_mtime_ns
+    compared = command("compare", run, *SHORT)
     assert compared.status == 0, compared.err
+    assert "held-out.csv" in compared.err
+    assert page.stat().st_mtime_ns > before
     more = command("compress", run, "--data", texts / "train.csv", "--preset", "pruned", *SHORT)
     assert more.status == 0, more.err
     assert versions(run) >= {"pruned-int8", "int8", "tfidf"}

@@ -30,6 +30,7 @@ from paretext.measure.intervals import Interval, quality
 from paretext.measure.metrics import FloatArray
 from paretext.measure.standing import stand
 from paretext.runtime.manifest import CERTIFICATE, Manifest
+from paretext.runtime.manifest import NAME as MANIFEST
 
 LEAST_TEXTS = 10
 """With fewer, one text more or less moves every share by over ten points."""
@@ -63,14 +64,14 @@ def certify(
     at: operating points, such as "precision=0.9" or "fpr=0.01".
     threads: cores to use (default: those this process may run on).
     texts: whether the list of flips holds the texts, or row numbers only.
-    out: folder for NAME-flips.csv (default: the one that the artifact lies in).
+    out: folder for NAME-flips.csv (default: `flips_folder`).
     force: certify on texts that the models were trained on too; the certificate says so.
 
     Raises ParetextError if the labels differ, there are fewer than LEAST_TEXTS texts, the two are
     one model, the texts are not held out, or another file has the name of the flips.
     """
     folder = Path(candidate)
-    place = Path(out) if out else folder.resolve().parent
+    place = Path(out) if out else flips_folder(folder)
     listed = place / f"{folder.resolve().name}-flips.csv"
     require_folder(place)
     require_own_file(listed, MARK)
@@ -196,6 +197,20 @@ def _check(reference: Opened, candidate: Opened, data: Dataset) -> None:
             f"{', '.join(reference.labels)}; read the data with the reference's label names."
         )
     require_enough(data)
+
+
+def run_of(artifact: Path) -> Path | None:
+    """The run that an artifact lies in, RUN/artifacts/NAME; None for one that lies elsewhere."""
+    place = artifact.resolve().parent
+    is_run = place.name == "artifacts" and (place / "parent" / MANIFEST).is_file()
+    return place.parent if is_run else None
+
+
+def flips_folder(artifact: Path) -> Path:
+    """Where the list of an artifact's flips is written: certificates/ of its run, so that what
+    stands in artifacts/ are artifacts; for a stray one, the folder that it lies in."""
+    run = run_of(artifact)
+    return artifact.resolve().parent if run is None else run / "certificates"
 
 
 def require_enough(data: Dataset) -> None:

@@ -33,9 +33,7 @@ def certify(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", help="Folder for NAME-flips.csv (default: beside the artifact)."
-        ),
+        typer.Option("--out", "-o", help="Folder for NAME-flips.csv (its run's certificates/)."),
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
@@ -58,11 +56,13 @@ def certify(
     """
     from paretext.certification.budget import Budget
     from paretext.certification.certify import certify as certify_one
+    from paretext.certification.certify import run_of
     from paretext.certification.model import labels_of
     from paretext.cli.console import dump, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
     from paretext.data.dataset import Dataset
     from paretext.data.reading import NamedBy
+    from paretext.report.run_page import write_report
 
     limits = Budget.of(budget or ())
     labels = labels_of(against)
@@ -88,6 +88,9 @@ def certify(
         out=out,
         force=force,
     )
+    run = run_of(candidate)
+    if run is not None:
+        write_report(run)
     verdict = of_certificate(certificate, candidate, against)
     if json:  # whose own verdict is a word
         found = certificate.model_dump(mode="json")

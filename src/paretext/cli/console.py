@@ -305,6 +305,7 @@ def show_certificate(
 ) -> None:
     """The clauses, the classes that are not held, and where what was written."""
     from paretext.certification import wording as report
+    from paretext.certification.certify import flips_folder
     from paretext.runtime.manifest import CARD, CERTIFICATE
 
     table(report.CLAUSE_COLUMNS, report.clause_rows(certificate), title="Certificate")
@@ -312,7 +313,7 @@ def show_certificate(
     if open_parts:
         table(report.PART_COLUMNS, open_parts, title="Classes that do not hold")
     if artifact is not None:
-        place = folder or artifact.resolve().parent
+        place = folder or flips_folder(artifact)
         line()
         line(
             f"Wrote {artifact / CERTIFICATE}, a section in {artifact / CARD}, and "

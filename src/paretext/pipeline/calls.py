@@ -24,7 +24,7 @@ from paretext.pipeline import job
 from paretext.pipeline.asked import asked_recipe, asked_versions
 from paretext.pipeline.finished import Finished
 from paretext.pipeline.sources import Measuring, Sources
-from paretext.pipeline.stages import HELD_OUT, versions_to_compare
+from paretext.pipeline.stages import evaluation_of, versions_to_compare
 from paretext.report.run_page import write_report
 from paretext.runtime.manifest import Manifest
 
@@ -146,10 +146,7 @@ def compare(
     if not folders:
         raise ParetextError("there is nothing to compare; give a run's folder, or artifacts.")
     versions, folder = versions_to_compare(folders, _path(baseline), _path(out))
-    if eval is None and (folders[0] / HELD_OUT).is_file():
-        eval = folders[0] / HELD_OUT
-    if eval is None:
-        raise ParetextError("compare measures on labelled texts: give them as eval (--eval).")
+    eval = evaluation_of(folders[0], eval)
     first = next(each.target.folder for each in versions if each.target.kind == "artifact")
     data = Dataset.read(
         eval,

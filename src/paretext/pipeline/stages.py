@@ -46,6 +46,7 @@ from paretext.core.locks import work_in, works_in
 from paretext.core.ownership import MadeOf, claim, require_free
 from paretext.data.checks import DataReport, require_apart
 from paretext.data.dataset import Dataset
+from paretext.data.given import Given
 from paretext.data.tables import RowWriter
 from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version, compare
 from paretext.measure.cost import Target
@@ -401,6 +402,22 @@ def _differences(
         elif old != new:
             found[f"{within}{name}"] = (old, new)
     return found
+
+
+def evaluation_of(run: Path, given: Given) -> Given:
+    """The texts to measure on: those given, or those that the run has held out.
+
+    ParetextError where there are neither.
+    """
+    if given is not None:
+        return given
+    held = run / HELD_OUT
+    if not held.is_file():
+        raise ParetextError(
+            f"{run} has no texts of its own to measure on; give labelled ones with --eval."
+        )
+    progress.say(f"measuring on {held}")
+    return held
 
 
 def versions_to_compare(
