@@ -20,6 +20,7 @@ from paretext.measure.comparison import Comparison
 from paretext.models.classifier import Classifier
 from paretext.models.pretrained import name_outputs
 from paretext.pipeline.splits import CHECK_TEXTS
+from paretext.report.run_gather import gather
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 from paretext.training.fit import TrainingSettings, fit
@@ -109,10 +110,45 @@ def test_every_verb_opens_what_compress_left(
     assert [path.name for path in (here / "out" / "artifacts").iterdir() if path.is_file()] == []
     assert (here / "out" / "certificates" / "int8-flips.csv").is_file()
     refused(command("compare", "out"), "no texts of its own", "--eval")
+    elsewhere = command("compare", "out", "--eval", held, "--out", "beside", *SHORT)
+    assert elsewhere.status == 0
+    assert str(Path("out", "artifacts")) in elsewhere.out
     assert command("report", "out").status == 0
     assert command("inspect", "out").status == 0
     shutil.move("out", "elsewhere")
     assert command("compare", "elsewhere", "--eval", held, *SHORT).status == 0
+
+
+def test_a_page_that_cannot_be_written_costs_no_certificate(
+    folder: Path, texts: Path, command: Any, here: Path
+) -> None:
+    held = texts / "eval.csv"
+    assert command("compress", folder, "--eval", held, "--out", "out", *SHORT).status == 0
+    page = here / "out" / "report" / "report.html"
+    page.write_text("mine", encoding="utf-8")
+    more = toy.write(here / "more.csv", toy.texts_and_labels(120, seed=7))
+    for asked in (
+        ("certify", "out/artifacts/int8", "--against", "out/artifacts/parent", "--eval", more),
+        ("compare", "out", "--eval", held, *SHORT),
+    ):
+        ended = command(*asked)
+        assert ended.status in (0, 1, 3), ended.err
+        assert "is not written anew: " in ended.err
+    assert page.read_text(encoding="utf-8") == "mine"
+
+
+def test_the_list_of_flips_is_the_one_that_the_certificate_names(
+    folder: Path, texts: Path, command: Any, here: Path
+) -> None:
+    """A run of an older version has it beside the artifact; another may lie in certificates/."""
+    held = texts / "eval.csv"
+    assert command("compress", folder, "--eval", held, "--out", "out", *SHORT).status == 0
+    now = here / "out" / "certificates" / "int8-flips.csv"
+    old = here / "out" / "artifacts" / "int8-flips.csv"
+    shutil.copy(now, old)
+    now.write_text(now.read_text(encoding="utf-8").splitlines()[0] + "\n9,stale\n", "utf-8")
+    (flipped,) = gather(here / "out").flipped
+    assert flipped.file == "artifacts/int8-flips.csv"
 
 
 def test_labelled_texts_alone_are_held_out_in_part(

@@ -62,7 +62,7 @@ def certify(
     from paretext.cli.endings import of_certificate
     from paretext.data.dataset import Dataset
     from paretext.data.reading import NamedBy
-    from paretext.report.run_page import write_report
+    from paretext.report.run_page import renew_report
 
     limits = Budget.of(budget or ())
     labels = labels_of(against)
@@ -90,7 +90,7 @@ def certify(
     )
     run = run_of(candidate)
     if run is not None:
-        write_report(run)
+        renew_report(run)
     verdict = of_certificate(certificate, candidate, against)
     if json:  # whose own verdict is a word
         found = certificate.model_dump(mode="json")

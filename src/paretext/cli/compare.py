@@ -37,33 +37,21 @@ def compare(
     """
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_comparison
-    from paretext.compression.recipe import PARENT
-    from paretext.core.files import Stages
-    from paretext.core.locks import change
-    from paretext.data.dataset import Dataset
-    from paretext.data.reading import NamedBy
-    from paretext.measure.comparison import compare as compare_all
-    from paretext.pipeline.stages import evaluation_of, versions_to_compare
-    from paretext.report.run_page import write_report
-    from paretext.runtime.manifest import Manifest
+    from paretext.pipeline.calls import compare as compare_all
+    from paretext.pipeline.stages import artifacts_of
 
-    versions, folder = versions_to_compare(artifacts, baseline, out)
-    eval_ = evaluation_of(artifacts[0], eval_)
-    first = next(v.target.folder for v in versions if v.target.kind == "artifact")
-    labels = Manifest.read(first).labels
-    data = Dataset.read(
+    found = compare_all(
+        artifacts,
         eval_,
+        out=out,
+        baseline=baseline,
         text_column=text_column,
         label_column=label_column,
-        label_names=labels,
-        named_by=NamedBy.model(first, labels),
-        split="validation",
         on_bad_row=on_bad_row,
+        threads=threads,
+        rounds=rounds,
     )
-    with change(folder):
-        Stages(folder.parent).forget(folder.name)
-        found = compare_all(versions, data, folder, threads=threads, rounds=rounds)
-    if (folder.parent / "artifacts" / PARENT).is_dir() and folder.name == "comparison":
-        write_report(folder.parent)
-    made = [each.target.folder for each in versions if each.target.kind == "artifact"]
+    run = artifacts[0]
+    folder = out or run / "comparison"
+    made = artifacts_of(run) if (run / "artifacts").is_dir() else artifacts
     show_comparison(folder, of_comparison(found, made, folder), json)

@@ -65,34 +65,30 @@ def compress(
     With --eval alone the version is INT8. Versions that learn (the default one is called safe) take
     --data, or --unlabelled: texts without labels, of the kind that the model is used on.
     """
-    from paretext.certification.budget import Budget
     from paretext.cli.console import dump_with, line, show_comparison, show_verdict
     from paretext.cli.endings import of_run
-    from paretext.pipeline.asked import asked_versions
-    from paretext.pipeline.job import compress as compress_job
-    from paretext.pipeline.parents import require_model
-    from paretext.pipeline.sources import Measuring, Sources
+    from paretext.pipeline.calls import compress as compress_job
     from paretext.pipeline.stages import artifacts_of
     from paretext.runtime.manifest import Manifest
 
-    require_model(model)
     folder = compress_job(
         model,
-        Sources(
-            data=data,
-            eval=eval_,
-            selection=selection,
-            unlabelled=str(unlabelled) if unlabelled else None,
-            labels=labels,
-            text_column=text_column,
-            label_column=label_column,
-            on_bad_row=on_bad_row,
-            drop_leaks=drop_leaks,
-        ),
-        asked_versions(model, recipe, preset),
-        out,
-        Measuring(Budget.of(budget) if budget else None, threads, rounds),
-    )
+        eval=eval_,
+        data=data,
+        unlabelled=unlabelled,
+        preset=preset,
+        recipe=recipe,
+        selection=selection,
+        labels=labels,
+        text_column=text_column,
+        label_column=label_column,
+        on_bad_row=on_bad_row,
+        drop_leaks=drop_leaks,
+        out=out,
+        budget=budget,
+        threads=threads,
+        rounds=rounds,
+    ).folder
     verdict = of_run(folder)
     if (folder / "comparison" / "comparison.json").is_file():
         show_comparison(folder / "comparison", verdict, json)

@@ -83,18 +83,28 @@ def run(
 
     Default model: distilroberta-base; a linear one runs too. Can be resumed.
     """
-    from paretext.certification.budget import Budget
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_run
-    from paretext.pipeline.asked import asked_recipe
-    from paretext.pipeline.job import run as run_job
-    from paretext.pipeline.sources import Measuring, Sources
+    from paretext.pipeline.calls import run as run_job
 
-    settings = asked_recipe(
-        recipe,
-        model,
-        max_length,
-        preset,
+    folder = run_job(
+        data,
+        eval=eval_,
+        model=model,
+        preset=preset,
+        recipe=recipe,
+        unlabelled=unlabelled,
+        selection=selection,
+        labels=labels,
+        text_column=text_column,
+        label_column=label_column,
+        on_bad_row=on_bad_row,
+        drop_leaks=drop_leaks,
+        out=out,
+        budget=budget,
+        threads=threads,
+        rounds=rounds,
+        max_length=max_length,
         remove_stop_words=remove_stop_words,
         language=language,
         learning_rate=learning_rate,
@@ -107,21 +117,5 @@ def run(
         precision=precision,
         device=device,
         seed=seed,
-    )
-    folder = run_job(
-        Sources(
-            data=data,
-            eval=eval_,
-            selection=selection,
-            unlabelled=str(unlabelled) if unlabelled else None,
-            labels=labels,
-            text_column=text_column,
-            label_column=label_column,
-            on_bad_row=on_bad_row,
-            drop_leaks=drop_leaks,
-        ),
-        settings,
-        out,
-        Measuring(Budget.of(budget) if budget else None, threads, rounds),
-    )
+    ).folder
     show_comparison(folder / "comparison", of_run(folder), json)

@@ -17,18 +17,22 @@ from paretext.core.files import Stages
 from paretext.core.locks import change
 from paretext.data.dataset import Dataset
 from paretext.data.given import Given
+from paretext.data.reading import NamedBy
 from paretext.data.tables import OnBadRow
 from paretext.measure.comparison import Comparison
 from paretext.measure.comparison import compare as compare_versions
 from paretext.pipeline import job
 from paretext.pipeline.asked import asked_recipe, asked_versions
 from paretext.pipeline.finished import Finished
+from paretext.pipeline.parents import require_model
 from paretext.pipeline.sources import Measuring, Sources
 from paretext.pipeline.stages import evaluation_of, versions_to_compare
-from paretext.report.run_page import write_report
+from paretext.report.run_page import renew_report
 from paretext.runtime.manifest import Manifest
 
 Path_ = str | Path
+Limits = Path_ | Sequence[Path_] | Budget | None
+"""Files and expressions of limits, or a Budget."""
 
 
 def run(
@@ -46,7 +50,7 @@ def run(
     on_bad_row: OnBadRow = "fail",
     drop_leaks: bool = False,
     out: Path_ | None = None,
-    budget: Path_ | Budget | None = None,
+    budget: Limits = None,
     threads: int | None = None,
     rounds: int = 5,
     max_length: int | None = None,
@@ -95,7 +99,7 @@ def compress(
     on_bad_row: OnBadRow = "fail",
     drop_leaks: bool = False,
     out: Path_ | None = None,
-    budget: Path_ | Budget | None = None,
+    budget: Limits = None,
     threads: int | None = None,
     rounds: int = 5,
 ) -> Finished:
@@ -119,6 +123,7 @@ def compress(
         on_bad_row=on_bad_row,
         drop_leaks=drop_leaks,
     )
+    require_model(str(model))
     asked = asked_versions(str(model), recipe, _names(preset))
     measuring = Measuring(_budget(budget), threads, rounds)
     return Finished(job.compress(str(model), sources, asked, _path(out), measuring))
@@ -148,11 +153,13 @@ def compare(
     versions, folder = versions_to_compare(folders, _path(baseline), _path(out))
     eval = evaluation_of(folders[0], eval)
     first = next(each.target.folder for each in versions if each.target.kind == "artifact")
+    labels = Manifest.read(first).labels
     data = Dataset.read(
         eval,
         text_column=text_column,
         label_column=label_column,
-        label_names=Manifest.read(first).labels,
+        label_names=labels,
+        named_by=NamedBy.model(first, labels),
         split="validation",
         on_bad_row=on_bad_row,
     )
@@ -160,7 +167,7 @@ def compare(
         Stages(folder.parent).forget(folder.name)
         found = compare_versions(versions, data, folder, threads=threads, rounds=rounds)
     if folder.parent == folders[0]:
-        write_report(folders[0])
+        renew_report(folders[0])
     return found
 
 
@@ -178,5 +185,7 @@ def _path(given: Path_ | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _budget(given: Path_ | Budget | None) -> Budget | None:
-    return Budget.of([given]) if isinstance(given, str | Path) else given
+def _budget(given: Limits) -> Budget | None:
+    if given is None or isinstance(given, Budget):
+        return given
+    return Budget.of([given] if isinstance(given, str | Path) else given)

@@ -367,9 +367,10 @@ class _Gatherer:
             if flips.file is None:
                 continue
             places = [self.run / each / flips.file for each in ("certificates", "artifacts")]
-            path = next((each for each in places if each.is_file()), None)
-            if path is None or sha256(path) != flips.sha256:
-                said = f"{places[0]} is missing" if path is None else f"{path} was changed"
+            there = [each for each in places if each.is_file()]
+            path = next((each for each in there if sha256(each) == flips.sha256), None)
+            if path is None:
+                said = f"{there[0]} was changed" if there else f"{places[0]} is missing"
                 artifacts = self.run / "artifacts"
                 self._lacks(
                     "flipped texts",

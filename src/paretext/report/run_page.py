@@ -16,6 +16,8 @@ from urllib.parse import quote
 from paretext.certification import wording as certificates
 from paretext.certification.records import Span
 from paretext.certification.wording import BADGES
+from paretext.core import progress
+from paretext.core.errors import ParetextError
 from paretext.core.files import new_folder, write_text
 from paretext.core.locks import change
 from paretext.core.ownership import require_own_file
@@ -69,6 +71,15 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
             write_text(folder / DATA, data)
             write_text(folder / PAGE, html)
     return folder / PAGE, report
+
+
+def renew_report(run: Path) -> None:
+    """The page of a run that something else has changed; where it cannot be written, it is said,
+    since what was asked for is done."""
+    try:
+        write_report(run)
+    except ParetextError as error:
+        progress.say(f"the page of {run} is not written anew: {error}")
 
 
 def page_of(run: Path) -> Path | None:
