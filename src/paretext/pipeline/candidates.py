@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.extras import require_training
 from paretext.core.files import SCRATCH, Stages, read_json, write_json
 from paretext.data.checks import say_cut
 from paretext.data.stop_words import check_removal, without_stop_words
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 def require_models(models: Sequence[str]) -> None:
     """ParetextError, before PyTorch is imported, for no model, or one that is nowhere or whose
-    config contradicts itself."""
+    config contradicts itself; before that, where nothing can be trained."""
+    require_training()
     if not models:
         raise ParetextError("no model was given; name one or more with --model.")
     for model in models:

@@ -18,6 +18,7 @@ from paretext.certification.proportions import Pairs
 from paretext.compression.recipe import Recipe, validated
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.extras import require_training
 from paretext.core.files import Stages, read_json, write_json
 from paretext.core.settings import model_inside
 from paretext.data.dataset import Dataset
@@ -82,7 +83,9 @@ def was_held_out(run: Path) -> bool:
 
 
 def require_model(name: str) -> None:
-    """ParetextError, first of all, for what is neither a run nor a classifier."""
+    """ParetextError, first of all, for what is neither a run nor a classifier; before that, where
+    nothing can be compressed."""
+    require_training()
     if is_run(name):
         parent_of(Path(name))
     else:
