@@ -14,8 +14,11 @@ import pytest
 import toy
 from test_bad_input import refused
 
+import paretext
 from paretext.certification.certificate import Certificate
 from paretext.compression.recipe import preset
+from paretext.graphs import export
+from paretext.graphs.quantisation import DynamicQuantization
 from paretext.measure.comparison import Comparison
 from paretext.models.classifier import Classifier
 from paretext.models.pretrained import name_outputs
@@ -252,6 +255,53 @@ def test_names_that_the_labels_contradict_are_refused(
     turned = here / "turned.txt"
     turned.write_text("\n".join(LABELS[::-1]) + "\n", encoding="utf-8")
     refused(command("compress", folder, *held, "--labels", turned), "leave --labels out")
+
+
+def test_names_fit_a_reference_that_has_none(
+    folder: Path, texts: Path, command: Any, here: Path
+) -> None:
+    """certify, verify and compare: the reference calls its outputs LABEL_0, the artifact not."""
+    model, held = nameless(folder, here / "nameless"), texts / "eval.csv"
+    names, turned = here / "names.txt", here / "turned.txt"
+    names.write_text("\n".join(LABELS) + "\n", encoding="utf-8")
+    turned.write_text("\n".join(LABELS[::-1]) + "\n", encoding="utf-8")
+    sample = toy.dataset(20).texts
+    export(Classifier.load(folder), here / "fp32", sample, name="fp32")
+    export(Classifier.load(model), here / "old", sample, name="old")  # LABEL_n, too
+    asked = ("certify", "fp32", "--against", model, "--eval", held, "--resamples", 200)
+    refused(command(*asked), "LABEL_0", "--labels")
+    refused(command(*asked, "--labels", turned), "leave --labels out")  # the artifact has names
+    ended = command(*asked, "--labels", names)
+    assert ended.status in (0, 3), ended.err
+    checked = ("verify", "fp32", "--eval", held, "--against", model)
+    assert command(*checked, "--labels", names, "--rerun").status == ended.status
+    measured = ("compare", "old", "fp32", "--eval", held, "--out", "both", *SHORT)
+    refused(command(*measured), "LABEL_0", "--labels")
+    refused(command(*measured, "--labels", turned), "put the names in the order")
+    assert command(*measured, "--labels", names).status == 0
+    assert Comparison.read(here / "both").labels == LABELS
+
+
+def test_a_search_of_a_model_without_names_says_where_they_are_given(
+    folder: Path, texts: Path, command: Any, here: Path
+) -> None:
+    model, names = nameless(folder, here / "nameless"), here / "names.txt"
+    names.write_text("\n".join(LABELS) + "\n", encoding="utf-8")
+    ended = command("search", model, "--data", texts / "train.csv", "--labels", names)
+    refused(ended, "calls its outputs LABEL_0", "paretext compress MODEL --labels")
+
+
+def test_python_certifies_what_it_is_given(folder: Path, texts: Path, here: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    sample = toy.dataset(20).texts
+    paretext.export(
+        Classifier.load(folder), here / "int8", sample, quantization=DynamicQuantization()
+    )
+    held = pandas.read_csv(texts / "eval.csv")
+    found = paretext.certify("int8", str(folder), held, "flips<=5%, size<=1GB", resamples=200)
+    assert found.clause("flips").limit == 0.05
+    assert found.data.texts == len(held)
+    assert Certificate.of(here / "int8") == found
 
 
 # --- what is no classifier

@@ -18,18 +18,16 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from paretext.certification.budget import Budget
-    from paretext.certification.certify import certify
     from paretext.core.errors import ParetextError
     from paretext.data.dataset import Dataset
     from paretext.graphs import export
     from paretext.measure.cost import benchmark
     from paretext.measure.evaluation import evaluate
     from paretext.models.classifier import Classifier
-    from paretext.pipeline.calls import compare, compress, run
+    from paretext.pipeline.calls import certify, compare, compress, run, search
     from paretext.pipeline.finished import Finished
     from paretext.runtime.artifact import Artifact
     from paretext.training.fit import fit
-    from paretext.tuning.search import search
 
 _HOMES = {
     "Artifact": "paretext.runtime.artifact",
@@ -39,14 +37,14 @@ _HOMES = {
     "Finished": "paretext.pipeline.finished",
     "ParetextError": "paretext.core.errors",
     "benchmark": "paretext.measure.cost",
-    "certify": "paretext.certification.certify",
+    "certify": "paretext.pipeline.calls",
     "compare": "paretext.pipeline.calls",
     "compress": "paretext.pipeline.calls",
     "evaluate": "paretext.measure.evaluation",
     "export": "paretext.graphs",
     "fit": "paretext.training.fit",
     "run": "paretext.pipeline.calls",
-    "search": "paretext.tuning.search",
+    "search": "paretext.pipeline.calls",
 }
 
 __all__ = [

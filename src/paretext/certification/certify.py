@@ -14,7 +14,7 @@ from paretext.certification.certificate import Certificate, Data, attach
 from paretext.certification.clauses import judge, overall, simple
 from paretext.certification.flips import MARK, find_flips, write_flips
 from paretext.certification.held_out import require_held_out
-from paretext.certification.model import Opened, is_artifact, labels_of, open_model
+from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
 from paretext.certification.records import Clause
 from paretext.core import progress
@@ -24,10 +24,10 @@ from paretext.core.files import folder_bytes, sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
 from paretext.data.dataset import Dataset
-from paretext.data.given import Given
 from paretext.measure.cost import Target, benchmark, machine
 from paretext.measure.intervals import Interval, quality
 from paretext.measure.metrics import FloatArray
+from paretext.measure.naming import check_order
 from paretext.measure.standing import stand
 from paretext.runtime.manifest import CERTIFICATE, Manifest
 from paretext.runtime.manifest import NAME as MANIFEST
@@ -43,9 +43,10 @@ rounds there could be in 63 of 64 cases."""
 def certify(
     candidate: str | Path,
     reference: str | Path,
-    data: Given,
+    data: Dataset,
     budget: Budget | None = None,
     *,
+    labels: Sequence[str] | None = None,
     at: Sequence[str] = (),
     resamples: int = 10_000,
     seed: int = 0,
@@ -58,9 +59,9 @@ def certify(
 
     candidate: an artifact's folder. It gets certificate.json and a section in its README.md.
     reference: an artifact's or a classifier's folder (then PyTorch in float32 answers).
-    data: texts that neither training nor compression has seen, with the reference's labels: a
-        Dataset, or what `Dataset.read` takes. Where the labels are a model's own answers, only the
-        clauses that need no labels are judged.
+    data: texts that neither training nor compression has seen, with the reference's labels. Where
+        the labels are a model's own answers, only the clauses that need no labels are judged.
+    labels: names for the outputs of models that call them LABEL_0, LABEL_1, ...
     at: operating points, such as "precision=0.9" or "fpr=0.01".
     threads: cores to use (default: those this process may run on).
     texts: whether the list of flips holds the texts, or row numbers only.
@@ -75,13 +76,12 @@ def certify(
     listed = place / f"{folder.resolve().name}-flips.csv"
     require_folder(place)
     require_own_file(listed, MARK)
-    if not isinstance(data, Dataset):
-        data = Dataset.read(data, label_names=labels_of(reference), split="test")
     certificate, answers = measure(
         candidate,
         reference,
         data,
         budget,
+        labels=labels,
         at=at,
         resamples=resamples,
         seed=seed,
@@ -102,6 +102,7 @@ def measure(
     data: Dataset,
     budget: Budget | None = None,
     *,
+    labels: Sequence[str] | None = None,
     at: Sequence[str] = (),
     resamples: int = 10_000,
     seed: int = 0,
@@ -120,8 +121,10 @@ def measure(
             f"{folder} is not an artifact: a certificate is about what gets deployed, so export "
             "it first."
         )
-    before, after = (open_model(each, threads) for each in (reference, folder))
+    before, after = (open_model(each, threads).called(labels) for each in (reference, folder))
     _check(before, after, data)
+    if labels is not None and data.answered_by is None:
+        check_order(before.logits, data, "--labels")
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     seen = require_held_out(data, manifests, force)
     with progress.task(f"answers to {len(data):,} texts", 2) as advance:
@@ -207,10 +210,10 @@ def run_of(artifact: Path) -> Path | None:
 
 
 def flips_folder(artifact: Path) -> Path:
-    """Where the list of an artifact's flips is written: certificates/ of its run, so that what
-    stands in artifacts/ are artifacts; for a stray one, the folder that it lies in."""
-    run = run_of(artifact)
-    return artifact.resolve().parent if run is None else run / "certificates"
+    """Where the list of an artifact's flips is written: certificates/ beside artifacts/, so that
+    what stands in there are artifacts; for a stray one, the folder that it lies in."""
+    place = artifact.resolve().parent
+    return place.parent / "certificates" if place.name == "artifacts" else place
 
 
 def require_enough(data: Dataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from paretext.certification.certificate import Model
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_digest
 from paretext.core.settings import model_inside
+from paretext.measure.naming import output_names
 from paretext.runtime.artifact import Artifact, softmax
 from paretext.runtime.manifest import NAME
 
@@ -25,6 +26,10 @@ class Opened:
     record: Model
     labels: tuple[str, ...]
     logits: Callable[[Sequence[str]], NDArray[np.float32]]
+
+    def called(self, names: Sequence[str] | None) -> Opened:
+        """It with `names` for its outputs, where its own say nothing."""
+        return replace(self, labels=output_names(self.labels, names, self.folder))
 
     def probabilities(self, texts: Sequence[str], labels: Sequence[str]) -> NDArray[np.float64]:
         """(n, K) probabilities, columns in the order of `labels`, which are its own."""
@@ -53,11 +58,15 @@ def open_model(folder: str | Path, threads: int) -> Opened:
     return Opened(folder, record, classifier.label_names, classifier.logits)
 
 
-def labels_of(folder: str | Path) -> tuple[str, ...]:
-    """The label names of an artifact or classifier, from its description alone."""
+def labels_of(folder: str | Path, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The label names of an artifact or classifier, from its description alone, or `names` where
+    they say nothing."""
+    return output_names(_own_labels(Path(folder)), names, folder)
+
+
+def _own_labels(folder: Path) -> tuple[str, ...]:
     from paretext.runtime.manifest import Manifest
 
-    folder = Path(folder)
     if is_artifact(folder):
         return Manifest.read(folder).labels
     if not (folder / "config.json").is_file():

@@ -7,6 +7,7 @@ here, with the certificate's own budget, seed and number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def verify(
     data: Dataset | None = None,
     reference: str | Path | None = None,
     *,
+    labels: Sequence[str] | None = None,
     rerun: bool = False,
     threads: int | None = None,
     force: bool = False,
@@ -55,6 +57,7 @@ def verify(
     """Verify the certificate in an artifact's folder.
 
     data, reference: compared with what the certificate names, and needed for a rerun.
+    labels: names for outputs that are called LABEL_0, LABEL_1, ...; for a rerun.
     threads: for a rerun (default: the certificate's, or the cores there are).
     force: verify a certificate that proves nothing too (on texts that were trained on).
     Raises ParetextError if there is no certificate, it proves nothing, or one of them was changed.
@@ -86,6 +89,7 @@ def verify(
             reference,
             data,
             certificate.budget,
+            labels=labels,
             at=certificate.at,
             resamples=certificate.resamples,
             seed=certificate.seed,

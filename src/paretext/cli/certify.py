@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.options import Budgets, Json, LabelColumn, OnBadRow, TextColumn, Threads
+from paretext.cli.options import Budgets, Json, LabelColumn, Labels, OnBadRow, TextColumn, Threads
 
 HeldOut = Annotated[
     str,
@@ -37,6 +37,7 @@ def certify(
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    labels: Labels = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     on_bad_row: OnBadRow = "fail",
@@ -51,35 +52,23 @@ def certify(
 ) -> None:
     """Certify what compression changed: clause by clause holds, broken or undecided.
 
-    Exit status: 0 holds, 1 broken, 3 undecided, 2 could not run. Example: paretext certify
-    runs/emotion/artifacts/int8 --against runs/emotion/artifacts/parent --eval test.csv
+    Exit status: 0 holds, 1 broken, 3 undecided, 2 could not run.
+
+    Example: paretext certify int8 --against parent --eval test.csv
     """
-    from paretext.certification.budget import Budget
-    from paretext.certification.certify import certify as certify_one
-    from paretext.certification.certify import run_of
-    from paretext.certification.model import labels_of
     from paretext.cli.console import dump, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data.dataset import Dataset
-    from paretext.data.reading import NamedBy
-    from paretext.report.run_page import renew_report
+    from paretext.pipeline.calls import certify as certify_one
 
-    limits = Budget.of(budget or ())
-    labels = labels_of(against)
-    held_out = Dataset.read(
-        eval_,
-        text_column=text_column,
-        label_column=label_column,
-        label_names=labels,
-        named_by=NamedBy.model(against, labels),
-        split="test",
-        on_bad_row=on_bad_row,
-    )
     certificate = certify_one(
         candidate,
         against,
-        held_out,
-        limits,
+        eval_,
+        budget,
+        labels=labels,
+        text_column=text_column,
+        label_column=label_column,
+        on_bad_row=on_bad_row,
         at=at or (),
         resamples=resamples,
         seed=seed,
@@ -88,9 +77,6 @@ def certify(
         out=out,
         force=force,
     )
-    run = run_of(candidate)
-    if run is not None:
-        renew_report(run)
     verdict = of_certificate(certificate, candidate, against)
     if json:  # whose own verdict is a word
         found = certificate.model_dump(mode="json")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paretext.cli.options import Json, LabelColumn, OnBadRow, Rounds, TextColumn, Threads
+from paretext.cli.options import Json, LabelColumn, Labels, OnBadRow, Rounds, TextColumn, Threads
 
 
 def compare(
@@ -23,6 +23,7 @@ def compare(
     baseline: Annotated[
         Path | None, typer.Option(help="A classifier's folder, to measure in PyTorch.")
     ] = None,
+    labels: Labels = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     on_bad_row: OnBadRow = "fail",
@@ -45,6 +46,7 @@ def compare(
         eval_,
         out=out,
         baseline=baseline,
+        labels=labels,
         text_column=text_column,
         label_column=label_column,
         on_bad_row=on_bad_row,

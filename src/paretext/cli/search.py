@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from paretext.cli.certify import STATUS
-from paretext.cli.inputs import parents_labels, read_data, read_unlabelled
 from paretext.cli.options import (
     Budgets,
     DataFile,
@@ -64,64 +63,44 @@ def search(
     status: 0 the winner's certificate holds (or there is none to give), 1 it is broken or no recipe
     holds the limits, 3 it is undecided.
     """
-    from paretext.certification.budget import Budget
     from paretext.cli.console import dump_with, line, show_certificate, show_verdict, table
     from paretext.cli.endings import of_search
-    from paretext.pipeline.parents import check_splits, parent_of
-    from paretext.pipeline.sources import Sources
+    from paretext.pipeline.calls import search as search_for
     from paretext.report.front import COLUMNS, cells
 
-    parent, name, settings = parent_of(source)
-    limits = Budget.given(budget or ())
-    names = parents_labels(parent, labels)
-    given_texts = str(unlabelled) if unlabelled else None
-    Sources(data=data, eval=eval_, selection=selection, unlabelled=given_texts).check()
-    prepared = read_data(
-        data,
-        eval_,
-        selection,
-        text_column,
-        label_column,
-        None,
-        on_bad_row,
-        drop_leaks,
-        settings,
-        names,
-        parent,
-    )
-    check_splits(source, prepared)
-    from paretext.tuning.search import search as search_for  # brings PyTorch
-
-    given = (hours or 0) * 3600 + (minutes or 0) * 60
     found = search_for(
-        parent,
-        settings,
-        prepared.train,
-        prepared.selection,
-        out or source / "search",
-        limits=limits,
-        evaluation=prepared.evaluation,
-        parent_name=name,
-        unlabelled=read_unlabelled(unlabelled, text_column, on_bad_row),
+        source,
+        data,
+        eval=eval_,
+        budget=budget,
         trials=trials,
-        seconds=given if hours is not None or minutes is not None else None,
+        hours=hours,
+        minutes=minutes,
+        unlabelled=unlabelled,
+        selection=selection,
+        labels=labels,
+        text_column=text_column,
+        label_column=label_column,
+        on_bad_row=on_bad_row,
+        drop_leaks=drop_leaks,
+        out=out,
         storage=storage,
+        resume=resume,
         seed=seed,
         threads=threads,
-        resume=resume,
     )
     verdict = of_search(found, source)
     if json:
         certificate = found.certificate and found.certificate.model_dump(mode="json")
         dump_with(verdict, {**found.record(), "certificate": certificate})
     else:
-        table(COLUMNS, cells(found), title=f"Pareto front on {len(prepared.selection):,} texts")
+        table(COLUMNS, cells(found), title="Pareto front on the selection split")
         if found.certificate is not None:
             show_certificate(found.certificate)
         won = " and winner/" if found.winner else ""
         line(f"Wrote {found.folder}: pareto.json, pareto.svg{won}.")
         show_verdict(verdict)
-    if limits and found.winner is None:
+    if found.limits and found.winner is None:
         raise typer.Exit(STATUS["broken"])
     if found.certificate is not None:
         raise typer.Exit(STATUS[found.certificate.verdict])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.certify import STATUS
-from paretext.cli.options import Json, LabelColumn, OnBadRow, TextColumn, Threads
+from paretext.cli.options import Json, LabelColumn, Labels, OnBadRow, TextColumn, Threads
 
 
 def verify(
@@ -22,6 +22,7 @@ def verify(
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Measure every claim anew, on this machine.")
     ] = False,
+    labels: Labels = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     on_bad_row: OnBadRow = "fail",
@@ -40,22 +41,25 @@ def verify(
     from paretext.certification.verify import verify as verify_one
     from paretext.cli.console import dump, line, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data.dataset import Dataset
+    from paretext.data.dataset import Dataset, read_label_names
     from paretext.data.reading import NamedBy
 
+    given = None if labels is None else read_label_names(labels)
     texts = None
     if eval_ is not None:
-        labels = _labels(artifact, against)
+        names = _names(artifact, against, given)
         texts = Dataset.read(
             eval_,
             text_column=text_column,
             label_column=label_column,
-            label_names=labels,
-            named_by=NamedBy.model(against or artifact, labels),
+            label_names=names,
+            named_by=NamedBy.model(against or artifact, names),
             split="test",
             on_bad_row=on_bad_row,
         )
-    found = verify_one(artifact, texts, against, rerun=rerun, threads=threads, force=force)
+    found = verify_one(
+        artifact, texts, against, labels=given, rerun=rerun, threads=threads, force=force
+    )
     certificate = found.again or found.certificate
     verdict = of_certificate(certificate, artifact, against or "REFERENCE")
     if json:
@@ -78,12 +82,12 @@ def verify(
     raise typer.Exit(STATUS[found.verdict])
 
 
-def _labels(artifact: Path, against: Path | None) -> tuple[str, ...]:
+def _names(artifact: Path, against: Path | None, given: tuple[str, ...] | None) -> tuple[str, ...]:
     """The reference's label names; without it the certificate's, which are the same in order."""
     from paretext.certification.certificate import Certificate
     from paretext.certification.model import labels_of
 
-    if against is not None:
-        return labels_of(against)
-    certificate = Certificate.of(artifact)
-    return tuple(certificate.data.counts) if certificate else labels_of(artifact)
+    certificate = Certificate.of(artifact) if against is None else None
+    if certificate is not None:
+        return tuple(certificate.data.counts)
+    return labels_of(against or artifact, given)

@@ -30,6 +30,7 @@ from paretext.core.locks import changes
 from paretext.core.ownership import require_own_folder
 from paretext.data.checks import say_cut
 from paretext.data.dataset import Dataset
+from paretext.data.reading import GENERIC
 from paretext.measure.agreement import is_export_of, require_agreement
 from paretext.measure.cost import Cost, Measured, Target, benchmark, machine
 from paretext.measure.intervals import Drops, Interval, Quality, paired_drops, quality
@@ -194,7 +195,8 @@ def _check(versions: Sequence[Version], data: Dataset) -> None:
             )
         if version.target.kind == "artifact":
             labels = Manifest.read(version.target.folder).labels
-            if labels != data.label_names:
+            named = len(labels) == len(data.label_names) and all(map(GENERIC.fullmatch, labels))
+            if labels != data.label_names and not named:
                 raise ParetextError(
                     f"{version.target.folder} has the labels {', '.join(labels)}, and {data.name} "
                     f"has {', '.join(data.label_names)}; read the data with the artifact's names."

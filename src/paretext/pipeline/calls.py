@@ -8,27 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paretext.certification.budget import Budget
+from paretext.certification.certificate import Certificate
+from paretext.certification.certify import certify as certify_one
+from paretext.certification.certify import run_of
+from paretext.certification.model import labels_of
 from paretext.compression.recipe import Recipe
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages
-from paretext.core.locks import change
-from paretext.data.dataset import Dataset
+from paretext.core.locks import change, require_folder
+from paretext.core.ownership import claim
+from paretext.data.dataset import require_trainable
 from paretext.data.given import Given
 from paretext.data.reading import NamedBy
 from paretext.data.tables import OnBadRow
 from paretext.measure.comparison import Comparison
 from paretext.measure.comparison import compare as compare_versions
+from paretext.measure.naming import check_order, output_names
+from paretext.models.pretrained import label_names
 from paretext.pipeline import job
 from paretext.pipeline.asked import asked_recipe, asked_versions
 from paretext.pipeline.finished import Finished
-from paretext.pipeline.parents import require_model
+from paretext.pipeline.parents import check_splits, parent_of, require_model
 from paretext.pipeline.sources import Measuring, Sources
+from paretext.pipeline.splits import prepare
 from paretext.pipeline.stages import evaluation_of, versions_to_compare
 from paretext.report.run_page import renew_report
+from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
+
+if TYPE_CHECKING:
+    from paretext.tuning.result import Found
 
 Path_ = str | Path
 Limits = Path_ | Sequence[Path_] | Budget | None
@@ -135,6 +147,7 @@ def compare(
     *,
     out: Path_ | None = None,
     baseline: Path_ | None = None,
+    labels: Path_ | Sequence[str] | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
     on_bad_row: OnBadRow = "fail",
@@ -146,6 +159,7 @@ def compare(
     artifacts: a run's folder, or artifacts; differences are taken against the first of them.
     eval: labelled texts; a run that held its own out has them in held-out.csv, the default.
     baseline: a classifier's folder, to measure in PyTorch too.
+    labels: names of outputs that are called LABEL_0, LABEL_1, ...
     """
     folders = [Path(each) for each in _listed(artifacts) or ()]
     if not folders:
@@ -153,22 +167,186 @@ def compare(
     versions, folder = versions_to_compare(folders, _path(baseline), _path(out))
     eval = evaluation_of(folders[0], eval)
     first = next(each.target.folder for each in versions if each.target.kind == "artifact")
-    labels = Manifest.read(first).labels
-    data = Dataset.read(
-        eval,
+    sources = Sources(
+        eval=eval,
+        labels=labels,
         text_column=text_column,
         label_column=label_column,
-        label_names=labels,
-        named_by=NamedBy.model(first, labels),
-        split="validation",
         on_bad_row=on_bad_row,
     )
+    given = sources.names()
+    names = output_names(Manifest.read(first).labels, given, first)
+    data = sources.evaluation(names, NamedBy.model(first, names))
+    assert data is not None  # evaluation_of() gave texts
+    if given is not None:
+        check_order(Artifact.load(first, threads).logits, data, "--labels")
     with change(folder):
         Stages(folder.parent).forget(folder.name)
         found = compare_versions(versions, data, folder, threads=threads, rounds=rounds)
     if folder.parent == folders[0]:
         renew_report(folders[0])
     return found
+
+
+def certify(
+    artifact: Path_,
+    against: Path_,
+    eval: Given,
+    budget: Limits = None,
+    *,
+    labels: Path_ | Sequence[str] | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    on_bad_row: OnBadRow = "fail",
+    at: Sequence[str] = (),
+    resamples: int = 10_000,
+    seed: int = 0,
+    threads: int | None = None,
+    texts: bool = True,
+    out: Path_ | None = None,
+    force: bool = False,
+) -> Certificate:
+    """Certify what an artifact changed against its reference; written into the artifact.
+
+    against: the reference, an artifact's or a classifier's folder (then PyTorch answers for it).
+    eval: labelled texts that neither training nor compression has seen.
+    budget: the limits; without them the documented ones.
+    labels: names of outputs that are called LABEL_0, LABEL_1, ...
+    at: operating points, such as "precision=0.9" or "fpr=0.01".
+    texts: whether the list of changed answers holds the texts, or row numbers only.
+    out: folder of that list, by default certificates/ in the artifact's run.
+    force: certify on texts that the models were trained on too; the certificate says so.
+
+    Raises ParetextError, one sentence, for whatever cannot be certified.
+    """
+    limits = _budget(budget)
+    sources = Sources(
+        eval=eval,
+        labels=labels,
+        text_column=text_column,
+        label_column=label_column,
+        on_bad_row=on_bad_row,
+    )
+    given = sources.names()
+    names = labels_of(against, given)
+    data = sources.evaluation(names, NamedBy.model(against, names))
+    if data is None:
+        raise ParetextError("a certificate takes labelled texts that were held out: give --eval.")
+    found = certify_one(
+        artifact,
+        against,
+        data,
+        limits,
+        labels=given,
+        at=at,
+        resamples=resamples,
+        seed=seed,
+        threads=threads,
+        texts=texts,
+        out=out,
+        force=force,
+    )
+    run = run_of(Path(artifact))
+    if run is not None:
+        renew_report(run)
+    return found
+
+
+def search(
+    model: Path_,
+    data: Given,
+    *,
+    eval: Given = None,
+    budget: Limits = None,
+    trials: int = 20,
+    hours: float | None = None,
+    minutes: float | None = None,
+    unlabelled: Given = None,
+    selection: Given = None,
+    labels: Path_ | Sequence[str] | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    on_bad_row: OnBadRow = "fail",
+    drop_leaks: bool = False,
+    out: Path_ | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Found:
+    """Find the best recipe under a budget; without one, the Pareto front of what there is.
+
+    model: a run's folder, or a classifier's. data: labelled texts to learn from, those of the run.
+    eval: texts to certify the winner on; the search never sees them.
+    budget: limits, such as "p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01".
+    trials: trainings in all; hours, minutes: the most time.
+    out: where to write, by default MODEL/search. Called again, it goes on where it was; resume:
+    the study has to be there. storage: its database as a URL, by default SQLite in `out`.
+
+    Raises ParetextError, one sentence, for whatever cannot be done.
+    """
+    source = Path(model)
+    parent, name, settings = parent_of(source)
+    limits = (
+        budget.model_dump(include=budget.model_fields_set)  # the defaults are no wish
+        if isinstance(budget, Budget)
+        else Budget.given(_listed(budget) or ())
+    )
+    folder = _path(out) or source / "search"
+    require_folder(folder)
+    claim(folder, "search", {}, record=False)
+    sources = Sources(
+        data=data,
+        eval=eval,
+        selection=selection,
+        unlabelled=unlabelled,
+        labels=labels,
+        text_column=text_column,
+        label_column=label_column,
+        on_bad_row=on_bad_row,
+        drop_leaks=drop_leaks,
+    )
+    own = label_names(str(parent))
+    names = output_names(own, sources.names(), parent)
+    if names != own:
+        raise ParetextError(
+            f"{parent} calls its outputs {own[0]} to {own[-1]}; take it into a run under its own "
+            "names first, with: paretext compress MODEL --labels NAMES --eval TEXTS; then search "
+            "that run."
+        )
+    sources.check()
+    by = NamedBy.model(parent, names)
+    train = sources.train(names, by)
+    if train is None:
+        raise ParetextError("a search learns from labelled texts: give them with --data.")
+    require_trainable(train)
+    prepared = prepare(
+        train,
+        sources.evaluation(names, by),
+        settings,
+        selection=sources.chosen_by(names, by),
+        leaks_dropped=drop_leaks,
+    )
+    check_splits(source, prepared)
+    from paretext.tuning.search import search as search_for  # brings PyTorch
+
+    return search_for(
+        parent,
+        settings,
+        prepared.train,
+        prepared.selection,
+        folder,
+        limits=limits,
+        evaluation=prepared.evaluation,
+        parent_name=name,
+        unlabelled=sources.texts(),
+        trials=trials,
+        seconds=None if hours is minutes is None else 3600 * (hours or 0) + 60 * (minutes or 0),
+        storage=storage,
+        seed=seed,
+        threads=threads,
+        resume=resume,
+    )
 
 
 def _listed(given: Path_ | Sequence[Path_] | None) -> list[str] | None:

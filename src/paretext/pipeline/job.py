@@ -32,14 +32,13 @@ from paretext.core.ownership import claim
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset, require_trainable
 from paretext.data.reading import NamedBy
+from paretext.measure.naming import check_order, output_names
 from paretext.models.pretrained import Source, source_digest
 from paretext.pipeline.candidates import check_models, train_candidate
 from paretext.pipeline.parents import (
     adopt,
-    check_order,
     check_splits,
     is_run,
-    names_of,
     open_model,
     parent_of,
     require_model,
@@ -132,7 +131,7 @@ def compress(
             return _more(Path(model), sources, recipe or settings, measuring)
         model, recipe = str(own), recipe or settings
     source = open_model(model)
-    names = names_of(source, sources.names())
+    names = output_names(source.labels, sources.names(), source.name)
     folder = out or RUNS / folder_name(model)
     _take(source, names, sources, recipe or Recipe(), folder, measuring)
     return folder
@@ -157,7 +156,9 @@ def _take(
     parent = adopt(source, names, name, stages)
     labelled = read.evaluation or read.train
     if names != source.labels and labelled is not None:
-        check_order(parent, labelled, str(sources.labels))
+        from paretext.models.classifier import Classifier
+
+        check_order(Classifier.load(parent).logits, labelled, str(sources.labels))
     data = read.split(parent, source.name, recipe, folder, hold_out=True)
     if data.held_out and read.train is not None:
         progress.say(
@@ -178,7 +179,8 @@ def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) 
     parent, name, _ = parent_of(folder)
     source = open_model(str(parent))
     sources.check()
-    read = _Read.of(sources, names_of(source, sources.names()), source.name)
+    names = output_names(source.labels, sources.names(), source.name)
+    read = _Read.of(sources, names, source.name)
     recipe = recipe.within(outline_of(parent), learns=read.learns)
     data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)

@@ -12,25 +12,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from paretext.certification.proportions import Pairs
 from paretext.compression.recipe import Recipe, validated
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import Stages, read_json, write_json
 from paretext.core.settings import model_inside
-from paretext.data.dataset import Dataset
-from paretext.data.reading import GENERIC
-from paretext.data.values import label_name
 from paretext.models.pretrained import Source, look, name_outputs, source_digest
 from paretext.pipeline.splits import Data
 
 AGAIN = "start the same paretext run (or paretext train) again"
-ORDER_TEXTS = 500
-"""Most labelled texts that the order of given label names is judged by."""
-_STANDARD_ERRORS = 5.0
 _ADAPTER = "adapter_config.json"
 
 
@@ -109,30 +100,6 @@ def open_model(name: str) -> Source:
     return source
 
 
-def names_of(source: Source, given: Sequence[str] | None) -> tuple[str, ...]:
-    """What the model's outputs are called: by its own config, or as given where that only counts.
-
-    ParetextError where the names that were given contradict the model's own, or are not as many.
-    """
-    own = source.labels
-    if given is None:
-        return own
-    given = tuple(given)
-    if all(map(GENERIC.fullmatch, own)):
-        if len(given) != len(own):
-            raise ParetextError(
-                f"{source.name} has {len(own)} outputs ({own[0]} to {own[-1]}), and --labels names "
-                f"{len(given)}; give one name for each, that of output 0 first."
-            )
-        return given
-    if list(map(label_name, given)) != list(map(label_name, own)):
-        raise ParetextError(
-            f"{source.name} names its outputs {_shown(own)}, 0 first, and --labels says "
-            f"{_shown(given)}; leave --labels out, the model names its own."
-        )
-    return own
-
-
 def adopt(source: Source, names: Sequence[str], name: str, stages: Stages) -> Path:
     """The model's copy in the run, with `names` for its outputs: candidates/NAME/model."""
     from paretext.models.classifier import Classifier
@@ -150,41 +117,3 @@ def adopt(source: Source, names: Sequence[str], name: str, stages: Stages) -> Pa
         {"parent": name, "selection_macro_f1": {}, "taken_from": source.name},
     )
     return stages.root / "candidates" / name / "model"
-
-
-def check_order(folder: Path, data: Dataset, what: str) -> None:
-    """ParetextError where people's labels say that the outputs have other names than were given.
-
-    Of all ways to name the outputs, the one that agrees best with the labels is looked for (an
-    assignment problem). It contradicts the given one if it agrees on clearly more texts: by
-    _STANDARD_ERRORS standard errors of the paired difference, which leaves room for choosing the
-    best of many.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    from paretext.measure.metrics import confusion_matrix
-    from paretext.models.classifier import Classifier
-
-    rows = np.random.default_rng(0).permutation(len(data))[:ORDER_TEXTS]
-    some = data.take(np.sort(rows))
-    answers = Classifier.load(folder).logits(some.texts).argmax(axis=1).astype(np.int64)
-    names = some.label_names
-    counts = confusion_matrix(some.labels, answers, len(names))  # rows: truth
-    outputs, truths = linear_sum_assignment(-counts.T)
-    renamed = np.empty(len(names), np.int64)
-    renamed[outputs] = truths
-    pairs = Pairs.count(renamed[answers] == some.labels, answers == some.labels)
-    gain = pairs.lost - pairs.won
-    if gain > _STANDARD_ERRORS * np.sqrt(pairs.lost + pairs.won):
-        right = int((answers == some.labels).sum())
-        best = [names[k] for k in renamed]
-        raise ParetextError(
-            f"with the names of {what} the model is right on {right:,} of {len(some):,} labelled "
-            f"texts, and on {right + gain:,} if its outputs are {_shown(best)}; put the names in "
-            "the order of the model's outputs, 0 first."
-        )
-
-
-def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more

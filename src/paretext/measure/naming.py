@@ -1,0 +1,84 @@
+"""What the outputs of a model are called, where its own names say nothing: LABEL_0, LABEL_1, ...
+
+Names that are given are matched, never merely counted: they must not contradict the model's own,
+and people's labels must not say that they stand in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.reading import GENERIC
+from paretext.data.values import label_name
+from paretext.measure.metrics import confusion_matrix
+
+ORDER_TEXTS = 500
+"""Most labelled texts that the order of given label names is judged by."""
+_STANDARD_ERRORS = 5.0
+
+
+def output_names(own: Sequence[str], given: Sequence[str] | None, model: object) -> tuple[str, ...]:
+    """The model's own names, or those given where its own only count.
+
+    ParetextError where the names that were given contradict the model's own, or are not as many.
+    """
+    own = tuple(own)
+    if given is None:
+        return own
+    given = tuple(given)
+    if all(map(GENERIC.fullmatch, own)):
+        if len(given) != len(own):
+            raise ParetextError(
+                f"{model} has {len(own)} outputs ({own[0]} to {own[-1]}), and --labels names "
+                f"{len(given)}; give one name for each, that of output 0 first."
+            )
+        return given
+    if list(map(label_name, given)) != list(map(label_name, own)):
+        raise ParetextError(
+            f"{model} names its outputs {_shown(own)}, 0 first, and --labels says "
+            f"{_shown(given)}; leave --labels out, the model names its own."
+        )
+    return own
+
+
+def check_order(
+    answer: Callable[[Sequence[str]], npt.NDArray[np.float32]], data: Dataset, what: str
+) -> None:
+    """ParetextError where people's labels say that the outputs have other names than were given.
+
+    answer: n texts -> (n, K) logits or probabilities, columns in the order of the data's names.
+    what: the names, as they were given. Of all ways to name the outputs, the one that agrees best
+    with the labels is looked for (an assignment problem). It contradicts the given one if it agrees
+    on clearly more texts: by _STANDARD_ERRORS standard errors of the paired difference, which
+    leaves room for choosing the best of many.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows = np.random.default_rng(0).permutation(len(data))[:ORDER_TEXTS]
+    some = data.take(np.sort(rows))
+    answers = answer(some.texts).argmax(axis=1).astype(np.int64)
+    names = some.label_names
+    counts = confusion_matrix(some.labels, answers, len(names))  # rows: truth
+    outputs, truths = linear_sum_assignment(-counts.T)
+    renamed = np.empty(len(names), np.int64)
+    renamed[outputs] = truths
+    then, now = answers == some.labels, renamed[answers] == some.labels
+    gain = int(now.sum()) - int(then.sum())
+    if gain > _STANDARD_ERRORS * np.sqrt(np.count_nonzero(now != then)):
+        right = int(then.sum())
+        best = [names[k] for k in renamed]
+        raise ParetextError(
+            f"with the names of {what} the model is right on {right:,} of {len(some):,} labelled "
+            f"texts, and on {right + gain:,} if its outputs are {_shown(best)}; put the names in "
+            "the order of the model's outputs, 0 first."
+        )
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
