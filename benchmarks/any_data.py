@@ -130,7 +130,7 @@ def ended(job: Job, out: Path, seconds: float) -> dict[str, Any]:
     files = [_write(folder / name, rows) for name, rows in (("data", train), ("eval", held))]
     models = ["--model", "tfidf", "--model", str(_model(out))]
     command = [
-        *(sys.executable, "-m", "paretext.cli", "run", "--out", str(folder / "run")),
+        *(sys.executable, "-m", "paretext", "run", "--out", str(folder / "run")),
         *("--data", str(files[0]), "--eval", str(files[1]), *models, *OPTIONS, *job.arguments),
     ]
     begin, log = time.monotonic(), folder / "log.txt"

@@ -108,7 +108,7 @@ def main() -> None:
             texts = write_rows(train, options.rows, seed=1, copies=[])
             write_rows(held, 10_000, seed=2, copies=texts)
             write_tokenizer(folder / "tokenizer", texts)
-        command = [sys.executable, "-m", "paretext.cli", "explore", str(train), "--eval", str(held)]
+        command = [sys.executable, "-m", "paretext", "explore", str(train), "--eval", str(held)]
         command += ["--model", str(folder / "tokenizer"), "--out", str(folder / "profile")]
         start, load = time.perf_counter(), os.getloadavg()[0]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

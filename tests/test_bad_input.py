@@ -500,7 +500,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
 
 def test_the_installed_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "paretext.cli", "predict", "nothing-here", "--text", "hi"],
+        [sys.executable, "-m", "paretext", "predict", "nothing-here", "--text", "hi"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

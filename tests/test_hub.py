@@ -30,7 +30,7 @@ def paretext(here: Path, address: str, *arguments: object) -> subprocess.Complet
         "NO_PROXY": "127.0.0.1",
     }
     return subprocess.run(
-        [sys.executable, "-m", "paretext.cli", *map(str, arguments)],
+        [sys.executable, "-m", "paretext", *map(str, arguments)],
         cwd=here,
         env={**keep, **own},
         capture_output=True,

@@ -313,7 +313,7 @@ def test_the_c_locale_of_a_real_process(artifact: Path) -> None:
 
 
 def process(*args: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    words = [sys.executable, "-m", "paretext.cli", *map(str, args)]
+    words = [sys.executable, "-m", "paretext", *map(str, args)]
     return subprocess.run(words, capture_output=True, env=env, check=False, timeout=120)
 
 
