@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from test_bad_input import refused
+from typer.main import get_command
 
 from paretext.cli import app
+from paretext.cli.helping import GROUPS
+from paretext.cli.helping import VERBS as VERBS_HELP
 
 VERBS = sorted(str(each.callback.__name__) for each in app.registered_commands if each.callback)
+TRAINING = GROUPS["Training"]
 LONGEST = {"run": 36}
 """A screen and a half of 24 lines."""
 
@@ -54,3 +61,40 @@ def test_every_option_of_training_that_run_names_is_explained_by_train(
     assert "--learning-rate" in options
     for option in options:
         assert f"\n  {option}" in helps["train"], option
+
+
+def test_the_help_of_all_verbs_names_each_of_them() -> None:
+    listed = [verb for verbs in VERBS_HELP.values() for verb in verbs]
+    assert sorted(listed) == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_that_takes_a_value_says_which(verb: str, helps: dict[str, str]) -> None:
+    """`--steps N`, not `--steps`; flags take none."""
+    command = get_command(app).commands[verb]  # type: ignore[attr-defined]
+    for option in command.params:
+        if option.param_type_name == "argument" or option.is_flag or option.name == "help":
+            continue
+        options = helps[verb].split("\n\nData:")[-1].splitlines()
+        lines = [line for line in options if re.match(rf"  {option.opts[0]}\b", line)]
+        if option.name in TRAINING and verb in ("run", "ablate"):
+            continue
+        assert re.match(r"  --[-a-z]+(, -[-a-z]+)? [A-Z|a-z]+(  |$)", lines[0]), lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("comprss",), "paretext has no verb 'comprss'; did you mean 'compress'?"),
+        (("certify", "x", "--evl", "y"), "certify has no option --evl; did you mean '--eval'?"),
+        (("run",), "run needs --data: training texts: a table, a hub dataset; an example is in"),
+        (("certify", "x"), "certify needs --against: "),
+        (("run", "--data", "x", "--rounds", "many"), "--rounds"),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_answered_in_one_sentence(
+    command: Any, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = command(*arguments)
+    refused(ended, said)
+    assert len(ended.err.splitlines()) == 1

@@ -67,7 +67,7 @@ SAID = {
     "an unknown step": "unknown step 'magnitud_pruning'",
     "a value that cannot be": "training.precision is 'fp8'",
     "a clause that is none": "unknown clause 'macro_f1_dorp'",
-    "no threads": "Invalid value for '--threads'",
+    "no threads": "invalid value for '--threads'",
     "nothing to compress": "nowhere",
     "nothing to compress, before all else": "nowhere",
     "nothing to measure on": "nothing says what",

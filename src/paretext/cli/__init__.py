@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from paretext import __version__
 from paretext.cli import (
@@ -34,7 +33,7 @@ from paretext.cli import (
     train,
     verify,
 )
-from paretext.cli.helping import Verb
+from paretext.cli.helping import Verb, Verbs, sentence
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import is_full_disk
@@ -44,7 +43,7 @@ class _Interrupted(Exception):
     """Ctrl-C, kept from typer, which would end without a word."""
 
 
-class _Verbs(TyperGroup):
+class _Verbs(Verbs):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -117,20 +116,21 @@ def main() -> None:
         with progress.using(ConsoleSink()), warnings.catch_warnings():
             warnings.showwarning = show_warning
             _check_names(sys.argv[1:])
-            app()
+            status = app(standalone_mode=False, prog_name="paretext")
     except (KeyboardInterrupt, _Interrupted):
         complain(f"interrupted; {_GOES_ON}." if _resumes() else "interrupted.")
         sys.exit(130)  # 128 + SIGINT, as shells count
     except Exception as error:
-        sentence = _sentence(error)
-        if sentence is None:  # a fault of ours, whose message may quote data all the same
+        said = _sentence(error)
+        if said is None:  # a fault of ours, whose message may quote data all the same
             for each in traceback.format_exc().rstrip("\n").split("\n"):
                 err.print(each, soft_wrap=True)
             kept = f" Its folder is kept, and {_GOES_ON}." if _resumes() else ""
             complain(f"this is a fault of paretext: please report the lines above.{kept}")
             sys.exit(1)
-        complain(sentence)
+        complain(said)
         sys.exit(2)
+    sys.exit(status or 0)
 
 
 def _resumes() -> bool:
@@ -160,6 +160,8 @@ def _sentence(error: Exception) -> str | None:
     """What to tell the user of an error that is theirs to mend; None for a fault of ours."""
     if isinstance(error, ParetextError):
         return str(error)
+    if isinstance(error, typer.TyperException):
+        return sentence(error)
     if is_full_disk(error):
         path = getattr(error, "filename", None)
         where = f" while writing {path}" if path else ""

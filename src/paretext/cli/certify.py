@@ -33,7 +33,7 @@ def certify(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for NAME-flips.csv (its run's certificates/)."),
+        typer.Option("--out", "-o", help="Of NAME-flips.csv (default: RUN/certificates)."),
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,

@@ -14,11 +14,11 @@ def compare(
     artifacts: Annotated[list[Path], typer.Argument(help="A run's folder, or artifacts.")],
     eval_: Annotated[
         str | None,
-        typer.Option("--eval", help="Labelled texts to measure on (a run's held-out.csv)."),
+        typer.Option("--eval", help="To measure on (default: a run's held-out.csv)."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write (comparison/ in the run)."),
+        typer.Option("--out", "-o", help="Where to write (default: RUN/comparison)."),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="A classifier's folder, to measure in PyTorch.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-DataFile = Annotated[str, typer.Option("--data", help="Training texts: a table, or a hub dataset.")]
+DataFile = Annotated[str, typer.Option("--data", help="Training texts: a table, a hub dataset.")]
 EvalFile = Annotated[
     str, typer.Option("--eval", help="Texts that are only ever measured on, in the same formats.")
 ]
@@ -22,7 +22,7 @@ Labels = Annotated[
 ]
 OnBadRow = Annotated[
     Literal["fail", "skip"],
-    typer.Option(help="Rows that cannot be used: fail, or skip and say so."),
+    typer.Option(help="Rows that cannot be used"),
 ]
 DropLeaks = Annotated[
     bool, typer.Option("--drop-leaks", help="Leave texts out of --eval that stand in training.")
@@ -31,7 +31,7 @@ Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help="Hub id, folder, tfidf, bilstm or bigru; give several.",
+        help="Hub id, folder, tfidf, bilstm, bigru; may repeat.",
     ),
 ]
 RecipeFile = Annotated[
@@ -39,7 +39,7 @@ RecipeFile = Annotated[
 ]
 Presets = Annotated[
     list[str] | None,
-    typer.Option("--preset", help="Versions: int8, safe, small, tiny or pruned; give several."),
+    typer.Option("--preset", help="int8, safe, small, tiny or pruned; may repeat."),
 ]
 UnlabelledFile = Annotated[
     Path | None,
@@ -53,7 +53,7 @@ Budgets = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")]
-MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (128).")]
+MaxLength = Annotated[int | None, typer.Option(help="Longest input in tokens (default: 128).")]
 RemoveStopWords = Annotated[
     bool | None,
     typer.Option(
@@ -61,35 +61,31 @@ RemoveStopWords = Annotated[
         help="In every model's tokenizer (default: bilstm and bigru remove them).",
     ),
 ]
-Language = Annotated[
-    str | None, typer.Option(help="Of stop words and lemmas: en, de, fr ... (en).")
-]
+Language = Annotated[str | None, typer.Option(help="Of stop words: en, de, fr ... (default: en).")]
 LearningRate = Annotated[
     float | None,
-    typer.Option(help="Peak learning rate (by the encoder's width; of few texts two are tried)."),
+    typer.Option(help="Peak (default: by the encoder's width)."),
 ]
-BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (32).")]
+BatchSize = Annotated[int | None, typer.Option(help="Texts per training step (default: 32).")]
 Steps = Annotated[
     int | None,
-    typer.Option(help="Most training steps (by the number of texts and classes)."),
+    typer.Option(help="Most steps (default: by texts and classes)."),
 ]
-Epochs = Annotated[
-    int | None, typer.Option(help="Most epochs, not --steps; the rate is then 5e-5 unless given.")
-]
+Epochs = Annotated[int | None, typer.Option(help="Most epochs, in place of --steps; at 5e-5.")]
 Patience = Annotated[
     int | None,
-    typer.Option(help="Evaluations without a better macro-F1 (a third of all; of --epochs 2)."),
+    typer.Option(help="Evaluations without a better one (a third)."),
 ]
-Supersample = Annotated[
-    str | None, typer.Option(help="Copies of each class's texts: 1,1,4,2,3,8 or auto.")
-]
+Supersample = Annotated[str | None, typer.Option(help="Copies of each class: 1,1,4,2,3,8 or auto.")]
 ClassWeights = Annotated[
     bool | None,
-    typer.Option("--class-weights/--no-class-weights", help="Weigh classes inversely (yes)."),
+    typer.Option(
+        "--class-weights/--no-class-weights", help="Weigh classes inversely (default: yes)."
+    ),
 ]
-Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (auto).")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (auto).")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the split, the head and training (0).")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use (all).")]
+Precision = Annotated[str | None, typer.Option(help="auto, bf16 or fp32 (default: auto).")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda (default: auto).")]
+Seed = Annotated[int | None, typer.Option(help="Of splits, head and order (default: 0).")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Cores to use (default: all).")]
 Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds of timing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

@@ -40,7 +40,7 @@ def predict(
     text_column: TextColumn = None,
     on_bad_row: Annotated[
         Literal["fail", "skip"],
-        typer.Option(help="Rows without a text: leave their answers empty and say so, or fail."),
+        typer.Option(help="Rows without a text: leave their answers empty, or fail"),
     ] = "skip",
     require_certificate: Annotated[
         bool,

@@ -35,13 +35,13 @@ def search(
     hours: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
     storage: Annotated[
-        str | None, typer.Option(help="The study's database as a URL (SQLite in --out).")
+        str | None, typer.Option(help="The study's database as a URL (default: SQLite in --out).")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a study that has to be there.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write (RUN/search).")
+        Path | None, typer.Option("--out", "-o", help="Where to write (default: RUN/search).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the points that are tried.")] = 0,
     unlabelled: UnlabelledFile = None,
