@@ -235,7 +235,7 @@ def test_bad_input_is_one_sentence(command: Any, files: tuple[Path, Path], tmp_p
     refused(command("explore", train, "--language", "klingon"), "'klingon'", "da, de, en, es")
     refused(command("explore", train, "--supersample", "1,2"), "2 factors", "fear, joy, sad")
     refused(command("explore", train, "--supersample", "1,x"), "'1,x'", "whole number")
-    refused(command("explore", train, "--model", tmp_path / "none"), "no tokenizer")
+    refused(command("explore", train, "--model", tmp_path / "none"), "there is no model folder")
     refused(command("explore", train, "--on-bad-row", "fail"), "1 of 123 rows cannot be used")
     one = toy.write(tmp_path / "one.csv", [(text, "joy") for text, _ in ROWS])
     refused(command("explore", one), "all 120 texts have the label 'joy'")

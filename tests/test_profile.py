@@ -461,7 +461,7 @@ def test_a_sample_is_named_with_its_size() -> None:
     [
         (toy.dataset(60).take(toy.dataset(60).labels == 1), {}, "all 30 texts have the label"),
         (toy.dataset(60), {"language": "xx"}, "the known ones are da, de, en"),
-        (toy.dataset(60), {"model": "/nowhere/at/all"}, "no tokenizer can be loaded"),
+        (toy.dataset(60), {"model": "/nowhere/at/all"}, "there is no model folder"),
         (toy.dataset(60), {"supersample": (1, 2)}, "2 factors"),
         (Dataset(("!!", "??"), np.array([0, 1]), ("a", "b")), {}, "no word is left"),
     ],

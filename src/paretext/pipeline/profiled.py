@@ -16,6 +16,7 @@ from paretext.profile.build import NoProfile, profile
 from paretext.profile.schema import ProfileSettings
 from paretext.profile.tokens import load_tokenizer
 from paretext.report.profile_page import write_profile
+from paretext.training.baselines import BASELINES
 
 FOLDER = "profile"
 
@@ -65,7 +66,7 @@ def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Pa
 
 def _first_with_tokenizer(models: Sequence[str]) -> str | None:
     """A model without one is no fault here: training says what is wrong with it, if anything."""
-    for model in models:
+    for model in (each for each in models if each not in BASELINES):
         try:
             load_tokenizer(model)
         except ParetextError:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paretext.certification.certify import LEAST_TEXTS, require_enough
 from paretext.compression.recipe import Recipe
 from paretext.core import progress
 from paretext.core.errors import ParetextError
@@ -71,6 +72,12 @@ def prepare(
     held_out = hold_out and evaluation is None
     if held_out:
         _require_splits(train, 2 if selection is not None else 3)
+        if len(train) * EVALUATION_SHARE < LEAST_TEXTS:
+            raise ParetextError(
+                f"{train.name} has {len(train)} texts, and a fifth of them is too few to measure "
+                f"on; give {round(LEAST_TEXTS / EVALUATION_SHARE)} or more, hundreds to be sure of "
+                "anything, or texts to measure on with --eval."
+            )
         train, evaluation = train.split(EVALUATION_SHARE, seed)
         evaluation = drop_leaks(train, evaluation)
         progress.say(
@@ -78,6 +85,8 @@ def prepare(
             "they come from a file of their own"
         )
         given = (train, evaluation)
+    elif hold_out and evaluation is not None:
+        require_enough(evaluation)
     report = check(train, evaluation)
     for sentence in report.sentences():
         progress.say(sentence)

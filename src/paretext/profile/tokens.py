@@ -45,16 +45,9 @@ def load_tokenizer(model: str) -> Tokenizer:
 
 
 def _from_hub(model: str) -> Tokenizer:
-    from transformers import AutoTokenizer
+    from paretext.models.pretrained import Source
 
-    fast: Tokenizer | None = getattr(
-        AutoTokenizer.from_pretrained(model, trust_remote_code=False), "backend_tokenizer", None
-    )
-    if fast is None:
-        raise ParetextError(
-            f"the tokenizer of '{model}' has no fast version: give a model that has a "
-            "tokenizer.json."
-        )
+    fast: Tokenizer = Source.open(model).tokenizer().backend_tokenizer
     return fast
 
 
