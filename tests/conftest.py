@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -37,6 +37,31 @@ def _quiet_machine() -> Iterator[None]:
         module = importlib.import_module("paretext.measure.cost")  # not the function of that name
         patch.setattr(module, "MORE_ROUNDS", 0)
         patch.setattr("paretext.measure.cost._unsteady", lambda made, rounds: "")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _printed_commands() -> Iterator[None]:
+    """Whatever command we tell a user to type has a verb and options that there are."""
+    import shlex
+
+    from typer.main import get_command
+
+    from paretext.cli import app
+
+    verbs: Any = get_command(app).commands  # type: ignore[attr-defined]
+    join = shlex.join
+
+    def checked(words: list[str]) -> str:
+        name, verb, *rest = [*words, "", ""]
+        if name == "paretext":
+            known = {each for param in verbs[verb].params for each in param.opts}
+            unknown = [each for each in rest if each.startswith("--") and each not in known]
+            assert not unknown, f"{join(words)} cannot be typed: {unknown}"
+        return join(words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("paretext.core.verdict.shlex.join", checked)
         yield
 
 

@@ -42,7 +42,7 @@ class Where:
 
     artifacts: each version's folder. run: the run's folder, if they lie in one. measure, train: the
     commands that measure on other texts and that train longer. trained: what the parent was called
-    as a candidate.
+    as a candidate. rising: what to do where it was still rising when its training ended.
     """
 
     artifacts: Mapping[str, Path]
@@ -50,6 +50,7 @@ class Where:
     train: str | None = None
     run: Path | None = None
     trained: str | None = None
+    rising: str | None = None
 
     def using(self, version: str) -> dict[str, Any]:
         """What a conclusion says of the version to deploy."""
@@ -113,6 +114,8 @@ def conclude(
     if broken:
         said.append(f"Do not deploy {listed(_names(broken))}: broken.")
         details += [_broken(row, certificates) for row in broken]
+    if where.rising is not None:
+        said.append(f"The parent may get better: its {where.rising}.")
     details += [standing.scores] if standing is not None else []
     found = Conclusion(
         headline=f"Deploy {where.named(chosen.version)}",
@@ -124,7 +127,7 @@ def conclude(
     if verdict != "uncertified" or found.path is None:
         return found
     against = where.artifacts.get(reference.version, "PARENT")
-    asked = (where.artifacts[chosen.version], "--against", against, "--data", "EVAL.csv")
+    asked = (where.artifacts[chosen.version], "--against", against, "--eval", "EVAL.csv")
     return found.model_copy(update={"command": shell("certify", *asked)})
 
 

@@ -149,27 +149,27 @@ class _Gatherer:
         models = [each for model in values.get("models", ()) for each in ("--model", model)]
         train = shell("run", "--data", "TRAIN.csv", "--eval", "EVAL.csv", *models, "--out", run)
         parent = next((each.name for each in candidates if each.is_parent), None)
-        longer = self._longer(parent, values)
+        record, epochs = self._training(parent), values.get("training", {}).get("epochs")
+        longer = f"--epochs {2 * epochs}" if isinstance(epochs, int) else None
+        longer = record.longer if record is not None else longer
         return Where(
             {name: run / "artifacts" / name for name in manifests},
             measure=measure if PARENT in manifests else train,
             train=f"{train} {longer}" if longer and models else None,
             run=run,
             trained=parent,
+            rising=record.advice if record is not None else None,
         )
 
-    def _longer(self, parent: str | None, settings: Mapping[str, Any]) -> str | None:
-        """The option that trains the parent for longer, where it is known how long that was."""
-        if parent is not None:
-            folder = self.run / "candidates" / parent
-            record = self._read(
-                *("candidates", folder / RECORD, "train again"),
-                lambda: TrainingRecord.read(folder),
-            )
-            if record is not None:
-                return record.longer
-        epochs = settings.get("training", {}).get("epochs")
-        return f"--epochs {2 * epochs}" if isinstance(epochs, int) else None
+    def _training(self, parent: str | None) -> TrainingRecord | None:
+        """How the parent was trained, where that is on record."""
+        if parent is None:
+            return None
+        folder = self.run / "candidates" / parent
+        return self._read(
+            *("candidates", folder / RECORD, "train again"),
+            lambda: TrainingRecord.read(folder),
+        )
 
     def _lacks(self, part: str, said: str) -> None:
         self.missing.append(parts.Missing(part=part, said=said))
