@@ -297,7 +297,8 @@ def test_a_file_where_the_runs_folder_should_be(job: Job) -> None:
 def test_usage_errors_exit_with_2(arguments: tuple[str, ...], command: Any) -> None:
     ended = command(*arguments)
     assert ended.status == 2
-    assert "Usage" in ended.err
+    assert ended.err.startswith("paretext: ")
+    assert len(ended.err.splitlines()) == 1
     assert "Traceback" not in ended.err
 
 

@@ -15,6 +15,7 @@ import toy
 import paretext
 from paretext.compression import DynamicQuantization, MagnitudePruning
 from paretext.compression.recipe import Recipe
+from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.training.settings import TrainingSettings
 
@@ -65,6 +66,17 @@ def test_every_public_name_is_a_function_or_a_class_whatever_was_imported() -> N
         (lambda: paretext.run("nowhere.csv", model="tfidf"), "'nowhere.csv' does not exist"),
         (lambda: paretext.compress("nowhere/model", eval="x.csv"), "nowhere/model"),
         (lambda: paretext.compare([]), "nothing to compare"),
+        (lambda: paretext.compress("x", threads="two"), "threads is 'two'; give a whole number"),
+        (lambda: paretext.run("x.csv", rounds=0), "rounds is 0; give 1 or more"),
+        (lambda: paretext.run("x.csv", text_column=3), "text_column is 3; give a string"),
+        (lambda: paretext.compress("x", preset=8), "preset is 8; give a string or a list"),
+        (lambda: paretext.run("x.csv", out=3), "out is 3; give a string or a path"),
+        (lambda: paretext.compress("x", presets="int8"), "no argument 'presets'; did you mean"),
+        (lambda: paretext.certify("x"), "certify needs 'against'"),
+        (
+            lambda: paretext.Dataset.read({"text": ["a"], "label": ["x"]}, on_bad_row="skp"),
+            "use 'fail' or 'skip'",
+        ),
     ],
 )
 def test_a_python_caller_meets_the_projects_own_errors(
@@ -75,6 +87,23 @@ def test_a_python_caller_meets_the_projects_own_errors(
         make()
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_python_caller_sees_what_a_job_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing listens to the logger; else the logger has it."""
+    with progress.shown():
+        progress.say("to the log")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress.logger, "hasHandlers", lambda: False)
+    with progress.shown():
+        progress.say("held out 20 of them")
+        with progress.task("training", 3) as advance:
+            advance(3, note="macro-F1 0.9")
+    said = capsys.readouterr().err
+    assert "held out 20 of them" in said
+    assert "macro-F1 0.9" in said
 
 
 @pytest.mark.slow

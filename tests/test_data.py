@@ -262,7 +262,7 @@ def test_columns_that_are_named_are_not_announced(tmp_path: Path, heard: Heard) 
         (["text", "class", "target"], {}, ["--label-column", "'class', 'target'"]),
         (["text", "a", "b"], {}, ["--label-column", "'a', 'b'"]),
         (["a", "b"], {}, ["--text-column"]),
-        (["text"], {}, ["--label-column", "none of its columns"]),
+        (["text"], {}, ["has no column that could be the label", "'text'"]),
         (["text", "label"], {"label_column": "text", "text_column": "text"}, ["both"]),
     ],
 )

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from said import Said, said_to
 
-from paretext.cli.inputs import read_unlabelled
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset, read_label_names
 from paretext.data.reading import read_texts
@@ -92,7 +91,7 @@ def test_what_a_text_is(value: Any, problem: str, tmp_path: Path) -> None:
     path = lines(
         tmp_path / "a.jsonl", *({"text": each, "label": str(each)} for each in ("good", value))
     )
-    for read in (Dataset.read, open_labelled, lambda p: read_unlabelled(p, None, "fail")):
+    for read in (Dataset.read, open_labelled, lambda p: read_texts(p, None, "fail")):
         if problem:
             with pytest.raises(ParetextError) as caught:
                 read(path)
@@ -119,7 +118,6 @@ def test_unlabelled_texts_are_left_out_in_words_only(tmp_path: Path, heard: Said
         "that is no string (type list) (row 6); 1 with a text that is no string (type dict) "
         "(row 7)."
     ]
-    assert read_unlabelled(None, None, "fail") == []
 
 
 # --- labels

@@ -45,7 +45,7 @@ def check(printed: str, *starts: str) -> list[str]:
     assert lines == [*said, *(f"  {step}" for step in steps)]
     assert steps[0].startswith("paretext ")
     assert len(shlex.split(steps[0])) > 1
-    assert all(step.startswith("paretext.") for step in steps[1:])
+    assert all(step.startswith("import paretext; ") for step in steps[1:])
     assert len(steps) in (1, 2)
     return steps
 

@@ -106,13 +106,18 @@ def test_every_verb_opens_what_compress_left(
     again = command("compress", folder, "--eval", held, "--out", "out", *SHORT)
     assert again.status == 0
     assert "comparison: kept" in again.err
+    measured = Comparison.read(here / "out" / "comparison").data["texts"]
     assert command("compare", "out", "--eval", held, *SHORT).status == 0
     int8, parent = "out/artifacts/int8", "out/artifacts/parent"
     more = toy.write(here / "more.csv", toy.texts_and_labels(120, seed=7))
     assert command("certify", int8, "--against", parent, "--eval", more).status in (0, 1, 3)
     assert [path.name for path in (here / "out" / "artifacts").iterdir() if path.is_file()] == []
     assert (here / "out" / "certificates" / "int8-flips.csv").is_file()
-    refused(command("compare", "out"), "no texts of its own", "--eval")
+    again = command("compare", "out", *SHORT)  # on what compress measured on, and no more
+    assert again.status == 0, again.err
+    assert Comparison.read(here / "out" / "comparison").data["texts"] == measured
+    assert "have seen" not in again.err
+    assert "have seen" in command("compare", "out", "--eval", held, *SHORT).err
     elsewhere = command("compare", "out", "--eval", held, "--out", "beside", *SHORT)
     assert elsewhere.status == 0
     assert str(Path("out", "artifacts")) in elsewhere.out

@@ -155,7 +155,7 @@ def test_errors_quote_names_of_columns_and_files(printed: Any, tmp_path: Path) -
 def test_every_way_to_print_shows_text(printed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from paretext import cli
 
-    def show() -> None:
+    def show(**_: object) -> None:
         console.line(HOSTILE)
         console.table([HOSTILE, "n"], [[HOSTILE, "1"]], title=HOSTILE)
         console.pairs({HOSTILE: HOSTILE, "list": [HOSTILE], "map": {HOSTILE: 1}}, title=HOSTILE)
@@ -285,7 +285,7 @@ def test_tables_of_comparison_and_certificate(
     from paretext.certification.certificate import Certificate
     from paretext.cli.endings import of_run
 
-    def show() -> None:
+    def show(**_: object) -> None:
         console.show_comparison(run / "comparison", of_run(run), as_json=False)
         found = Certificate.of(run / "artifacts" / "small")
         assert found

@@ -24,7 +24,13 @@ from paretext.certification.calibration import rises
 from paretext.certification.operating import At, Point, operating_points
 from paretext.certification.proportions import Pairs, mcnemar, simultaneous
 from paretext.certification.records import Clause, OperatingPoint, Part, Span, Verdict
-from paretext.measure.intervals import Interval, paired_drops, texts_needed, two_digits
+from paretext.measure.intervals import (
+    MOST_TEXTS,
+    Interval,
+    paired_drops,
+    texts_needed,
+    two_digits,
+)
 from paretext.measure.metrics import METRICS, FloatArray, IntArray, confusion_matrix
 
 ALIKE = 1e-4
@@ -212,11 +218,12 @@ def _of_parts(
     result = overall([part.verdict for part in parts])
     worst = max(parts, key=lambda part: (part.verdict == "broken", part.drop.high))
     open_parts = [part for part in parts if part.verdict == "undecided"]
-    needed = [
-        None if part.texts_needed is None else two_digits(n * part.texts_needed / part.texts)
+    all_texts = [
+        None if part.texts_needed is None else n * part.texts_needed / part.texts
         for part in open_parts
     ]
-    decides = result == "undecided" and None not in needed
+    needed = [each and two_digits(each) for each in all_texts]
+    decides = result == "undecided" and all(each and each <= MOST_TEXTS for each in all_texts)
     return Clause(
         name=name,
         unit=kind_of(name),

@@ -27,6 +27,14 @@ def overlap(data: Dataset, manifests: Sequence[Manifest]) -> Overlap | None:
     return max(known, key=lambda each: (each.mostly, each.share)) if known else None
 
 
+def say_seen(found: Overlap, data: Dataset) -> None:
+    """That some of the texts are none to measure on."""
+    progress.say(
+        f"warning: {found} of {data.name} are texts that the models have seen (trained, chosen or "
+        "calibrated on)"
+    )
+
+
 def require_held_out(
     data: Dataset, manifests: Sequence[Manifest], force: bool = False
 ) -> Overlap | None:
@@ -36,12 +44,13 @@ def require_held_out(
         return None
     if found.mostly and not force:
         raise ParetextError(
-            f"{found} of {data.name} are texts that the models were trained on or chosen by: a "
+            f"{found} of {data.name} are texts that the models have seen (trained, chosen or "
+            "calibrated on): a "
             "certificate needs texts that neither training nor compression has seen, so give "
             "others (--force is only to try things out: the certificate says that it proves "
             "nothing)."
         )
-    progress.say(f"warning: {found} of {data.name} are texts that the models were trained on")
+    say_seen(found, data)
     return found
 
 

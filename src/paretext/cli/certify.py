@@ -54,7 +54,8 @@ def certify(
 
     Exit status: 0 holds, 1 broken, 3 undecided, 2 could not run.
 
-    Example: paretext certify int8 --against parent --eval test.csv
+    Example: paretext certify runs/emotion/artifacts/int8
+    --against runs/emotion/artifacts/parent --eval test.csv
     """
     from paretext.cli.console import dump, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate

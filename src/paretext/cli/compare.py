@@ -33,8 +33,9 @@ def compare(
 ) -> None:
     """Measure artifacts on the same texts: quality with paired intervals, size, memory, speed.
 
-    Differences are taken against the first artifact. Example: paretext compare
-    runs/emotion/artifacts/parent runs/emotion/artifacts/int8 --eval test.csv --out comparison
+    Differences are taken against the first artifact.
+
+    Example: paretext compare runs/emotion --eval test.csv
     """
     from paretext.cli.console import show_comparison
     from paretext.cli.endings import of_comparison

@@ -21,6 +21,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
+    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
@@ -66,6 +68,12 @@ err = _Plain(width=_width(sys.stderr), stderr=True, highlight=False)
 _NARROWEST = 40
 """Columns that a table fits itself into; a narrower terminal breaks its lines."""
 _EVERY_SECONDS = 30
+_MOST_CLASSES = 10
+"""Of a certificate's table of classes."""
+_PART_RANKS = (9, 0, 8, 4, 5, 6, 3, 2, 1, 7)
+"""The label, the verdict and by how much it is worse, before the rest."""
+_SPINNING = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+"""Of work whose length nobody knows."""
 _BAR, _TIMES = 40, 16
 """The longest bar, and what the times behind it take."""
 
@@ -90,9 +98,19 @@ class ConsoleSink:
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        if err.is_terminal:
+        if err.is_terminal and not total:
+            with Progress(*_SPINNING, console=err, transient=True) as spinner:
+                bar = spinner.add_task(label, total=None)
+
+                def counted(n: int = 1, note: str | None = None) -> None:
+                    spinner.update(bar, advance=n)
+                    done = f"{spinner.tasks[0].completed:,.0f}"
+                    spinner.update(bar, description=f"{label}: {done}")
+
+                yield counted
+        elif err.is_terminal:
             with _Bars(label, total) as bars:
-                bar = bars.add_task(label, total=total or None, note="")
+                bar = bars.add_task(label, total=total, note="")
                 yield lambda n=1, note=None: bars.update(
                     bar, advance=n, **({} if note is None else {"note": note})
                 )
@@ -308,10 +326,16 @@ def show_certificate(
     from paretext.certification.certify import flips_folder
     from paretext.runtime.manifest import CARD, CERTIFICATE
 
-    table(report.CLAUSE_COLUMNS, report.clause_rows(certificate), title="Certificate")
-    open_parts = [row for row in report.part_rows(certificate) if row[8] != report.BADGES["holds"]]
-    if open_parts:
-        table(report.PART_COLUMNS, open_parts, title="Classes that do not hold")
+    clauses = report.clause_rows(certificate)
+    table(report.CLAUSE_COLUMNS, clauses, title="Certificate", ranks=(0, 3, 2, 4, 1, 5))
+    parts = [row for row in report.part_rows(certificate) if row[8] != report.BADGES["holds"]]
+    parts.sort(key=lambda row: row[8] != report.BADGES["broken"])
+    if parts:
+        title = "Classes of which it is not shown that they hold"
+        shown = parts[:_MOST_CLASSES]
+        table(report.PART_COLUMNS, shown, title=title, left=2, ranks=_PART_RANKS)
+    if len(parts) > _MOST_CLASSES:
+        line(f"And {len(parts) - _MOST_CLASSES:,} classes more; {CERTIFICATE} has all.")
     if artifact is not None:
         place = folder or flips_folder(artifact)
         line()

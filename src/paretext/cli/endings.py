@@ -40,11 +40,17 @@ def of_comparison(comparison: Comparison, artifacts: Sequence[Path], out: Path) 
 
 
 def of_certificate(
-    certificate: Certificate, artifact: Path, against: str | Path = "REFERENCE"
+    certificate: Certificate, artifact: Path, against: str | Path | None = None
 ) -> Verdict:
-    """Whether an artifact may stand in its reference's place, and what would decide it."""
+    """Whether an artifact may stand in its reference's place, and what would decide it.
+
+    against: the reference; where it is not known, the artifact of its name in the same run.
+    """
     from paretext.certification.wording import counted
 
+    if against is None:
+        beside = artifact.parent / certificate.reference.name
+        against = beside if beside.is_dir() else "REFERENCE"
     name, reference = certificate.candidate.name, certificate.reference.name
     count, texts = counted(certificate), f"{certificate.data.texts:,} texts"
     lost = f"{certificate.flips.flipped:,} of {certificate.flips.texts:,} answers differ"
@@ -181,10 +187,13 @@ def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
     if kind == "run":
         return of_run(path)
     if kind.startswith("classifier"):
+        nameless = all(str(each).startswith("LABEL_") for each in found.get("labels") or ["LABEL_"])
         return Verdict(
             headline=f"A classifier in PyTorch; compress makes it small and fast: {path}",
             path=str(path),
-            command=shell("compress", path, "--eval", _EVAL),
+            command=shell(
+                "compress", path, "--eval", _EVAL, *(("--labels", "NAMES.txt") if nameless else ())
+            ),
             python=opening(path),
         )
     certificate = Certificate.of(path)

@@ -18,7 +18,7 @@ SelectionFile = Annotated[
 TextColumn = Annotated[str | None, typer.Option(help="Column of the texts (default: guessed).")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels (default: guessed).")]
 Labels = Annotated[
-    Path | None, typer.Option("--labels", help="File with the label names, one a line, 0 first.")
+    Path | None, typer.Option("--labels", help="The label names, 0 first: one a line, or a,b,c.")
 ]
 OnBadRow = Annotated[
     Literal["fail", "skip"],

@@ -61,7 +61,7 @@ def verify(
         artifact, texts, against, labels=given, rerun=rerun, threads=threads, force=force
     )
     certificate = found.again or found.certificate
-    verdict = of_certificate(certificate, artifact, against or "REFERENCE")
+    verdict = of_certificate(certificate, artifact, against)
     if json:
         dump(
             {

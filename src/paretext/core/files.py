@@ -12,6 +12,7 @@ finished stage is compared with the digests that were taken when it was made.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import hashlib
 import json
@@ -179,7 +180,8 @@ class Stages:
         partial.mkdir(parents=True, exist_ok=True)
         write_text(begun, key)
         try:
-            work(partial)
+            with progress.task(f"making {name}", 0):
+                work(partial)
         except ParetextError:  # what was asked for cannot be done: there is nothing to go on from
             _forget(begun, partial)
             raise
@@ -291,3 +293,19 @@ def _read(record: Path) -> list[str]:
     except FileNotFoundError:
         return [""]
     return text.split("\n")
+
+
+def nearest_path(missing: Path, *, folders: bool = False) -> str:
+    """The end of a sentence that names the path that was meant, where beside its first missing part
+    something (a folder) has a near name; "" where nothing has."""
+    parts = [missing, *missing.parents]
+    first = next((each for each in parts[::-1] if not each.exists()), missing)
+    beside: list[str] = []
+    with contextlib.suppress(OSError):
+        beside = [each.name for each in first.parent.iterdir() if each.is_dir() or not folders]
+    near = difflib.get_close_matches(first.name, beside, n=1)
+    if not near:
+        return ""
+    meant = first.with_name(near[0])
+    whole = meant / missing.relative_to(first)
+    return f"; did you mean '{whole if whole.exists() else meant}'?"

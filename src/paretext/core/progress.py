@@ -1,13 +1,15 @@
 """How library code tells what it is doing, without printing.
 
 Library functions call `say` and `task`; both go to the sink that is current. By default that is
-the logger `paretext`; the command line puts a sink there that draws progress bars.
+the logger `paretext`; the command line puts a sink there that draws progress bars, and so do whole
+jobs that are called from Python, unless the logger has a handler.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Protocol
@@ -37,6 +39,36 @@ class LogSink:
         logger.info("%s: begins (%d)", visible(label), total)
         yield lambda n=1, note="": None
         logger.info("%s: done", visible(label))
+
+
+class NotebookSink:
+    """Messages and bars on standard error, or in a notebook: for whole jobs that a Python caller
+    starts, where nothing else listens."""
+
+    def say(self, message: str) -> None:
+        from tqdm.auto import tqdm
+
+        tqdm.write(visible(message), file=sys.stderr)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        from tqdm.auto import tqdm
+
+        with tqdm(total=total or None, desc=visible(label), leave=False) as bar:
+
+            def advance(n: int = 1, note: str = "") -> None:
+                bar.update(n)
+                if note:
+                    bar.set_postfix_str(visible(note))
+
+            yield advance
+
+
+def shown() -> contextlib.AbstractContextManager[None]:
+    """Inside, a job's progress can be seen, unless somebody listens already: a sink, or a handler
+    of the logger."""
+    listens = not isinstance(_sink.get(), LogSink) or logger.hasHandlers()
+    return contextlib.nullcontext() if listens else using(NotebookSink())
 
 
 class Silent:

@@ -42,12 +42,12 @@ def predicting(artifact: str | Path) -> str:
 
 def loading(artifact: str | Path) -> str:
     """The line of Python that uses an artifact."""
-    return f'paretext.Artifact.load({_literal(artifact)}).predict(["..."])'
+    return f'import paretext; paretext.Artifact.load({_literal(artifact)}).predict(["..."])'
 
 
 def opening(classifier: str | Path) -> str:
     """The line of Python that opens a classifier."""
-    return f"paretext.Classifier.load({_literal(classifier)})"
+    return f"import paretext; paretext.Classifier.load({_literal(classifier)})"
 
 
 def _literal(path: str | Path) -> str:

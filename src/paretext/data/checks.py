@@ -244,11 +244,12 @@ def _classes(counts: dict[str, int], rows: int) -> str:
     said = f"{rows:,} texts with {len(counts):,} labels"
     if len(ordered) <= _LISTED:
         return f"{said} ({', '.join(f'{name} {count:,}' for name, count in ordered)})"
-    fewest = ", ".join(f"{name} {count:,}" for name, count in ordered[: -WORST - 1 : -1])
-    return (
-        f"{said}, {ordered[-1][1]:,} to {ordered[0][1]:,} of each (most {ordered[0][0]}; fewest "
-        f"{fewest})"
-    )
+    most = ordered[0][1]
+    fewest = [each for each in ordered[: -WORST - 1 : -1] if each[1] < most]
+    if not fewest:
+        return f"{said}, {most:,} of each"
+    listed = ", ".join(f"{name} {count:,}" for name, count in fewest)
+    return f"{said}, {ordered[-1][1]:,} to {most:,} of each (fewest {listed})"
 
 
 def _rows(count: int) -> str:

@@ -55,7 +55,10 @@ def choose_columns(
         if given is None
     ]
     if guesses:
-        say(f"{source.name}: reading the {' and the '.join(guesses)}.")
+        others = [name for name in source.string_columns() if name not in (text, label)]
+        more = f" (of texts there {'is' if len(others) == 1 else 'are'} also {quoted(others)})"
+        also = more if others and text_column is None else ""
+        say(f"{source.name}: reading the {' and the '.join(guesses)}{also}.")
     return text, label
 
 
@@ -100,10 +103,14 @@ def _by_name(source: Source, usual: tuple[str, ...], what: str, taken: str | Non
 def _only(candidates: list[str], source: Source, what: str) -> str:
     if len(candidates) == 1:
         return candidates[0]
-    several = f"any of {quoted(candidates)}" if candidates else "none of its columns"
+    if not candidates:
+        raise ParetextError(
+            f"{source.name} has no column that could be the {what} (columns: "
+            f"{quoted(source.columns)}): give a table that has one."
+        )
     raise ParetextError(
-        f"{source.name}: the {what} column could be {several}: name it with --{what}-column "
-        f"(columns: {quoted(source.columns)})."
+        f"{source.name}: the {what} column could be any of {quoted(candidates)}: name it with "
+        f"--{what}-column (columns: {quoted(source.columns)})."
     )
 
 

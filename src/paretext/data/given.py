@@ -26,6 +26,8 @@ _TAKEN = (
 
 def open_given(given: Given, split: str = "train", on_bad_row: OnBadRow = "fail") -> Source:
     """Open whatever a caller gave; ParetextError for what is no table."""
+    if on_bad_row not in ("fail", "skip"):
+        raise ParetextError(f"on_bad_row is {on_bad_row!r}: use 'fail' or 'skip'.")
     if isinstance(given, str | Path):
         return open_source(given, split, on_bad_row)
     if _is_dataset_dict(given):

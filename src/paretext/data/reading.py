@@ -79,8 +79,8 @@ class NamedBy(NamedTuple):
         remedy = "mend the rows, or give a model that was trained with such labels"
         if all(map(GENERIC.fullmatch, labels)):
             remedy = (
-                "these say nothing, so name its outputs with --labels, one a line, that of output "
-                "0 first (for an artifact, where it is made: paretext compress --labels)"
+                "these say nothing, so name its outputs: --labels FILE, one name a line, that of "
+                "output 0 first"
             )
         return cls(f"the labels of {name} lack", remedy)
 
@@ -126,11 +126,14 @@ def read_texts(source: Given, text_column: str | None, on_bad_row: OnBadRow) -> 
 
 
 def read_label_names(path: str | Path) -> tuple[str, ...]:
-    """The names of labels 0, 1, 2, ... from a UTF-8 text file with one name a line.
+    """The names of labels 0, 1, 2, ... from a UTF-8 text file with one name a line; or those that
+    are given themselves, "sadness,joy,love", where there is no such file.
 
     Raises ParetextError for a blank line between names or a name that stands twice.
     """
-    names = [label_name(line) for line in text_lines(path)]
+    listed = "," in str(path) and not Path(path).exists()
+    lines = str(path).split(",") if listed else text_lines(path)
+    names = [label_name(line) for line in lines]
     while names and is_blank(names[-1]):
         names.pop()
     if not names:

@@ -44,8 +44,6 @@ class Source:
 
 def open_source(source: str | Path, split: str, on_bad_row: OnBadRow = "fail") -> Source:
     """Find and open `source`. Raises ParetextError if it is no file, folder or hub dataset."""
-    if on_bad_row not in ("fail", "skip"):
-        raise ParetextError(f"on_bad_row is {on_bad_row!r}: use 'fail' or 'skip'.")
     path, given = Path(source), str(source)
     if path.is_file() or (path.suffix.lower() in FORMATS and not path.is_dir()):
         return open_file(path, on_bad_row)

@@ -19,8 +19,9 @@ from paretext.core.errors import ParetextError
 from paretext.core.progress import task
 from paretext.data.columns import choose_columns
 from paretext.data.dataset import Chunk
+from paretext.data.given import open_given
 from paretext.data.reading import Label, NamedBy, good_rows, name_labels, require_rows
-from paretext.data.sources import Source, open_source
+from paretext.data.sources import Source
 from paretext.data.tables import OnBadRow
 
 _EVERY = 8192
@@ -100,7 +101,7 @@ def open_labelled(
 
     Raises ParetextError as `Dataset.read` does.
     """
-    opened = open_source(source, split, on_bad_row)
+    opened = open_given(source, split, on_bad_row)
     text, label = choose_columns(opened, text_column, label_column)
     bad: dict[str, list[int]] = {}
     first: dict[str, Label] = {}  # value of a label -> where it first stands

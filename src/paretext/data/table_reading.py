@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from paretext.core.errors import ParetextError
+from paretext.core.files import nearest_path
 from paretext.data.table_parquet import common_type, json_kinds, parquet_file, read_parquet
 from paretext.data.table_rows import (
     BadRow,
@@ -163,7 +164,8 @@ def existing(path: str | Path) -> Path:
             if not binary.read(1):
                 raise ParetextError(f"'{path}' is empty: 0 bytes; give a file with rows.")
     except FileNotFoundError:
-        raise ParetextError(f"'{path}' does not exist: check the path.") from None
+        near = nearest_path(path) or ": check the path."
+        raise ParetextError(f"'{path}' does not exist{near}") from None
     except OSError as problem:
         raise ParetextError(
             f"'{path}' cannot be opened ({problem.strerror}): check its permissions."

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.held_out import doubts, overlap
+from paretext.certification.held_out import doubts, overlap, say_seen
 from paretext.certification.records import Span, Verdict
 from paretext.core import progress
 from paretext.core.cores import available_cores
@@ -156,6 +156,9 @@ def compare(
         artifact = Artifact.load(target.folder, threads)
         longer, longest = artifact.longer(data.texts), artifact.manifest.max_length
         say_cut("evaluation", longer, len(data), longest)
+    manifests = [Manifest.read(each.folder) for each in targets if each.kind == "artifact"]
+    if (seen := overlap(data, manifests)) is not None:
+        say_seen(seen, data)
     measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
     _require_agreement(versions, measured)
     rows = []

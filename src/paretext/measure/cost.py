@@ -49,7 +49,7 @@ BATCH32_TEXTS = 512
 ROUND_MS = 8_000
 """A round's time at batch 1 for the slowest version; slower models are timed on fewer texts."""
 MORE_ROUNDS = 3
-"""In place of disturbed ones."""
+"""In place of disturbed ones, or as many as were asked for where those are fewer."""
 LEAST_CORES = 0.8
 """CPU seconds of a second that a process had, all threads together."""
 MOST_SPREAD = 1.5
@@ -143,13 +143,15 @@ def benchmark(
         many = int(np.clip(2 * ROUND_MS / slowest, 64, BATCH32_TEXTS))
         made: dict[str, list[_Round]] = {name: [] for name in workers}
         names, together = list(workers), min(32, len(texts))
-        for index in range(rounds + MORE_ROUNDS):
+        more = min(MORE_ROUNDS, rounds)
+        for index in range(rounds + more):
             if index >= rounds and not any(_unsteady(each, rounds) for each in made.values()):
                 break
             turn = names[index % len(names) :] + names[: index % len(names)]
             if index >= rounds:
-                left = rounds + MORE_ROUNDS - index
-                advance(0, note=f"the machine is busy: up to {left} rounds more")
+                left = rounds + more - index
+                rest = "a round" if left == 1 else f"{left} rounds"
+                advance(0, note=f"the machine is busy: up to {rest} more")
             begun = {name: _Round({}, math.inf, together) for name in names}
             for what, count in (("batch1", few), ("batch32", many), ("bulk", None)):
                 for name in turn:

@@ -364,19 +364,25 @@ def proportion(successes: int, n: int, confidence: float) -> Interval:
     return Interval(share, low, high)
 
 
+MOST_TEXTS = 1_000_000
+"""That anybody is told would decide."""
+
+
 def texts_needed(n: int, interval: Interval, limit: float) -> int | None:
     """About how many texts would decide; None if it is decided, or if no number would.
 
     The estimate stays as it is and the way from it to the end that faces the limit shrinks with the
     square root of the texts, until that end meets the limit. An estimate on the limit never gets
-    there. Rounded up to two digits, which is more than it can promise.
+    there, and one beside it needs more than MOST_TEXTS, which nobody has. Rounded up to two digits,
+    which is more than it can promise.
     """
     gap = abs(limit - interval.estimate)
     if not interval.low <= limit < interval.high or gap == 0:
         return None
     below = interval.estimate < limit
     reach = interval.high - interval.estimate if below else interval.estimate - interval.low
-    return two_digits(n * (reach / gap) ** 2)
+    needed = n * (reach / gap) ** 2
+    return two_digits(needed) if needed <= MOST_TEXTS else None
 
 
 def two_digits(needed: float) -> int:

@@ -83,7 +83,7 @@ class Weights:
         if new := self.missing | self.mismatched.keys():
             raise ParetextError(
                 f"{self.name} has no trained classification head (its weights lack "
-                f"{listed(new)}); train one first with: paretext train --model {self.name}."
+                f"{listed(new)}); train one first (paretext run --data TABLE --model {self.name})."
             )
 
     def is_head(self, tensor: str) -> bool:

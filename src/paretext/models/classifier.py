@@ -25,7 +25,7 @@ import paretext.models.ngrams
 import paretext.models.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext.core import progress
 from paretext.models.heads import with_labels
-from paretext.models.pretrained import Source, longest_input
+from paretext.models.pretrained import Source, longest_input, quiet
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class Classifier:
         return cls(found.model, tokenizer, source.labels, longest)
 
     def save(self, folder: str | Path) -> None:
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        with quiet():
+            self.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
 
     def copy(self) -> Classifier:
         """The same classifier with weights of its own."""

@@ -7,7 +7,6 @@ for a while, since each question would wait as long.
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils._validators import validate_repo_id
 
 from paretext.core.errors import ParetextError
+from paretext.core.files import nearest_path
 from paretext.core.settings import model_inside
 from paretext.data.columns import nearest, shown
 
@@ -88,7 +88,7 @@ def not_a_model(name: str, error: BaseException, reason: str, *, local: bool) ->
         or name.count("/") > 1
         or ("/" in name and folder.parent.is_dir())
     ):
-        near = _nearest_path(folder) or "; check the path, or give a hub id."
+        near = nearest_path(folder, folders=True) or "; check the path, or give a hub id."
         return ParetextError(f"there is no model folder {name}{near}")
     return ParetextError(_of_hub(name, causes, reason, local=local))
 
@@ -137,18 +137,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _nearest_path(missing: Path) -> str:
-    """The path that was meant, where a folder beside its first missing part has a near name."""
-    parts = [missing, *missing.parents]
-    first = next((each for each in parts[::-1] if not each.exists()), missing)
-    near = difflib.get_close_matches(first.name, _beside(first.parent), n=1)
-    if not near:
-        return ""
-    meant = first.with_name(near[0])
-    whole = meant / missing.relative_to(first)
-    return f"; did you mean '{whole if whole.exists() else meant}'?"
 
 
 def _beside(folder: Path) -> list[str]:

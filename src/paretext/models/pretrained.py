@@ -114,18 +114,18 @@ class Source:
             if architectures.endswith(_GENERATORS):
                 raise ParetextError(
                     f"{self.name} generates text (it is a {architectures}) and has no trained "
-                    "classification head; give a classifier, or train one from an encoder with: "
-                    "paretext train."
+                    "classification head; give a classifier, or train one (paretext run --data "
+                    "TABLE)."
                 )
             what = ", an encoder or embedding model" if architectures.endswith("Model") else ""
             raise ParetextError(
                 f"{self.name} has no trained classification head (it is a {architectures}{what}); "
-                f"train one first with: paretext train --model {self.name}."
+                f"train one first (paretext run --data TABLE --model {self.name})."
             )
         if problem := self._other_answers():
             raise ParetextError(
                 f"{self.name} {problem}, which paretext cannot answer yet; give a classifier with "
-                "one label a text, or train one from it with: paretext train."
+                "one label a text, or train one from it (paretext run --data TABLE)."
             )
 
     def _require_architecture(self) -> None:
@@ -232,7 +232,7 @@ class Source:
             config.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
-        with _refusing(self.name, self.local):
+        with _refusing(self.name, self.local), quiet():
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 self.name,
                 config=config,
@@ -317,6 +317,22 @@ def name_outputs(config: Any, labels: Sequence[str]) -> None:
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     config.problem_type = None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, transformers shows neither bars nor reports: what they tell, we check and say."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

@@ -6,9 +6,13 @@ is `paretext.run("x.csv", preset="small")`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+
+from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
@@ -16,10 +20,12 @@ from paretext.certification.certify import certify as certify_one
 from paretext.certification.certify import run_of
 from paretext.certification.model import labels_of
 from paretext.compression.recipe import Recipe
+from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages
 from paretext.core.locks import change, require_folder
 from paretext.core.ownership import claim
+from paretext.core.settings import nearest
 from paretext.data.dataset import require_trainable
 from paretext.data.given import Given
 from paretext.data.reading import NamedBy
@@ -46,7 +52,64 @@ Path_ = str | Path
 Limits = Path_ | Sequence[Path_] | Budget | None
 """Files and expressions of limits, or a Budget."""
 
+Count = Annotated[int, Field(ge=1)]
+_Called = TypeVar("_Called", bound=Callable[..., Any])
 
+
+def _asked(call: _Called) -> _Called:
+    """The call with its arguments checked first, and its progress where the caller sees it.
+
+    ParetextError for an argument that is not known or of another kind.
+    """
+    hints = call.__annotations__
+    call.__annotations__ = {name: kind for name, kind in hints.items() if name != "return"}
+    checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(call)
+    call.__annotations__ = hints
+
+    @functools.wraps(call)
+    def asked(*given: Any, **named: Any) -> Any:
+        with progress.shown():
+            try:
+                return checked(*given, **named)
+            except ValidationError as error:
+                if error.title != call.__name__:
+                    raise
+                raise ParetextError(_refusal(error, call)) from None
+
+    return cast("_Called", asked)
+
+
+def _refusal(error: ValidationError, call: Callable[..., Any]) -> str:
+    """The first of pydantic's complaints about the arguments of a call."""
+    known = list(inspect.signature(call).parameters)
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] == "unexpected_keyword_argument":
+        return f"{call.__name__} has no argument {name!r}{nearest(name, known)}"
+    if first["type"].startswith("missing"):
+        return f"{call.__name__} needs {name!r}."
+    if first["type"] == "unexpected_positional_argument":
+        return f"{call.__name__} takes fewer arguments without a name; name the others."
+    name = known[int(name)] if name.isdecimal() else name
+    value = repr(first["input"])
+    value = value if len(value) <= 80 else f"{value[:77]}..."
+    found = [_KINDS.get(each["type"], str(each["msg"]).lower()) for each in error.errors()]
+    wanted = " or ".join(dict.fromkeys(each.removeprefix("input should be ") for each in found))
+    return f"{call.__name__}: {name} is {value}; give {wanted}."
+
+
+_KINDS = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "greater_than_equal": "1 or more",
+    "string_type": "a string",
+    "path_type": "a path",
+    "is_instance_of": "a list",
+    "extra_forbidden": "settings that there are",
+}
+
+
+@_asked
 def run(
     data: Given,
     *,
@@ -63,8 +126,8 @@ def run(
     drop_leaks: bool = False,
     out: Path_ | None = None,
     budget: Limits = None,
-    threads: int | None = None,
-    rounds: int = 5,
+    threads: Count | None = None,
+    rounds: Count = 5,
     max_length: int | None = None,
     **training: Any,
 ) -> Finished:
@@ -96,6 +159,7 @@ def run(
     return Finished(job.run(sources, asked, _path(out), measuring))
 
 
+@_asked
 def compress(
     model: Path_,
     *,
@@ -112,8 +176,8 @@ def compress(
     drop_leaks: bool = False,
     out: Path_ | None = None,
     budget: Limits = None,
-    threads: int | None = None,
-    rounds: int = 5,
+    threads: Count | None = None,
+    rounds: Count = 5,
 ) -> Finished:
     """From a fine-tuned classifier to the artifact to deploy: smaller, certified, measured.
 
@@ -141,6 +205,7 @@ def compress(
     return Finished(job.compress(str(model), sources, asked, _path(out), measuring))
 
 
+@_asked
 def compare(
     artifacts: Path_ | Sequence[Path_],
     eval: Given = None,
@@ -151,8 +216,8 @@ def compare(
     text_column: str | None = None,
     label_column: str | None = None,
     on_bad_row: OnBadRow = "fail",
-    threads: int | None = None,
-    rounds: int = 5,
+    threads: Count | None = None,
+    rounds: Count = 5,
 ) -> Comparison:
     """Measure artifacts on the same texts: quality with paired intervals, size, memory, speed.
 
@@ -188,6 +253,7 @@ def compare(
     return found
 
 
+@_asked
 def certify(
     artifact: Path_,
     against: Path_,
@@ -201,7 +267,7 @@ def certify(
     at: Sequence[str] = (),
     resamples: int = 10_000,
     seed: int = 0,
-    threads: int | None = None,
+    threads: Count | None = None,
     texts: bool = True,
     out: Path_ | None = None,
     force: bool = False,
@@ -252,13 +318,14 @@ def certify(
     return found
 
 
+@_asked
 def search(
     model: Path_,
     data: Given,
     *,
     eval: Given = None,
     budget: Limits = None,
-    trials: int = 20,
+    trials: Count = 20,
     hours: float | None = None,
     minutes: float | None = None,
     unlabelled: Given = None,
@@ -272,7 +339,7 @@ def search(
     storage: str | None = None,
     resume: bool = False,
     seed: int = 0,
-    threads: int | None = None,
+    threads: Count | None = None,
 ) -> Found:
     """Find the best recipe under a budget; without one, the Pareto front of what there is.
 

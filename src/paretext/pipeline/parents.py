@@ -38,7 +38,7 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
             raise ParetextError(
                 f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
                 "(it has no config.json)"
-                f"{model_inside(source) or '; train one with: paretext train.'}"
+                f"{model_inside(source) or '; train one (paretext run --data TABLE).'}"
             )
         return source, source.name, Recipe()
     name = read_json(record, AGAIN, lambda values: str(values["parent"]))
@@ -55,6 +55,8 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
 
 def check_splits(source: Path, data: Data) -> None:
     """ParetextError where a run was trained on other texts, so its parent knows those held out."""
+    if is_run(source) and read_json(source / "parent.json", AGAIN, dict).get("taken_from"):
+        return
     settings = source / "run.json"
     if settings.is_file():
         trained_on = read_json(settings, AGAIN, lambda values: values.get("splits"))

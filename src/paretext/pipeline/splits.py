@@ -11,7 +11,7 @@ is whether either of them is right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -141,7 +141,9 @@ def prepare_measured(evaluation: Dataset, recipe: Recipe) -> Data:
         )
     share = min(CHECK_TEXTS / len(evaluation), _CHECK_SHARE)
     measured, checked = _random_split(evaluation, share, recipe.training.seed)
-    measured = drop_leaks(checked, measured)
+    measured = replace(
+        drop_leaks(checked, measured), name=f"{evaluation.name} (without the checked part)"
+    )
     progress.say(
         f"{len(checked):,} of the texts check and calibrate the exports, the other "
         f"{len(measured):,} are measured on"
@@ -149,7 +151,7 @@ def prepare_measured(evaluation: Dataset, recipe: Recipe) -> Data:
     report = check(measured)
     for sentence in report.sentences():
         progress.say(sentence)
-    return Data(checked, checked, measured, report)
+    return Data(checked, checked, measured, report, held_out=True)
 
 
 def _random_split(data: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:

@@ -8,7 +8,8 @@ a certificate is taken only where no version has one, and unless its macro-F1 is
 Where the machine was too busy to time one of them, none counts as faster.
 
 Before all that: where the parent is no model (`standing`), nothing made from it is recommended, and
-a baseline that is one takes its place.
+a baseline that is one takes its place. So does a baseline that is smaller and faster than the
+chosen version and scores no less.
 
 `sentences` are what a terminal has room for; `details` are for the page.
 """
@@ -94,6 +95,8 @@ def conclude(
             verdict="nothing",
         )
     reference = _reference(own)
+    if (better := _baseline_in_its_place(versions, reference, chosen)) is not None:
+        return _instead(better, reference, chosen, standing, where)
     first, beaten = _without_transformer(versions, reference)
     certificate = certificates.get(chosen.version)
     said, details = [*first], [*beaten]
@@ -107,7 +110,7 @@ def conclude(
         said.append("No certificate says what that may cost on other texts.")
     else:
         verdict = chosen.verdict
-        texts = f"{certificate.data.texts:,} texts"
+        texts = f"{certificate.data.texts:,} texts of {certificate.data.name}"
         said.append(f"Its certificate, on {texts}: {counted(certificate)}.")
         if verdict == "undecided":
             details += [*_needed(certificate), *_holding(own, reference, versions[0], answered_by)]
@@ -255,15 +258,66 @@ def _broken(row: Measured, certificates: Mapping[str, Certificate]) -> str:
     return f"Do not deploy {row.version}{what}."
 
 
+def _best_baseline(versions: Sequence[Measured], reference: Measured) -> Measured | None:
+    """The best model without a transformer that was trained beside one."""
+    others = [row for row in versions if not row.derived and not row.is_encoder and row.macro_f1]
+    if not reference.is_encoder or not others:
+        return None
+    return max(others, key=lambda row: row.macro_f1.estimate if row.macro_f1 else 0)
+
+
+def _baseline_in_its_place(
+    versions: Sequence[Measured], reference: Measured, chosen: Measured
+) -> Measured | None:
+    """A model without a transformer that scores no less than the chosen version and costs less."""
+    best = _best_baseline(versions, reference)
+    if (
+        best is None
+        or best.macro_f1 is None
+        or chosen.macro_f1 is None
+        or best.bytes > chosen.bytes
+    ):
+        return None
+    faster = best.unsteady or chosen.unsteady or best.batch1_ms_p50 < chosen.batch1_ms_p50
+    return best if faster and best.macro_f1.estimate >= chosen.macro_f1.estimate else None
+
+
+def _instead(
+    best: Measured,
+    reference: Measured,
+    chosen: Measured,
+    standing: Standing | None,
+    where: Where,
+) -> Conclusion:
+    """The model without a transformer, in the place of the version that was chosen."""
+    assert best.macro_f1 is not None
+    assert chosen.macro_f1 is not None
+    of = chosen.version if chosen is not reference else "the transformer"
+    said = [
+        f"It has no transformer, and a macro-F1 of {best.macro_f1.estimate:.3f} beside "
+        f"{chosen.macro_f1.estimate:.3f} of {of}: {_cost(best)}."
+    ]
+    if where.rising is not None:
+        said.append(f"The transformer may get better: its {where.rising}.")
+    elif best.macro_f1_drop is not None and not best.macro_f1_drop.high < 0:
+        said.append("These texts do not show that one of the two is better; more would.")
+    return Conclusion(
+        headline=f"Deploy {where.named(best.version)}",
+        sentences=tuple(said),
+        details=(standing.scores,) if standing is not None else (),
+        verdict="baseline",
+        **where.using(best.version),
+    )
+
+
 def _without_transformer(
     versions: Sequence[Measured], reference: Measured
 ) -> tuple[list[str], list[str]]:
     """Is the transformer worth it? Asked where a model without one was trained beside it; the
     answer stands first where it is no, and among the details where it is yes."""
-    others = [row for row in versions if not row.derived and not row.is_encoder and row.macro_f1]
-    if not reference.is_encoder or not others:
+    best = _best_baseline(versions, reference)
+    if best is None:
         return [], []
-    best = max(others, key=lambda row: row.macro_f1.estimate if row.macro_f1 else 0)
     drop, score, own = best.macro_f1_drop, best.macro_f1, reference.macro_f1
     if drop is None or score is None or own is None:
         return [], []

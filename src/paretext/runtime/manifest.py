@@ -82,6 +82,18 @@ class Agreement(_Record):
     flipped_predictions: Count
 
 
+def _meant(folder: Path) -> str:
+    """The end of a sentence on a folder that is no artifact: what to give, or to do, instead."""
+    made = sorted(folder.glob(f"artifacts/*/{NAME}"))
+    made = [each.parent for each in made if each.parent.suffix != ".partial"]
+    if made:
+        listed = ", ".join(map(str, made[:5]))
+        return f"; it is a run, so give one of its artifacts: {listed}."
+    if (folder / "config.json").is_file():
+        return f"; it is a classifier, so make artifacts of it: paretext compress {folder}."
+    return "; check the path."
+
+
 class Manifest(_Record):
     format_version: Literal[1] = 1
     name: str
@@ -158,7 +170,7 @@ class Manifest(_Record):
         if not folder.is_dir():
             raise ParetextError(f"{folder} is not a folder; give the folder of an artifact.")
         if not os.path.lexists(path):
-            raise ParetextError(f"{folder} is not an artifact: it has no {NAME}.")
+            raise ParetextError(f"{folder} is not an artifact: it has no {NAME}{_meant(folder)}")
         values = _read_json(path)
         version = values.get("format_version") if isinstance(values, dict) else None
         if version != FORMAT_VERSION:

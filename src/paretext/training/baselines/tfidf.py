@@ -2,10 +2,11 @@
 
 Words, pairs of words and the pieces of words (n-grams that cross no border between words) are
 counted, weighted by 1 + log count and inverse document frequency (Salton & Buckley 1988), scaled to
-length 1, and told apart by linear support vector machines, one a class, with squared hinge loss and
-an L1 penalty: it sets the weights of most n-grams to exactly 0, and those are left out, which makes
-the model small and, where a few words decide, better (Ng 2004, "Feature selection, L1 vs. L2
-regularization, and rotational invariance"). The distances to the hyperplanes become probabilities
+length 1, and told apart by linear support vector machines, one a class, with squared hinge loss.
+The penalty is the one of PENALTIES that is best on the selection split. L1 sets the weights of most
+n-grams to exactly 0, and those are left out: better where a few words decide (Ng 2004, "Feature
+selection, L1 vs. L2 regularization, and rotational invariance"). L2 keeps them all: better where
+texts are few and classes many. The distances to the hyperplanes become probabilities
 by one temperature, fitted on the selection split (Guo et al. 2017, "On Calibration of Modern Neural
 Networks", section 4.2); no answer changes by it.
 """
@@ -44,6 +45,11 @@ BORDER = "▁"
 _UNKNOWN_ID, _BORDER_ID = 1, 2
 _LONGEST = 64
 """Characters of the longest n-gram that is counted."""
+PENALTIES: tuple[tuple[Literal["l1", "l2"], float], ...] = (
+    *(("l1", 0.5), ("l1", 2.0)),
+    *(("l2", 0.3), ("l2", 1.0)),
+)
+"""Each with the inverse of its strength."""
 _NEVER = -20.0
 """The score of a label that no training text has."""
 
@@ -51,8 +57,8 @@ _NEVER = -20.0
 class Tfidf(BaseModel):
     """words: the most words of an n-gram; pieces: the shortest and the longest n-gram inside of a
     word, borders included; pieces_weight: of a piece in comparison with a word; minimum_texts: how
-    many training texts an n-gram stands in; C: inverse strength of the penalty; max_length:
-    the longest input, in characters."""
+    many training texts an n-gram stands in; penalties: those that are tried; max_length: the
+    longest input, in characters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     removes_stop_words: ClassVar[bool] = False
@@ -63,7 +69,7 @@ class Tfidf(BaseModel):
     pieces_weight: float = Field(default=0.5, gt=0)
     minimum_texts: int = Field(default=2, ge=1)
     pieces_minimum_texts: int = Field(default=5, ge=1)
-    C: float = Field(default=0.5, gt=0)
+    penalties: tuple[tuple[Literal["l1", "l2"], float], ...] = PENALTIES
     max_length: int = Field(default=1_000, ge=4)
 
     def fit(
@@ -90,30 +96,44 @@ class Tfidf(BaseModel):
         empty = Classifier(None, tokenizer, train.label_names, self.max_length)
         rows = supersampled(train, training.supersample)
         labels = train.labels[rows]
-        with progress.task(label, 3) as advance:
+        classes = len(train.label_names)
+
+        def macro_f1_of(logits: NDArray[Any]) -> float:
+            return float(macro_f1(confusion_matrix(selection.labels, logits.argmax(1), classes)))
+
+        best: tuple[float, _Counted, _Machines, NDArray[Any]] | None = None
+        with progress.task(label, 1 + len(self.penalties)) as advance:
             every = self._counted(empty, train)
             advance()
-            first, _ = self._machines(every.values[rows], labels, train, training)
-            useful = np.abs(first).max(axis=0) > 0
-            chosen = every.keep(useful | ~useful.any())  # with too few texts none is: all stay
-            advance()
-            final = self._machines(chosen.values[rows], labels, train, training)
-            advance()
-        raw = replace(empty, model=_network(chosen, *final, train))
-        heat = _temperature(raw.logits(selection.texts), selection.labels)
-        weight, bias = (part / heat for part in final)
+            for penalty in self.penalties:
+                chosen, machines = (
+                    every,
+                    self._machines(every, rows, labels, train, training, penalty),
+                )
+                useful = np.abs(machines[0]).max(axis=0) > 0
+                if useful.any() and not useful.all():  # with too few texts none is: all stay
+                    chosen = every.keep(useful)
+                    machines = self._machines(chosen, rows, labels, train, training, penalty)
+                logits = replace(empty, model=_network(chosen, *machines, train)).logits(
+                    selection.texts
+                )
+                if best is None or macro_f1_of(logits) > best[0]:
+                    best = (macro_f1_of(logits), chosen, machines, logits)
+                    kept = f"{penalty[0].upper()} penalty, C={penalty[1]:g}"
+                advance()
+        assert best is not None  # the settings name one penalty or more
+        _, chosen, machines, logits = best
+        heat = _temperature(logits, selection.labels)
+        weight, bias = (part / heat for part in machines)
         fitted = replace(empty, model=_network(chosen, weight, bias, train))
         progress.say(
-            f"{label}: {len(chosen.ngrams):,} of {len(every.ngrams):,} n-grams tell the labels "
-            "apart and are kept"
+            f"{label}: {len(chosen.ngrams):,} of {len(every.ngrams):,} n-grams are kept ({kept})"
         )
-        logits = fitted.logits(selection.texts)
-        counts = confusion_matrix(selection.labels, logits.argmax(1), len(train.label_names))
         row = {
             "epoch": 1,
             "train_loss": _loss(chosen.values @ weight.T + bias, train.labels),
-            "selection_loss": _loss(logits, selection.labels),
-            "selection_macro_f1": float(macro_f1(counts)),
+            "selection_loss": _loss(logits / heat, selection.labels),
+            "selection_macro_f1": macro_f1_of(logits),
         }
         return Fitted(fitted, (row,))
 
@@ -199,28 +219,30 @@ class Tfidf(BaseModel):
 
     def _machines(
         self,
-        values: Any,
+        counted: _Counted,
+        rows: NDArray[np.int64],
         labels: NDArray[np.int64],
         data: Dataset,
         training: TrainingSettings,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weights (classes, n-grams) and biases (classes,) of one machine a class."""
+        penalty: tuple[Literal["l1", "l2"], float],
+    ) -> _Machines:
+        """One machine a class, fitted to these rows of the counted texts."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.svm import LinearSVC
 
         present, counts = np.unique(labels, return_counts=True)
         balanced = dict(zip(present.tolist(), class_weights(counts).tolist(), strict=True))
         machine = LinearSVC(
-            penalty="l1",
-            dual=False,
-            C=self.C,
+            penalty=penalty[0],
+            dual=False if penalty[0] == "l1" else "auto",
+            C=penalty[1],
             tol=1e-3,
             class_weight=balanced if training.class_weights else None,
             random_state=training.seed,
         )
         with warnings.catch_warnings():  # the last digits of the weights do not matter
             warnings.simplefilter("ignore", ConvergenceWarning)
-            machine.fit(values, labels)
+            machine.fit(counted.values[rows], labels)
         own, ends = machine.coef_, machine.intercept_
         if len(present) == 2:  # one machine for both
             own, ends = np.vstack([-own, own]) / 2, np.concatenate([-ends, ends]) / 2
@@ -228,6 +250,10 @@ class Tfidf(BaseModel):
         bias = np.full(len(data.label_names), _NEVER)
         weight[present], bias[present] = own, ends
         return weight, bias
+
+
+_Machines = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Weights (classes, n-grams) and biases (classes,)."""
 
 
 @dataclass(frozen=True)
