@@ -92,7 +92,7 @@ class _Gatherer:
 
     def report(self) -> parts.RunReport:
         settings, checks = self._settings()
-        profile = self._profile()
+        profile = self._profile(checks)
         candidates = self._candidates()
         manifests = self._manifests(settings)
         comparison = self._comparison(manifests)
@@ -204,8 +204,13 @@ class _Gatherer:
         found = self._read("settings", path, remedy, lambda: read_json(path, remedy, read))
         return found or (None, None)
 
-    def _profile(self) -> parts.ProfileShown | None:
+    def _profile(self, checks: DataReport | None) -> parts.ProfileShown | None:
         path = self.run / "profile" / "profile.json"
+        if checks is not None and checks.evaluation is None and not path.is_file():
+            record = self.run / "parent.json"
+            taken = self._read("candidates", record, "", lambda: read_json(record, "", dict))
+            if taken and "taken_from" in taken:  # and only measured: there is nothing to profile
+                return None
         remedy = f"paretext explore TRAIN --eval EVAL --out {self.run / 'profile'}"
         if not path.is_file():
             self._lacks("profile", f"the data have no profile; make it with: {remedy}.")

@@ -34,7 +34,9 @@ from paretext.report.wording import sentence
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 DATA_MARK = '"made_by": "'
 MOST_CLASSES = 30
-"""Classes of a version that are drawn, those that changed most; report.json has all."""
+"""Classes whose differences are all drawn; of more, those whose change is shown, and then those
+that changed most, FEW_CLASSES of them; report.json has all."""
+FEW_CLASSES = 10
 MOST_PARTS = 120
 """Rows of a certificate's table of classes; certificate.json has all."""
 _CONFUSIONS = 20
@@ -125,7 +127,8 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         ],
         "size": pictures,
         "differences": _differences(rows),
-        "matrices": [_matrix(row) for row in rows],
+        "unchanged": [row for row in rows if row.macro_f1_drop and not _most_changed(row.classes)],
+        "matrices": _matrices(rows),
         "certified": [
             {
                 "version": each.version,
@@ -146,7 +149,10 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "most_classes": MOST_CLASSES,
         "class_columns": ["class", *(f"#{visible(row.version)}" for row in rows)],
         "step_columns": _numbers(steps.COLUMNS, 1, len(steps.COLUMNS)),
-        "curves": [(each, pictures.curves(each)) for each in report.candidates if each.history],
+        "curves": [
+            (each, pictures.curves(each)) for each in report.candidates if len(each.history) > 1
+        ],
+        "trained": any(each.history for each in report.candidates),
         "settings": list(_flat(report.settings or {})),
     }
 
@@ -213,6 +219,7 @@ def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
     Versions made from the parent share a scale; other candidates, which may differ far more, have
     their own."""
     shown = [(row, _most_changed(row.classes)) for row in rows if row.macro_f1_drop]
+    shown = [(row, classes) for row, classes in shown if classes]  # a card of zeros says nothing
     own = [each for each in shown if each[0].derived]
     others = [[each] for each in shown if not each[0].derived]
     found = []
@@ -237,10 +244,13 @@ def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
 
 def _most_changed(classes: Sequence[ClassMeasured]) -> list[ClassMeasured]:
     found = [each for each in classes if not _is_unchanged(each)]
-    if len(found) <= MOST_CLASSES:
+    if len(classes) <= MOST_CLASSES:
         return found
-    changed = sorted(found, key=lambda c: -abs(c.f1_drop.estimate) if c.f1_drop else 0)
-    return changed[:MOST_CLASSES]
+    changed = sorted(
+        found,
+        key=lambda c: (not _said(c.f1_drop), -abs(c.f1_drop.estimate) if c.f1_drop else 0),
+    )
+    return changed[:FEW_CLASSES]
 
 
 def _is_unchanged(each: ClassMeasured) -> bool:
@@ -253,6 +263,17 @@ def _said(drop: Span | None) -> str:
     if drop is None:
         return ""
     return "worse" if drop.low > 0 else "better" if drop.high < 0 else ""
+
+
+def _matrices(rows: Sequence[Measured]) -> list[dict[str, Any]]:
+    """One for each way to answer: versions whose matrix is the same share it."""
+    alike: dict[str, list[Measured]] = {}
+    for row in rows:
+        alike.setdefault(str(row.confusion), []).append(row)
+    return [
+        {**_matrix(group[0]), "version": ", ".join(row.version for row in group)}
+        for group in alike.values()
+    ]
 
 
 def _matrix(row: Measured) -> dict[str, Any]:
