@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from paretext.graphs import export
 from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.models.classifier import Classifier
 from paretext.training.baselines import Tfidf
-from paretext.training.baselines.tfidf import _temperature
+from paretext.training.baselines.tfidf import PENALTIES, _temperature
 from paretext.training.fit import TrainingSettings
 
 HARD = (
@@ -211,3 +212,21 @@ def test_the_temperature_aims_at_laplaces_rule() -> None:
         logits, labels = np.tile([[0.0, 2.0, 0.0]], (n, 1)), np.ones(n, np.int64)
         heat = _temperature(logits, labels)
         assert softmax(logits[0] / heat)[1] == pytest.approx((n + 1) / (n + 2), rel=1e-3)
+
+
+def test_the_penalty_that_is_best_on_the_selection_split_is_kept() -> None:
+    """Of many classes with few texts each, one that keeps more n-grams than L1 does."""
+    words = [f"{a}{b}" for a in ("kor", "mel", "ti", "zan") for b in ("dor", "vel", "ra", "sun")]
+    rng = np.random.default_rng(0)
+    texts = [" ".join([w, *rng.choice(words, 3)]) for w in words for _ in range(12)]
+    labels = np.repeat(np.arange(len(words)), 12)
+    data = Dataset(texts, labels, tuple(f"class {w}" for w in words))
+    train, selection = data.split(0.3, 0)
+
+    def best(**settings: Any) -> float:
+        fitted = Tfidf(**settings).fit(train, selection, TrainingSettings(), max_length=32)
+        return float(fitted.history[0]["selection_macro_f1"])
+
+    alone = [best(penalties=(each,)) for each in PENALTIES]
+    assert len(set(alone)) > 1
+    assert best() == max(alone)

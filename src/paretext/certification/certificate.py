@@ -78,6 +78,18 @@ class Certificate(Record):
     digest: str = ""
     """SHA-256 of all of the above in canonical JSON."""
 
+    def __repr__(self) -> str:
+        """One line; the fields are those of the record."""
+        names = f"{self.candidate.name} against {self.reference.name}"
+        return f"Certificate({self.verdict}: {names} on {self.data.texts:,} texts)"
+
+    def __str__(self) -> str:
+        """What came out in a sentence, and a line for each clause."""
+        from paretext.certification.wording import clause_rows, headline
+
+        rows = ["  ".join(filter(None, row)) for row in clause_rows(self)]
+        return "\n".join([headline(self), *rows])
+
     def sealed(self) -> Certificate:
         """The same with its digest."""
         return self.model_copy(update={"digest": self._digest()})

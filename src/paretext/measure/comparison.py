@@ -107,6 +107,15 @@ class Comparison:
     standing: Standing | None = None
     """What the first artifact is worth by itself; None in a comparison of an older version."""
 
+    def __repr__(self) -> str:
+        """One line; the rows are those of the record."""
+        names = ", ".join(row.version for row in self.rows)
+        return f"Comparison({names}: {self.data['texts']:,} texts of {self.data['name']})"
+
+    def __str__(self) -> str:
+        """The table, as in comparison.md."""
+        return markdown(self)
+
     def row(self, version: str) -> Row:
         return next(row for row in self.rows if row.version == version)
 

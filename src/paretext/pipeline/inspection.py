@@ -63,7 +63,10 @@ def _run(path: Path) -> dict[str, Any]:
     return {
         "kind": "run",
         "parent": parent.get("parent", "not chosen yet"),
-        "macro-F1 on selection": parent.get("selection_macro_f1", {}),
+        "macro-F1 on selection": {
+            name: f"{score:.4f}" for name, score in parent.get("selection_macro_f1", {}).items()
+        }
+        or "not known",
         "artifacts": {
             each.parent.name: f"{folder_bytes(each.parent):,} bytes" for each in artifacts
         },
