@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +99,22 @@ def test_a_command_line_that_is_wrong_is_answered_in_one_sentence(
     ended = command(*arguments)
     refused(ended, said)
     assert len(ended.err.splitlines()) == 1
+
+
+PAGES = [
+    *Path(__file__).parent.parent.glob("docs/*.md"),
+    Path(__file__).parent.parent / "README.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_the_docs_can_be_typed(page: Path) -> None:
+    verbs: Any = get_command(app).commands  # type: ignore[attr-defined]
+    fenced = re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    joined = "\n".join(fenced).replace("\\\n", " ")
+    for line in re.findall(r"^ *(?:\w+=\S+ +)?paretext ([a-z].*)$", joined, re.M):
+        verb, *words = line.split("|")[0].split()
+        assert verb in verbs, line
+        known = {name for each in verbs[verb].params for name in (*each.opts, *each.secondary_opts)}
+        unknown = [each for each in words if re.match(r"--?[a-z]", each) and each not in known]
+        assert not unknown, f"{page.name}: paretext {line} ({unknown})"

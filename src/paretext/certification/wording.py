@@ -40,8 +40,12 @@ def headline(certificate: Certificate) -> str:
         f"{certificate.candidate.name} against {certificate.reference.name} "
         f"({_runtime(certificate)}, {certificate.reference.digest[:12]}) on "
         f"{certificate.data.texts:,} texts of {certificate.data.name}: {counted(certificate)}; "
-        f"{certificate.flips.flipped:,} answers flipped.{_but(certificate)}"
+        f"{_flipped(certificate.flips.flipped)}.{_but(certificate)}"
     )
+
+
+def _flipped(answers: int) -> str:
+    return "1 answer flipped" if answers == 1 else f"{answers:,} answers flipped"
 
 
 def counted(certificate: Certificate) -> str:

@@ -179,6 +179,7 @@ def _answer_file(
     unanswered = sum(found["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
     told, where = (say, "standard output") if target == STANDARD else (line, target)
-    told(f"{found['rows']:,} rows in {found['seconds']:.1f} s{without} -> {where}")
+    rows = "1 row" if found["rows"] == 1 else f"{found['rows']:,} rows"
+    told(f"{rows} in {found['seconds']:.1f} s{without} -> {where}")
     if target != STANDARD:  # which holds the answers and nothing else
         show_verdict(of_answers(folder, target))

@@ -183,7 +183,7 @@ class Recipe(Settings):
             except ParetextError as error:
                 if not by_default:
                     raise
-                progress.say(f"left out, {error}")
+                progress.say(f"of what is made by default {version.name} is left out: {error}")
             else:
                 kept.append(version)
         found = self.model_copy(update={"versions": tuple(kept)})
