@@ -27,10 +27,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## train, compress and measure a small classifier, offline, in minutes
 	$(BIN)/paretext demo
 
-lint: $(READY) ## check style, formatting and types
+lint: $(READY) ## check style, formatting, types, and which room imports from which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # A file's tests share what they set up, so each file goes to one process.
 test: lint ## check style and types, then run every test, slow ones too

@@ -23,9 +23,10 @@ from pydantic import BaseModel
 from paretext.compression import Distillation, Recipe, compress, preset
 from paretext.compression import Version as Steps
 from paretext.data.dataset import Dataset, read_label_names
-from paretext.measure.comparison import Comparison, Row, Version, compare
+from paretext.measure.comparison import Comparison, Row, Version
 from paretext.measure.cost import Target
 from paretext.pipeline.parents import parent_of
+from paretext.report.comparison import compare
 
 HEAD = [
     "version",

@@ -32,7 +32,8 @@ from page import write_section
 
 from paretext.certification.calibration import rises
 from paretext.certification.proportions import Pairs, score_interval
-from paretext.measure.intervals import Interval, paired_drops
+from paretext.core.records import Interval
+from paretext.measure.intervals import paired_drops
 
 CLAUSES = ("macro_f1", "balanced_accuracy", "kappa", "accuracy", "recall", "brier", "calibration")
 _MILLION = 1_000_000

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import toy
 
+from paretext.certification.badge import badge_of
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, Model, attach
 from paretext.certification.certify import overall
 from paretext.certification.clauses import judge
 from paretext.certification.flips import find_flips, write_flips
-from paretext.certification.records import Span
 from paretext.compression import Recipe
 from paretext.compression.recipe import preset
 from paretext.core.files import sha256, write_json
@@ -91,7 +91,7 @@ def make_run(
         standing=_standing(data, rows, answers),
     )
     (folder / "comparison").mkdir()
-    write_json(folder / "comparison" / "comparison.json", comparison._json(made))
+    write_json(folder / "comparison" / "comparison.json", comparison.as_json(made))
     found = profile(train.take(range(min(len(train), 200))), data.take(range(50)))
     write_profile(found, folder / "profile")
     return made
@@ -108,7 +108,7 @@ def _standing(data: Dataset, rows: Sequence[Row], answers: dict[str, Any]) -> St
             Beside(
                 name=row.version,
                 macro_f1=row.quality.macro_f1.estimate,
-                drop=Span.of(row.drops.macro_f1),
+                drop=row.drops.macro_f1,
             )
             for row in rows
             if row.version == "tfidf" and row.drops
@@ -243,4 +243,4 @@ def _certify(
     ).sealed()
     attach(certificate, place)
     assert (place / CERTIFICATE).is_file()
-    return Badge.of(place)
+    return badge_of(place)

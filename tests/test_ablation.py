@@ -14,7 +14,8 @@ from sklearn.metrics import f1_score
 
 import paretext.pipeline.candidates
 from paretext.core.errors import ParetextError
-from paretext.measure.intervals import Interval, paired_drops, pooled_drop
+from paretext.core.records import Interval
+from paretext.measure.intervals import paired_drops, pooled_drop
 from paretext.models.classifier import Classifier
 from paretext.pipeline.ablation import Ablation, SeedResult, arms_of
 

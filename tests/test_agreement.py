@@ -16,9 +16,10 @@ from paretext.core.files import folder_digest
 from paretext.graphs import export
 from paretext.graphs.quantisation import DynamicQuantization
 from paretext.measure.agreement import is_export_of, require_agreement
-from paretext.measure.comparison import Version, compare
+from paretext.measure.comparison import Version
 from paretext.measure.cost import Target
 from paretext.models.classifier import Classifier
+from paretext.report.comparison import compare
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Ancestor, Manifest, record_files
 

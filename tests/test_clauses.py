@@ -13,7 +13,7 @@ from paretext.certification.calibration import BINS, rises
 from paretext.certification.clauses import judge, overall, texts_needed, verdict
 from paretext.certification.operating import At, find_threshold, operating_points
 from paretext.core.errors import ParetextError
-from paretext.measure.intervals import Interval
+from paretext.core.records import Interval
 
 COUNTS = (550, 704, 178, 275, 212, 81)
 LABELS = tuple("abcdef")

@@ -25,12 +25,13 @@ from sklearn.metrics import (
 
 from paretext.compression.magnitude import MagnitudePruning
 from paretext.core.errors import ParetextError
+from paretext.core.markdown import escaped
 from paretext.data.dataset import Dataset
 from paretext.graphs.quantisation import DynamicQuantization
-from paretext.measure.comparison import Comparison, Row, Version, compare, file_names
+from paretext.measure.comparison import Comparison, Row, Version
 from paretext.measure.cost import Target
 from paretext.models.classifier import Classifier
-from paretext.report.markdown import escaped
+from paretext.report.comparison import compare, file_names
 from paretext.report.numbers import times
 from paretext.report.table import markdown, sentences
 from paretext.runtime.artifact import Artifact

@@ -17,9 +17,9 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretext.core.escaping import visible
 from paretext.data.dataset import Dataset
 from paretext.profile import Profile, profile
-from paretext.report.escaping import visible
 from paretext.report.profile_page import MOST_CLASSES, render
 from paretext.report.word_cloud import HEIGHT, WIDTH, word_cloud
 

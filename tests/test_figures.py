@@ -14,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretext.core.errors import ParetextError
+from paretext.core.records import Interval
 from paretext.report import drawing, figures, pictures, trade_off
 from paretext.report.front import draw_front
 from paretext.report.trade_off import TradeOffPoint
+from paretext.tuning.front import Candidate
+from paretext.tuning.result import Point
 
 pytest.importorskip("jinja2")
 
@@ -291,7 +294,25 @@ def test_the_table_carries_the_numbers(tmp_path: Path) -> None:
 
 def test_a_search_draws_the_limits_that_fall_into_the_panels(tmp_path: Path) -> None:
     limits = {"p95_latency": 2.0, "size": 500e6, "macro_f1_drop": 0.01}
-    draw_front(POINTS, limits, tmp_path / "f.svg", "Search")
+    points = [
+        Point(
+            Candidate(
+                name=each.name,
+                family="small",
+                values={},
+                macro_f1=each.macro_f1,
+                drops={},
+                bytes=int(each.megabytes * 1e6),
+                p95_ms=each.ms_per_text,
+                ms_per_text=each.ms_per_text,
+            ),
+            Interval(each.macro_f1, each.macro_f1_low, each.macro_f1_high),
+            each.is_baseline,
+            False,
+        )
+        for each in POINTS
+    ]
+    draw_front(points, limits, tmp_path / "f.svg", "Search")
     found = drawn(tmp_path / "f.svg")
     assert len(found.all("line", "limit")) == 1
     assert "p95 milliseconds per text at batch 1, log scale" in found.texts("of")

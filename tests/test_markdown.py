@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretext.report.escaping import visible
-from paretext.report.markdown import escaped, table
+from paretext.core.escaping import visible
+from paretext.core.markdown import escaped, table
 
 markdown_it = pytest.importorskip("markdown_it")
 RENDERER = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -147,7 +147,7 @@ def test_comparison_card_and_certificate(tmp_path: Path) -> None:
 
 
 def test_ablation() -> None:
-    from paretext.measure.intervals import Interval
+    from paretext.core.records import Interval
     from paretext.pipeline.ablation import Ablation, SeedResult
 
     span = Interval(0.1, 0.05, 0.15)

@@ -16,9 +16,10 @@ from paretext.core.errors import ParetextError
 from paretext.core.ownership import claim
 from paretext.data.dataset import Dataset
 from paretext.graphs import export
-from paretext.measure.comparison import Version, compare
+from paretext.measure.comparison import Version
 from paretext.measure.cost import Target
 from paretext.models.classifier import Classifier
+from paretext.report.comparison import compare
 from paretext.report.run_page import write_report
 
 THEIRS = "theirs, and dear"

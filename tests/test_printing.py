@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from paretext.cli import console
 from paretext.core import progress
-from paretext.report.escaping import as_json, encodable, visible
+from paretext.core.escaping import as_json, encodable, visible
 
 ACTING = {
     "clear": "\x1b[2J",

@@ -17,12 +17,11 @@ import pytest
 from reporting import HOSTILE, VERSIONS, Made, make_run
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.records import Span
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
+from paretext.core.records import Interval
 from paretext.measure import comparison
 from paretext.measure.comparison import Comparison
-from paretext.measure.intervals import Interval
 from paretext.report import steps
 from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
 from paretext.report.run_data import RunReport
@@ -364,7 +363,7 @@ def test_classes_that_did_not_change_have_no_row(tmp_path: Path) -> None:
     rows = [dataclasses.replace(r, drops=nothing) if r.drops else r for r in made.rows]
     write_json(
         tmp_path / "run" / "comparison" / "comparison.json",
-        comparison._json(dataclasses.replace(made, rows=tuple(rows))),
+        comparison.as_json(dataclasses.replace(made, rows=tuple(rows))),
     )
     page, _, html = written(tmp_path / "run")
     assert page.text.count("F1 did not change in any class") == 2
@@ -535,7 +534,11 @@ def test_ticks_are_round_and_inside() -> None:
 
 
 def test_strips_share_a_scale_and_keep_their_order() -> None:
-    spans = [Span(estimate=0.0, low=-0.1, high=0.1), None, Span(estimate=0.2, low=0.1, high=0.4)]
+    spans = [
+        Interval(estimate=0.0, low=-0.1, high=0.1),
+        None,
+        Interval(estimate=0.2, low=0.1, high=0.4),
+    ]
     found = strips(spans)
     assert found["most"] == 0.4
     assert found["strips"] == [

@@ -20,6 +20,7 @@ from paretext.compression.recipe import Recipe, Version, preset
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
+from paretext.report.front import draw_front
 from paretext.training.fit import TrainingSettings
 from paretext.tuning.front import Candidate, front
 from paretext.tuning.search import Found, Space, search
@@ -89,7 +90,8 @@ def _search(parent: Path, out: Path, **settings: object) -> tuple[Found, Heard]:
     heard = Heard()
     given: Any = {"limits": LIMITS, "space": SPACE, "threads": 1, "trials": 3, **settings}
     with progress.using(heard):
-        found = search(parent, RECIPE, toy.dataset(60), toy.dataset(36, seed=1), out, **given)
+        texts = toy.dataset(60), toy.dataset(36, seed=1)
+        found = search(parent, RECIPE, *texts, out, draw=draw_front, **given)
     return found, heard
 
 

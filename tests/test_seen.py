@@ -14,6 +14,7 @@ import toy
 from reporting import VERSIONS, make_run
 from test_bad_input import refused
 
+from paretext.certification.badge import badge_of
 from paretext.certification.certificate import Certificate, attach
 from paretext.certification.certify import certify
 from paretext.certification.gate import check_certificate
@@ -24,7 +25,7 @@ from paretext.core.files import digest_of
 from paretext.data import seen
 from paretext.data.dataset import Dataset
 from paretext.data.seen import Overlap, Sketch
-from paretext.measure.comparison import Badge, Comparison
+from paretext.measure.comparison import Comparison
 from paretext.pipeline.splits import prepare
 from paretext.pipeline.stages import run
 from paretext.report.run_page import write_report
@@ -139,7 +140,7 @@ def mixed(*parts: Dataset) -> Dataset:
 )
 def test_texts_that_were_trained_on_are_refused(made: dict[str, Path], data: Dataset) -> None:
     for reference in ("fp32", "pytorch"):
-        with pytest.raises(ParetextError, match="are texts that the models were trained on"):
+        with pytest.raises(ParetextError, match="are texts that the models have seen"):
             certify(made["int8"], made[reference], data, resamples=100)
     assert not (made["int8"] / "certificate.json").exists()
 
@@ -167,7 +168,7 @@ def test_a_certificate_made_with_force_says_so_everywhere(
     refused(
         command("predict", made["int8"], "--text", "x", "--require-certificate"), "proves nothing"
     )
-    assert Badge.of(made["int8"]) is None
+    assert badge_of(made["int8"]) is None
 
 
 def test_the_page_takes_no_forced_certificate_for_one_that_holds(tmp_path: Path) -> None:
@@ -198,7 +199,9 @@ def test_a_few_that_repeat_are_said_and_not_refused(
         )
     assert found.seen == Overlap(texts=280, tested=280, known=40)
     assert found.is_held_out
-    assert "40 of 280 different texts of mixed.csv are texts that the models were" in caplog.text
+    assert (
+        "40 of 280 different texts of mixed.csv are texts that the models have seen" in caplog.text
+    )
     assert verify(made["int8"]).verdict == found.verdict
     assert certify(made["int8"], made["fp32"], NEW, resamples=100).seen is None
 

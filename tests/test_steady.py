@@ -117,7 +117,8 @@ def test_rounds_beyond_those_asked_for_are_told(measure: Any) -> None:
     with progress.using(told):
         measure(fine=steady, torn=lambda index: (5.0, 1.0, 0.5))
     assert told.done == told.total == 2 * (1 + 5)
-    assert told.notes == [f"the machine is busy: up to {left} rounds more" for left in (3, 2, 1)]
+    rest = ("3 rounds", "2 rounds", "a round")
+    assert told.notes == [f"the machine is busy: up to {each} more" for each in rest]
 
 
 def test_a_disturbed_round_is_made_again_and_left_out(measure: Any) -> None:
@@ -168,7 +169,7 @@ def busy(tmp_path: Path) -> Comparison:
             row = dataclasses.replace(row, cost=cost)
         rows.append(row)
     found = dataclasses.replace(made, rows=tuple(rows))
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison._json(found))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.as_json(found))
     return found
 
 
@@ -216,7 +217,7 @@ def test_a_version_that_was_not_timed_is_chosen_for_its_size(tmp_path: Path) -> 
         for row in made.rows
     )
     found = dataclasses.replace(made, rows=rows)
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison._json(found))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.as_json(found))
     page, report = write_report(tmp_path / "run")
     assert report.conclusion.version == "int8"
     assert "ms a text" not in " ".join(report.conclusion.sentences)

@@ -16,10 +16,9 @@ from paretext.data.stop_words import (
     check_removal,
     removal,
     stop_words,
-    without_stop_words,
 )
 from paretext.graphs import export
-from paretext.models.classifier import Classifier
+from paretext.models.classifier import Classifier, without_stop_words
 
 TEXTS = [
     "I don't like the so-called 'quiet' house; it's HIS, and he can't sell it.",

@@ -9,7 +9,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from paretext.core.version import __version__ as __version__
 
 # ONNX Runtime from 1.29 on reports to its maker which graphs are loaded and run, by threads that it
 # starts when it is imported; a process that forks then hangs or aborts as its child ends. The texts

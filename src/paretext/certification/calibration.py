@@ -35,7 +35,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from paretext.measure.intervals import PRIOR, Interval, resampled_weights
+from paretext.core.records import Interval
+from paretext.measure.intervals import PRIOR, resampled_weights
 from paretext.measure.metrics import FloatArray, IntArray
 
 BINS = 10

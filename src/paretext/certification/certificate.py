@@ -18,9 +18,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import ValidationError
 
 from paretext.certification.budget import Budget
-from paretext.certification.records import Clause, Flips, OperatingPoint, Record, Verdict
+from paretext.certification.records import Clause, Flips, OperatingPoint
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, new_folder, sha256, write_json, write_text
+from paretext.core.records import Record, Verdict
 from paretext.data.seen import Overlap
 from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from paretext import __version__
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
 from paretext.certification.clauses import judge, overall, simple
@@ -23,9 +22,11 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes, sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
+from paretext.core.records import Interval
+from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import Target, benchmark, machine
-from paretext.measure.intervals import Interval, quality
+from paretext.measure.intervals import quality
 from paretext.measure.metrics import FloatArray
 from paretext.measure.naming import check_order
 from paretext.measure.standing import stand

@@ -23,14 +23,9 @@ from paretext.certification.budget import Budget, kind_of
 from paretext.certification.calibration import rises
 from paretext.certification.operating import At, Point, operating_points
 from paretext.certification.proportions import Pairs, mcnemar, simultaneous
-from paretext.certification.records import Clause, OperatingPoint, Part, Span, Verdict
-from paretext.measure.intervals import (
-    MOST_TEXTS,
-    Interval,
-    paired_drops,
-    texts_needed,
-    two_digits,
-)
+from paretext.certification.records import Clause, OperatingPoint, Part
+from paretext.core.records import Interval, Verdict
+from paretext.measure.intervals import MOST_TEXTS, paired_drops, texts_needed, two_digits
 from paretext.measure.metrics import METRICS, FloatArray, IntArray, confusion_matrix
 
 ALIKE = 1e-4
@@ -134,7 +129,7 @@ def simple(
         limit=limit,
         reference=values[0] if values else None,
         candidate=values[1] if values else None,
-        found=Span.of(found),
+        found=found,
         verdict=verdict(found, limit),
         certifiable=found.high,
         texts_needed=texts_needed(n, found, limit),
@@ -209,7 +204,7 @@ def _of_parts(
             texts=each.pairs.n,
             reference=each.reference,
             candidate=each.candidate,
-            drop=Span.of(interval),
+            drop=interval,
             verdict=verdict(interval, limit),
             texts_needed=texts_needed(each.pairs.n, interval, limit),
         )

@@ -16,11 +16,11 @@ from typing import Literal
 import numpy as np
 
 from paretext.certification.proportions import BoolArray
-from paretext.certification.records import Flips, Slice, Span
+from paretext.certification.records import Flips, Slice
+from paretext.core.records import proportion
 from paretext.data.dataset import Dataset
 from paretext.data.tables import RowWriter
 from paretext.data.words import words_of
-from paretext.measure.intervals import proportion
 from paretext.measure.metrics import FloatArray
 
 COLUMNS = (
@@ -58,9 +58,7 @@ def find_flips(
                 kind=kind,
                 name=name,
                 texts=int(members.sum()),
-                flips=Span.of(
-                    proportion(int(flipped[members].sum()), int(members.sum()), confidence)
-                ),
+                flips=proportion(int(flipped[members].sum()), int(members.sum()), confidence),
             )
             for kind, name, members in _slices(data)
             if members.any()

@@ -6,33 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paretext.certification.certificate import Certificate
-from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
 from paretext.data.seen import Overlap
+from paretext.measure.seen import overlap, say_seen
 from paretext.runtime.manifest import Manifest
-
-
-def overlap(data: Dataset, manifests: Sequence[Manifest]) -> Overlap | None:
-    """How many of the texts one of the models was made from, of the one that knows most; None
-    where no manifest tells of any."""
-    found = []
-    for manifest in manifests:
-        if data.fingerprint in manifest.data.values():
-            different = len(set(data.texts))
-            found.append(Overlap(texts=different, tested=different, known=different))
-        elif manifest.seen is not None:
-            found.append(manifest.seen.overlap(data.texts))
-    known = [each for each in found if each.known]
-    return max(known, key=lambda each: (each.mostly, each.share)) if known else None
-
-
-def say_seen(found: Overlap, data: Dataset) -> None:
-    """That some of the texts are none to measure on."""
-    progress.say(
-        f"warning: {found} of {data.name} are texts that the models have seen (trained, chosen or "
-        "calibrated on)"
-    )
 
 
 def require_held_out(

@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 
 from paretext.certification.proportions import BoolArray, Pairs
-from paretext.certification.records import OperatingPoint, Rates, Span
+from paretext.certification.records import OperatingPoint, Rates
 from paretext.core.errors import ParetextError
-from paretext.measure.intervals import proportion
+from paretext.core.records import Interval, proportion
 from paretext.measure.metrics import FloatArray, IntArray
 
 
@@ -128,5 +128,5 @@ def _rates(positive: BoolArray, taken: BoolArray, confidence: float) -> Rates:
     )
 
 
-def _share(successes: int, n: int, confidence: float) -> Span:
-    return Span.of(proportion(successes, n, confidence))
+def _share(successes: int, n: int, confidence: float) -> Interval:
+    return proportion(successes, n, confidence)

@@ -25,7 +25,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from paretext.measure.intervals import Interval
+from paretext.core.records import Interval
 
 BoolArray = npt.NDArray[np.bool_]
 

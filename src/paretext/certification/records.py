@@ -2,38 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
-
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from typing import ClassVar, Literal
 
 from paretext.certification.units import Kind
-from paretext.measure.intervals import Interval
-
-Verdict = Literal["holds", "broken", "undecided"]
-
-
-class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    added: ClassVar[tuple[str, ...]] = ()
-    """Fields that the first certificates did not have: left out while None, so that the digests of
-    those stay what they were."""
-
-    @model_serializer(mode="wrap")
-    def _without_added(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = serialize(self)
-        return {k: v for k, v in values.items() if v is not None or k not in self.added}
-
-
-class Span(Record):
-    """An estimate on these texts and the ends of its interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, interval: Interval) -> Span:
-        return cls(estimate=interval.estimate, low=interval.low, high=interval.high)
+from paretext.core.records import Interval, Record, Verdict
 
 
 class Part(Record):
@@ -46,7 +18,7 @@ class Part(Record):
     """How many texts bear on it: those of the class, or for false positives those of the others."""
     reference: float
     candidate: float
-    drop: Span
+    drop: Interval
     """How much worse the candidate is: reference minus candidate, or candidate minus reference for
     false positives. Each end is at the level at which Holm's procedure tests this part."""
     verdict: Verdict
@@ -62,7 +34,7 @@ class Clause(Record):
     limit: float
     reference: float | None
     candidate: float | None
-    found: Span
+    found: Interval
     """How much worse the candidate is (size and latency: the candidate's own value); for a clause
     of several parts, the part with the worst upper end."""
     verdict: Verdict
@@ -81,10 +53,10 @@ class Clause(Record):
 class Rates(Record):
     """One model's answers to "is it this class?" at one threshold, with Wilson intervals."""
 
-    recall: Span
-    precision: Span | None
+    recall: Interval
+    precision: Interval | None
     """None where nothing reaches the threshold."""
-    false_positive_rate: Span
+    false_positive_rate: Interval
 
 
 class OperatingPoint(Record):
@@ -104,7 +76,7 @@ class Slice(Record):
     kind: Literal["label", "length", "negation", "rare words"]
     name: str
     texts: int
-    flips: Span
+    flips: Interval
 
 
 class Flips(Record):

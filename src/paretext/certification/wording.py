@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paretext.certification.units import Kind, written
-from paretext.report.markdown import escaped, table
-from paretext.report.wording import listed, sentence
+from paretext.core.markdown import escaped, table
+from paretext.core.wording import listed, sentence
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
-    from paretext.certification.records import Clause, OperatingPoint, Part, Rates, Span
+    from paretext.certification.records import Clause, OperatingPoint, Part, Rates
+    from paretext.core.records import Interval
 
 BADGES = {"holds": "✓ holds", "broken": "✗ broken", "undecided": "? undecided"}
 CLAUSE_COLUMNS = ("clause", "found", "interval", "limit", "verdict", "would decide")
@@ -254,7 +255,7 @@ def _rates(rates: Rates) -> tuple[str, str, str]:
     return f"{rates.recall.estimate:.3f}", precision, f"{false:.4f}"
 
 
-def _percent(span: Span) -> tuple[str, str]:
+def _percent(span: Interval) -> tuple[str, str]:
     return f"{span.estimate:.2%}", f"{span.low:.2%} to {span.high:.2%}"
 
 

@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import typer
 
-from paretext import __version__
 from paretext.cli import (
     ablate,
     certify,
@@ -37,6 +36,7 @@ from paretext.cli.helping import Verb, Verbs, sentence
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import is_full_disk
+from paretext.core.version import __version__
 
 
 class _Interrupted(Exception):

@@ -30,9 +30,9 @@ from rich.table import Table
 from rich.text import Text
 
 from paretext.cli.layout import fold, layout, wrap
+from paretext.core.escaping import as_json, encodable, visible
 from paretext.core.files import read_json
 from paretext.core.progress import Advance
-from paretext.report.escaping import as_json, encodable, visible
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate

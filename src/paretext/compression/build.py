@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretext import __version__
 from paretext.compression.recipe import PARENT, Recipe
 from paretext.compression.step import Material, Outline, Step, require_encoder
 from paretext.core import progress
@@ -21,6 +20,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
 from paretext.core.locks import works_in
 from paretext.core.ownership import claim
+from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.data.seen import Sketch
 from paretext.graphs.quantisation import Quantization

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Protocol
 
-from paretext.report.escaping import visible
+from paretext.core.escaping import visible
 
 logger = logging.getLogger("paretext")
 

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from paretext.core.records import proportion
 from paretext.data.checks import MOST, text_identity
-from paretext.measure.intervals import proportion
 
 SIZE = 1024
 """Hashes kept: 11 kB. Of 2,000 texts beside 100,000 seen ones about 20 can be told."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -89,14 +89,6 @@ def remove_first(tokenizer: Tokenizer, language: str) -> Tokenizer:
     parts = [removal(language)] if own is None else [removal(language), own]
     changed.normalizer = normalizers.Sequence(parts)
     return changed
-
-
-def without_stop_words(classifier: Any, language: str) -> Any:
-    """The classifier with a tokenizer that removes stop words; the network is the same object."""
-    from paretext.models.classifier import with_backend
-
-    backend = remove_first(classifier.tokenizer.backend_tokenizer, language)
-    return replace(classifier, tokenizer=with_backend(classifier.tokenizer, backend))
 
 
 @dataclass(frozen=True)

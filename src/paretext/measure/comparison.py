@@ -1,53 +1,44 @@
-"""compare(): many versions on the same texts -> one table, confusion matrices, a picture.
+"""Many versions measured on the same texts: one record, with a row for each.
 
 Quality comes from each version's own predictions, with bootstrap intervals; the difference from
-the reference version comes with a paired one (`metrics`). Cost comes from `benchmark`. The model
-that the others are measured against is judged by itself too (`standing`), and where PyTorch answers
+the reference version comes with a paired one (`metrics`). Cost comes from `cost`. The model that
+the others are measured against is judged by itself too (`standing`), and where PyTorch answers
 beside the artifact that was exported from it, the two have to agree (`agreement`).
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from paretext.certification.certificate import Certificate
-from paretext.certification.held_out import doubts, overlap, say_seen
-from paretext.certification.records import Span, Verdict
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
-from paretext.core.files import new_folder, read_json, write_json
-from paretext.core.locks import changes
-from paretext.core.ownership import require_own_folder
+from paretext.core.files import read_json
+from paretext.core.records import Interval, Verdict
 from paretext.data.checks import say_cut
 from paretext.data.dataset import Dataset
 from paretext.data.reading import GENERIC
 from paretext.measure.agreement import is_export_of, require_agreement
 from paretext.measure.cost import Cost, Measured, Target, benchmark, machine
-from paretext.measure.intervals import Drops, Interval, Quality, paired_drops, quality
+from paretext.measure.intervals import Drops, Quality, paired_drops, quality
 from paretext.measure.metrics import METRICS
+from paretext.measure.seen import overlap, say_seen
 from paretext.measure.standing import Beside, Standing, stand
-from paretext.report import steps
-from paretext.report.figures import confusion
-from paretext.report.table import markdown
-from paretext.report.trade_off import TradeOffPoint, trade_off
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 
 BASELINE = "pytorch"
 FORMAT = 2
 """Of comparison.json: 1 did not judge the parent."""
-_DATA = "comparison.json"
-_FILES = r"comparison\.(csv|json|md)|(confusion-.+|trade-off)\.svg"
+DATA = "comparison.json"
 
 
 @dataclass(frozen=True)
@@ -67,20 +58,6 @@ class Badge:
     reference: str
     broken: tuple[str, ...]
     undecided: tuple[str, ...]
-
-    @classmethod
-    def of(cls, artifact: Path) -> Badge | None:
-        found = Certificate.of(artifact)
-        if found is None or doubts(found, Manifest.read(artifact)):
-            return None
-        return cls(
-            found.verdict,
-            found.reference.name,
-            *(
-                tuple(clause.name for clause in found.clauses if clause.verdict == verdict)
-                for verdict in ("broken", "undecided")
-            ),
-        )
 
 
 @dataclass(frozen=True)
@@ -113,8 +90,12 @@ class Comparison:
         return f"Comparison({names}: {self.data['texts']:,} texts of {self.data['name']})"
 
     def __str__(self) -> str:
-        """The table, as in comparison.md."""
-        return markdown(self)
+        """A line for each version."""
+        return "\n".join(
+            f"{row.version}: macro-F1 {row.quality.macro_f1.estimate:.4f}, "
+            f"{row.cost.bytes / 1e6:.2f} MB, {row.cost.batch1_ms_p50:.2f} ms a text at batch 1"
+            for row in self.rows
+        )
 
     def row(self, version: str) -> Row:
         return next(row for row in self.rows if row.version == version)
@@ -122,7 +103,7 @@ class Comparison:
     @classmethod
     def read(cls, folder: str | Path) -> Comparison:
         """The comparison that `compare` wrote to `folder`."""
-        path = Path(folder) / _DATA
+        path = Path(folder) / DATA
 
         def read(values: Any) -> Comparison:
             rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
@@ -140,25 +121,21 @@ class Comparison:
         return [_flat(row, self.labels) for row in self.rows]
 
 
-@changes("out")
-def compare(
+def measured(
     versions: Sequence[Version],
     data: Dataset,
-    out: str | Path,
     *,
     threads: int | None = None,
     rounds: int = 5,
     seed: int = 0,
+    badges: Mapping[str, Badge] = MappingProxyType({}),
 ) -> Comparison:
-    """Measure all versions on `data` and write the folder `out`.
+    """Measure all versions on `data`; badges: what the certificates of those that have one say.
 
-    It holds comparison.csv, .json and .md, confusion-VERSION.svg for each version, and
-    trade-off.svg. Raises ParetextError if two versions share a name, a parent is not among them,
-    an artifact's labels are not the data's, `out` holds anything but a comparison, or an artifact
-    answers otherwise than the PyTorch model beside it that it was exported from.
+    Raises ParetextError if two versions share a name, a parent is not among them, an artifact's
+    labels are not the data's, or an artifact answers otherwise than the PyTorch model beside it
+    that it was exported from.
     """
-    _check(versions, data)
-    require_own_folder(Path(out), _FILES, _DATA, '"machine": ')
     threads = threads or available_cores()
     targets = [version.target for version in versions]
     for target in [target for target in targets if target.kind == "artifact"][:1]:
@@ -168,14 +145,14 @@ def compare(
     manifests = [Manifest.read(each.folder) for each in targets if each.kind == "artifact"]
     if (seen := overlap(data, manifests)) is not None:
         say_seen(seen, data)
-    measured = benchmark(targets, data.texts, threads=threads, rounds=rounds)
-    _require_agreement(versions, measured)
+    found = benchmark(targets, data.texts, threads=threads, rounds=rounds)
+    _require_agreement(versions, found)
     rows = []
     with progress.task("intervals of all versions", len(versions)) as advance:
         for version in versions:
-            rows.append(_row(version, measured, data, seed))
+            rows.append(_row(version, found, data, seed, badges.get(version.target.name)))
             advance()
-    comparison = Comparison(
+    return Comparison(
         rows=tuple(rows),
         labels=data.label_names,
         data={
@@ -187,14 +164,12 @@ def compare(
             **({} if data.answered_by is None else {"answered_by": data.answered_by}),
         },
         machine=machine(threads),
-        standing=_standing(versions, rows, measured, data) if data.answered_by is None else None,
+        standing=_standing(versions, rows, found, data) if data.answered_by is None else None,
     )
-    with new_folder(Path(out)) as folder:
-        _write(comparison, folder)
-    return comparison
 
 
-def _check(versions: Sequence[Version], data: Dataset) -> None:
+def check(versions: Sequence[Version], data: Dataset) -> None:
+    """ParetextError for versions that cannot be measured together on `data`."""
     names = [version.target.name for version in versions]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -245,7 +220,7 @@ def _standing(
                 name=row.version,
                 macro_f1=row.quality.macro_f1.estimate,
                 low=row.quality.macro_f1.low,
-                drop=Span.of(row.drops.macro_f1),
+                drop=row.drops.macro_f1,
             )
             for row in rows
             if row.drops is not None
@@ -261,7 +236,13 @@ def _is_baseline(manifest: Manifest, judged: Manifest) -> bool:
     return not manifest.is_encoder and not manifest.shares_root(judged)
 
 
-def _row(version: Version, measured: dict[str, Measured], data: Dataset, seed: int) -> Row:
+def _row(
+    version: Version,
+    measured: dict[str, Measured],
+    data: Dataset,
+    seed: int,
+    badge: Badge | None,
+) -> Row:
     classes = len(data.label_names)
     answers = {name: each.logits.argmax(axis=1) for name, each in measured.items()}
     name = version.target.name
@@ -278,7 +259,7 @@ def _row(version: Version, measured: dict[str, Measured], data: Dataset, seed: i
         drops=drops,
         cost=measured[name].cost,
         recipe=Manifest.read(version.target.folder).recipe if artifact else (),
-        certificate=Badge.of(version.target.folder) if artifact else None,
+        certificate=badge,
     )
 
 
@@ -308,49 +289,7 @@ def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
-    flat = [
-        {name: "" if _is_nan(value) else value for name, value in row.items()}
-        for row in comparison.flat()
-    ]
-    with (folder / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(flat[0]))
-        writer.writeheader()
-        writer.writerows(flat)
-    write_json(folder / _DATA, _json(comparison))
-    (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
-    shown = steps.versions(comparison.rows)
-    names = file_names([row.version for row in shown])
-    for row, name in zip(shown, names, strict=True):
-        picture = folder / f"confusion-{name}.svg"
-        confusion(row.quality.confusion, comparison.labels, picture, row.version)
-    points = [
-        TradeOffPoint(
-            name=f"{row.version} (busy)" if row.cost.unsteady else row.version,
-            macro_f1=row.quality.macro_f1.estimate,
-            macro_f1_low=row.quality.macro_f1.low,
-            macro_f1_high=row.quality.macro_f1.high,
-            ms_per_text=row.cost.batch1_ms_p50,
-            megabytes=row.cost.bytes / 1e6,
-            is_baseline=row.version == BASELINE,
-        )
-        for row in shown
-    ]
-    texts = comparison.data["texts"]
-    trade_off(points, folder / "trade-off.svg", f"Quality on {texts:,} texts against cost")
-
-
-def file_names(versions: Sequence[str]) -> list[str]:
-    """Each version's name as part of a file's name; a number keeps like ones apart."""
-    names: list[str] = []
-    for version in versions:
-        name = re.sub(r"[^A-Za-z0-9._-]", "-", version)
-        numbered = [name, *(f"{name}-{number}" for number in range(2, len(names) + 3))]
-        names.append(next(each for each in numbered if each not in names))
-    return names
-
-
-def _json(comparison: Comparison) -> dict[str, Any]:
+def as_json(comparison: Comparison) -> dict[str, Any]:
     rows = [
         {
             **flat,
@@ -434,5 +373,5 @@ def _by_label(labels: Sequence[str], intervals: Sequence[Interval]) -> dict[str,
     return {label: asdict(each) for label, each in zip(labels, intervals, strict=True)}
 
 
-def _is_nan(value: Any) -> bool:
+def is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)

@@ -25,12 +25,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from paretext.core.errors import ParetextError
+from paretext.core.records import Interval, check_confidence, proportion
 from paretext.measure.metrics import (
     FloatArray,
     IntArray,
@@ -45,18 +45,6 @@ _CHUNK_CELLS = 2**20
 PRIOR = 0.5
 """Texts of each kind of outcome in each class, as if they had been seen before."""
 _TINY = np.finfo(np.float64).tiny
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate on the texts at hand and the ends of its confidence interval.
-
-    All three are NaN where the quantity is undefined (the recall of a class without texts).
-    """
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,7 +326,7 @@ def percentile_intervals(
 
     NaN draws are left out; a column of nothing else has no interval.
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     ends = ((1 - confidence) / 2, (1 + confidence) / 2)
     intervals = []
     for estimate, column in zip(estimates, draws.T, strict=True):
@@ -349,19 +337,6 @@ def percentile_intervals(
             Interval(float(estimate), float(min(low, estimate)), float(max(high, estimate)))
         )
     return tuple(intervals)
-
-
-def proportion(successes: int, n: int, confidence: float) -> Interval:
-    """Wilson's score interval of a share (Wilson 1927; Brown, Cai & DasGupta 2001, sec. 3.1)."""
-    _check_confidence(confidence)
-    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
-    share = successes / n
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    # At 0 and at n successes the ends are 0 and 1 exactly; rounding must not say otherwise.
-    low = 0.0 if successes == 0 else centre - half
-    high = 1.0 if successes == n else centre + half
-    return Interval(share, low, high)
 
 
 MOST_TEXTS = 1_000_000
@@ -389,10 +364,3 @@ def two_digits(needed: float) -> int:
     """Rounded up to two digits."""
     digits = int(10 ** max(math.floor(math.log10(needed)) - 1, 0))
     return math.ceil(needed / digits) * digits
-
-
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ParetextError(
-            f"confidence is {confidence}; give a number between 0 and 1, such as 0.95."
-        )

@@ -28,8 +28,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from paretext.certification.records import Record, Span
 from paretext.core import progress
+from paretext.core.records import Interval, Record
 from paretext.data.dataset import Dataset
 from paretext.data.seen import Overlap
 from paretext.measure.intervals import Quality, paired_drops, quality, texts_needed
@@ -48,7 +48,7 @@ class Beside(Record):
     macro_f1: float
     low: float | None = None
     """The lower end of its macro-F1's interval; None in a record of an older version."""
-    drop: Span
+    drop: Interval
     """The model's macro-F1 minus the baseline's, paired."""
 
 
@@ -59,15 +59,15 @@ class Standing(Record):
     texts: int
     labels: int
     """Labels that have texts."""
-    macro_f1: Span
-    accuracy: Span
+    macro_f1: Interval
+    accuracy: Interval
     chance_macro_f1: float
     chance_accuracy: float
     most_frequent: str
     """The label that most of the texts have."""
     most_frequent_macro_f1: float
     most_frequent_accuracy: float
-    gain: Span
+    gain: Interval
     """The model's macro-F1 minus that of always answering the most frequent label, paired."""
     only: str | None
     """The label that it answers to every text, if there is one."""
@@ -126,7 +126,7 @@ class Standing(Record):
                 return f"{self.model} answers {self.only!r} to every text: it has learnt nothing"
             return f"{self.model} has learnt nothing that these texts show: {found}"
         if best := self.beaten_by:
-            ahead = Span(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
+            ahead = Interval(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
             return (
                 f"{best.name}, trained beside it, is clearly better than {self.model}: macro-F1 "
                 f"{best.macro_f1:.3f} against {self.macro_f1.estimate:.3f}, {_span(ahead)} more"
@@ -216,14 +216,14 @@ def stand(
         model=model,
         texts=n,
         labels=int(np.count_nonzero(counts)),
-        macro_f1=Span.of(own),
-        accuracy=Span.of(found.accuracy),
+        macro_f1=own,
+        accuracy=found.accuracy,
         chance_macro_f1=chance,
         chance_accuracy=float((shares**2).sum()),
         most_frequent=label_names[most],
         most_frequent_macro_f1=float(macro_f1(confusion_matrix(truth, constant, classes))),
         most_frequent_accuracy=float(shares[most]),
-        gain=Span.of(gain),
+        gain=gain,
         only=None if only is None else label_names[only],
         beside=tuple(beside),
         seen=seen,
@@ -253,5 +253,5 @@ def _texts(count: int) -> str:
     return "1 text" if count == 1 else f"{count:,} texts"
 
 
-def _span(span: Span) -> str:
+def _span(span: Interval) -> str:
     return f"{span.estimate:.3f} [{span.low:.3f}, {span.high:.3f}]"

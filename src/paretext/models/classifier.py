@@ -24,6 +24,7 @@ import paretext.models.compact
 import paretext.models.ngrams
 import paretext.models.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext.core import progress
+from paretext.data.stop_words import remove_first
 from paretext.models.heads import with_labels
 from paretext.models.pretrained import Source, longest_input, quiet
 
@@ -164,6 +165,12 @@ def check_trainable(name: str, label_names: Sequence[str], max_length: int) -> N
     """ParetextError now, before any training, for what `Classifier.from_pretrained` will refuse."""
     with progress.using(progress.Silent()):
         Classifier.from_pretrained(name, label_names, max_length)
+
+
+def without_stop_words(classifier: Classifier, language: str) -> Classifier:
+    """The classifier with a tokenizer that removes stop words; the network is the same object."""
+    backend = remove_first(classifier.tokenizer.backend_tokenizer, language)
+    return replace(classifier, tokenizer=with_backend(classifier.tokenizer, backend))
 
 
 def with_backend(fast: Any, tokenizer: Tokenizer) -> Any:

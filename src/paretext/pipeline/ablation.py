@@ -27,14 +27,15 @@ from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, folder_digest, read_json, write_json, write_text
 from paretext.core.locks import work_in, works_in
+from paretext.core.markdown import escaped, table
 from paretext.core.ownership import claim
+from paretext.core.records import Interval
 from paretext.data.dataset import Dataset
-from paretext.measure.intervals import Interval, paired_drops, pooled_drop
+from paretext.measure.intervals import paired_drops, pooled_drop
 from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.pipeline.candidates import check_models, require_models, train_candidate
 from paretext.pipeline.splits import Data
 from paretext.pipeline.stages import TEXTS, candidate_names
-from paretext.report.markdown import escaped, table
 
 Predictions = NDArray[np.int64]
 _WRITTEN = ("ablation.json", "ablation.md")

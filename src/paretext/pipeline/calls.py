@@ -31,7 +31,6 @@ from paretext.data.given import Given
 from paretext.data.reading import NamedBy
 from paretext.data.tables import OnBadRow
 from paretext.measure.comparison import Comparison
-from paretext.measure.comparison import compare as compare_versions
 from paretext.measure.naming import check_order, output_names
 from paretext.models.pretrained import label_names
 from paretext.pipeline import job
@@ -41,6 +40,7 @@ from paretext.pipeline.parents import check_splits, parent_of, require_model
 from paretext.pipeline.sources import Measuring, Sources
 from paretext.pipeline.splits import prepare
 from paretext.pipeline.stages import evaluation_of, versions_to_compare
+from paretext.report.comparison import compare as compare_versions
 from paretext.report.run_page import renew_report
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
@@ -395,6 +395,7 @@ def search(
         leaks_dropped=drop_leaks,
     )
     check_splits(source, prepared)
+    from paretext.report.front import draw_front
     from paretext.tuning.search import search as search_for  # brings PyTorch
 
     return search_for(
@@ -413,6 +414,7 @@ def search(
         seed=seed,
         threads=threads,
         resume=resume,
+        draw=draw_front,
     )
 
 

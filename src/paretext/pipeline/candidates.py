@@ -18,7 +18,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import SCRATCH, Stages, read_json, write_json
 from paretext.data.checks import say_cut
-from paretext.data.stop_words import check_removal, without_stop_words
+from paretext.data.stop_words import check_removal
 from paretext.models.pretrained import look, source_digest
 from paretext.report.figures import learning_curves
 from paretext.training.baselines import BASELINES
@@ -115,7 +115,7 @@ def identities(models: Sequence[str]) -> dict[str, str]:
 
 
 def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:
-    from paretext.models.classifier import Classifier
+    from paretext.models.classifier import Classifier, without_stop_words
     from paretext.training.fit import fit
 
     language = removed_language(model, recipe)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from paretext import __version__
 from paretext.compression.recipe import Recipe
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages
 from paretext.core.locks import works_in
+from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.profile.build import NoProfile, profile
 from paretext.profile.schema import ProfileSettings

@@ -48,7 +48,7 @@ from paretext.data.checks import DataReport, require_apart
 from paretext.data.dataset import Dataset
 from paretext.data.given import Given
 from paretext.data.tables import RowWriter
-from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version, compare
+from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version
 from paretext.measure.cost import Target
 from paretext.models.pretrained import Source
 from paretext.pipeline.candidates import (
@@ -61,6 +61,7 @@ from paretext.pipeline.candidates import (
 from paretext.pipeline.parents import parent_of, was_held_out
 from paretext.pipeline.profiled import profiled
 from paretext.pipeline.splits import Data
+from paretext.report.comparison import compare
 from paretext.report.run_page import write_report
 from paretext.report.steps import is_stage
 from paretext.runtime.manifest import NAME as MANIFEST

@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.records import Span
 from paretext.certification.wording import clause_name, counted
+from paretext.core.records import Interval
 from paretext.core.verdict import loading, predicting, shell
+from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
 from paretext.measure.standing import Standing
 from paretext.report.numbers import megabytes, times
 from paretext.report.run_data import Conclusion, Measured
-from paretext.report.wording import beside, listed, sentence, span
+from paretext.report.wording import beside, span
 
 _EQUAL = 1.1
 _RANK = {"holds": 0, None: 1, "undecided": 2}
@@ -336,5 +337,5 @@ def _without_transformer(
     return [said], []
 
 
-def _is_loss(drop: Span | None) -> bool:
+def _is_loss(drop: Interval | None) -> bool:
     return drop is not None and drop.low > 0

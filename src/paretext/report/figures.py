@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from paretext.core.errors import ParetextError
+from paretext.core.escaping import visible
 from paretext.report.drawing import TOP, ems, fit, write
-from paretext.report.escaping import visible
 from paretext.report.pictures import HEIGHT, WIDTH, by_epoch
 
 _LABEL = 12  # pixels, as in picture.css

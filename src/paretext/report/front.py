@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from paretext.report.trade_off import TradeOffPoint, trade_off
 
 if TYPE_CHECKING:
-    from paretext.tuning.result import Found
+    from paretext.tuning.result import Found, Point
 
 COLUMNS = ("recipe", "macro-F1", "drop", "MB", "p95 ms", "ms a text at 32", "holds", "settings")
 
@@ -39,16 +39,28 @@ def cells(found: Found) -> list[list[str]]:
 
 
 def draw_front(
-    points: Sequence[TradeOffPoint], limits: Mapping[str, float], path: Path, title: str
+    points: Sequence[Point], limits: Mapping[str, float], path: Path, title: str
 ) -> None:
     """Write macro-F1 against p95 latency and size, with the budget's limits as dashed lines.
 
     Args:
-        points: the front, and the parent as baseline; `ms_per_text` is the 95th percentile.
+        points: the front, and the parent.
         limits: by clause; "p95_latency" in milliseconds and "size" in bytes are drawn where they
             fall into the panels.
         path: the SVG file to write.
         title: shown above the panels.
     """
     latency = "p95 milliseconds per text at batch 1, log scale"
-    trade_off(points, path, title, latency=latency, limits=limits)
+    marks = [
+        TradeOffPoint(
+            name=f"{each.name} (winner)" if is_winner else each.name,
+            macro_f1=score.estimate,
+            macro_f1_low=score.low,
+            macro_f1_high=score.high,
+            ms_per_text=each.p95_ms,
+            megabytes=each.bytes / 1e6,
+            is_baseline=is_parent,
+        )
+        for each, score, is_parent, is_winner in points
+    ]
+    trade_off(marks, path, title, latency=latency, limits=limits)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from paretext.core.errors import ParetextError
-from paretext.report.escaping import visible
+from paretext.core.escaping import visible
 from paretext.report.numbers import megabytes, signed, times
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paretext.certification.records import Span
+from paretext.core.records import Interval
 from paretext.report.run_data import Candidate, Measured
 
 WIDTH, HEIGHT = 360, 300
@@ -29,7 +29,7 @@ class Mark:
     name: str
     number: int
     cost: float
-    score: Span
+    score: Interval
     shape: str = ""
 
 
@@ -165,7 +165,7 @@ def side_by_side(
         width *= 1.1  # pushed over an end: the true places take less of a wider axis
 
 
-def strips(spans: Sequence[Span | None]) -> dict[str, Any]:
+def strips(spans: Sequence[Interval | None]) -> dict[str, Any]:
     """Estimates with intervals on one scale around 0, a strip each: (x, x_low, x_high) or None.
 
     Places are percent of the strip's width, so that marks keep their size however wide it is.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from paretext import __version__
+from paretext.core.escaping import visible
 from paretext.core.files import write_text
 from paretext.core.ownership import require_own_file
+from paretext.core.version import __version__
 from paretext.profile.build import faults_said
 from paretext.profile.schema import Lengths, Profile
 from paretext.report import page
-from paretext.report.escaping import visible
 from paretext.report.word_cloud import HEIGHT, WIDTH, word_cloud
 
 MOST_CLASSES = 12

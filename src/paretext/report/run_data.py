@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.records import Span
-from paretext.certification.records import Verdict as CertificateVerdict
+from paretext.core.records import Interval
+from paretext.core.records import Verdict as CertificateVerdict
 from paretext.core.verdict import Verdict
 from paretext.data.checks import DataReport
 from paretext.measure.standing import Standing
@@ -38,10 +38,10 @@ class ClassMeasured(_Part):
 
     label: str
     texts: int
-    f1: Span | None
-    recall: Span | None
-    f1_drop: Span | None
-    recall_drop: Span | None
+    f1: Interval | None
+    recall: Interval | None
+    f1_drop: Interval | None
+    recall_drop: Interval | None
 
 
 class Measured(_Part):
@@ -55,12 +55,12 @@ class Measured(_Part):
     """Whether it is the parent or was made from it; False for other candidates."""
     verdict: CertificateVerdict | None
     """Of the certificate that lies in the artifact now."""
-    macro_f1: Span | None
-    balanced_accuracy: Span | None
-    kappa: Span | None
-    accuracy: Span | None
-    macro_f1_drop: Span | None
-    flips: Span | None
+    macro_f1: Interval | None
+    balanced_accuracy: Interval | None
+    kappa: Interval | None
+    accuracy: Interval | None
+    macro_f1_drop: Interval | None
+    flips: Interval | None
     bytes: int
     peak_memory_bytes: int
     batch1_ms_p50: float

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from paretext import __version__
 from paretext.certification.certificate import Certificate
 from paretext.certification.held_out import doubts
 from paretext.core.errors import ParetextError
 from paretext.core.files import read_json, sha256
 from paretext.core.verdict import shell
+from paretext.core.version import __version__
 from paretext.data.checks import DataReport
 from paretext.measure.comparison import BASELINE, Comparison
 from paretext.report import run_data as parts

@@ -14,22 +14,22 @@ from typing import Any
 from urllib.parse import quote
 
 from paretext.certification import wording as certificates
-from paretext.certification.records import Span
 from paretext.certification.wording import BADGES
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.escaping import visible
 from paretext.core.files import new_folder, write_text
 from paretext.core.locks import change
 from paretext.core.ownership import require_own_file
+from paretext.core.records import Interval
+from paretext.core.wording import sentence
 from paretext.report import page, pictures, steps
 from paretext.report.drawing import shorten
-from paretext.report.escaping import visible
 from paretext.report.figures import MOST_MATRIX, confusions, percent
 from paretext.report.numbers import megabytes, signed, times
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
 from paretext.report.table import faster, timed
-from paretext.report.wording import sentence
 
 FOLDER, PAGE, DATA = "report", "report.html", "report.json"
 DATA_MARK = '"made_by": "'
@@ -207,7 +207,7 @@ def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
     return {"text": text, "value": value, "note": note}
 
 
-def _scored(span: Span | None, written: Callable[[float], str]) -> dict[str, Any]:
+def _scored(span: Interval | None, written: Callable[[float], str]) -> dict[str, Any]:
     if span is None:
         return _cell("", "")
     interval = f"[{written(span.low)}, {written(span.high)}]"
@@ -258,7 +258,7 @@ def _is_unchanged(each: ClassMeasured) -> bool:
     return each.f1_drop is not None and round(each.f1_drop.estimate, 4) == 0
 
 
-def _said(drop: Span | None) -> str:
+def _said(drop: Interval | None) -> str:
     """Colour and shape of the mark, in a word."""
     if drop is None:
         return ""

@@ -7,13 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from paretext.certification.records import Span
 from paretext.core.files import read_json
+from paretext.core.records import Interval
 from paretext.data.checks import DataReport
 from paretext.data.tables import read_rows
 from paretext.measure.comparison import BASELINE, Comparison, Row
 from paretext.measure.cost import times_faster
-from paretext.measure.intervals import Interval
 from paretext.profile.schema import Profile, shown
 from paretext.report import run_data as parts
 from paretext.report import steps
@@ -118,8 +117,8 @@ def profile_shown(path: Path) -> parts.ProfileShown:
     )
 
 
-def _span(interval: Interval) -> Span | None:
-    return None if math.isnan(interval.estimate) else Span.of(interval)
+def _span(interval: Interval) -> Interval | None:
+    return None if math.isnan(interval.estimate) else interval
 
 
 def _finite(value: Any) -> float | None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretext.certification.wording import BADGES
+from paretext.core.markdown import escaped, table
 from paretext.measure.cost import times_faster
 from paretext.report import steps
-from paretext.report.markdown import escaped, table
 from paretext.report.numbers import megabytes, signed, times, unsigned
 
 if TYPE_CHECKING:
+    from paretext.core.records import Interval
     from paretext.measure.comparison import Comparison, Row
-    from paretext.measure.intervals import Interval
     from paretext.measure.standing import Standing
 
 COLUMNS = (

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretext.certification.records import Span
 from paretext.core.errors import ParetextError
+from paretext.core.records import Interval
 from paretext.report.drawing import TOP, fit, write
 from paretext.report.pictures import HEIGHT, WIDTH, Mark, against_cost
 
@@ -105,7 +105,7 @@ def trade_off(
 
 
 def _mark(number: int, point: TradeOffPoint, cost: str) -> Mark:
-    score = Span(estimate=point.macro_f1, low=point.macro_f1_low, high=point.macro_f1_high)
+    score = Interval(estimate=point.macro_f1, low=point.macro_f1_low, high=point.macro_f1_high)
     return Mark(point.name, number, getattr(point, cost), score, _shape(point))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paretext.report.markdown import escaped
+from paretext.core.markdown import escaped
 from paretext.runtime.manifest import Manifest
 
 _CARD = """# {name}

@@ -7,10 +7,10 @@ texts that nothing before it has seen, and its reference is the parent as PyTorc
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paretext.certification.budget import CLAUSES, Budget
 from paretext.certification.certificate import Certificate
@@ -19,17 +19,29 @@ from paretext.compression.recipe import PARENT
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, read_json, write_json
+from paretext.core.records import Interval
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import Target, machine
 from paretext.measure.intervals import quality
-from paretext.report.front import draw_front
-from paretext.report.trade_off import TradeOffPoint
 from paretext.tuning.front import Candidate, front, nearest_miss, winner
 from paretext.tuning.limits import Limits
 from paretext.tuning.workshop import Workshop
 
 MOST_TIMED = 16
 ROUNDS = 5
+
+
+class Point(NamedTuple):
+    """A mark of the picture: a candidate, and its macro-F1 with its interval."""
+
+    candidate: Candidate
+    macro_f1: Interval
+    is_parent: bool
+    is_winner: bool
+
+
+Draw = Callable[[Sequence[Point], Mapping[str, float], Path, str], None]
+"""Draws the front with the limits, by clause, into a file, with a title."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,10 @@ def settle(
     candidates: Sequence[Candidate],
     limits: Limits,
     evaluation: Dataset | None,
+    draw: Draw | None = None,
 ) -> Found:
-    """Measure the candidates' front, choose and certify the winner, and write it all down.
+    """Measure the candidates' front, choose and certify the winner, and write it all down; draw
+    writes the picture.
 
     Kept if it was done before with the same candidates, limits and texts.
     """
@@ -92,7 +106,7 @@ def settle(
     }
 
     def work(folder: Path) -> None:
-        best = _write(workshop, candidates, limits, folder)
+        best = _write(workshop, candidates, limits, folder, draw)
         shutil.rmtree(folder / "winner", ignore_errors=True)  # of a try that was interrupted
         if best is not None:
             shutil.copytree(workshop.artifact(best.name), folder / "winner")
@@ -122,7 +136,11 @@ def budget_of(limits: Limits) -> Budget:
 
 
 def _write(
-    workshop: Workshop, candidates: Sequence[Candidate], limits: Limits, folder: Path
+    workshop: Workshop,
+    candidates: Sequence[Candidate],
+    limits: Limits,
+    folder: Path,
+    draw: Draw | None,
 ) -> Candidate | None:
     """pareto.json and pareto.svg; returns the winner."""
     unbeaten = front(candidates)
@@ -174,22 +192,13 @@ def _write(
             "machine": machine(workshop.threads),
         },
     )
-    points = []
-    for each, found in ((parent, own), *((each, answers[each.name]) for each in shown)):
-        score = quality(labels, found, classes).macro_f1
-        points.append(
-            TradeOffPoint(
-                name=f"{each.name} (winner)" if each is best else each.name,
-                macro_f1=score.estimate,
-                macro_f1_low=score.low,
-                macro_f1_high=score.high,
-                ms_per_text=each.p95_ms,
-                megabytes=each.bytes / 1e6,
-                is_baseline=each is parent,
-            )
-        )
-    title = f"Search on {workshop.parent_name}: quality on {len(labels):,} selection texts"
-    draw_front(points, limits.values, folder / "pareto.svg", title)
+    if draw is not None:
+        points = [
+            Point(each, quality(labels, found, classes).macro_f1, each is parent, each is best)
+            for each, found in ((parent, own), *((each, answers[each.name]) for each in shown))
+        ]
+        title = f"Search on {workshop.parent_name}: quality on {len(labels):,} selection texts"
+        draw(points, limits.values, folder / "pareto.svg", title)
     return best
 
 

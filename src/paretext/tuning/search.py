@@ -32,7 +32,7 @@ from paretext.measure.standing import say_standing
 from paretext.models.pretrained import Source
 from paretext.tuning.corners import possible
 from paretext.tuning.limits import Limits
-from paretext.tuning.result import Found, settle
+from paretext.tuning.result import Draw, Found, settle
 from paretext.tuning.shapes import ShapeTable
 from paretext.tuning.space import Space
 from paretext.tuning.storage import open_study
@@ -64,6 +64,7 @@ def search(
     seed: int = 0,
     threads: int | None = None,
     resume: bool = False,
+    draw: Draw | None = None,
 ) -> Found:
     """Search for recipes that compress the classifier in the folder `parent`.
 
@@ -72,7 +73,7 @@ def search(
     trials: how many trainings the study shall have in all, those of earlier and other processes
         among them. seconds: begin none that would end later.
     storage: the study's database as a URL; default: SQLite in `out`.
-    resume: the study has to be there.
+    resume: the study has to be there. draw: draws the front.
 
     Everything is written below `out`. A search that was interrupted goes on where it was; one with
     another budget takes over the shapes and trainings that it has in common with the first.
@@ -144,4 +145,4 @@ def search(
     work = Trials(study, workshop, asked, out, seed, Stop(trials, deadline))
     work.run(workshop.space.presets())
     with turn(out):
-        return settle(workshop, work.candidates(), asked, evaluation)
+        return settle(workshop, work.candidates(), asked, evaluation, draw)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from paretext.report.escaping import visible
+from paretext.core.escaping import visible
 
 _MARKUP = re.compile(
     r"""
