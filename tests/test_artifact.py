@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -281,10 +282,24 @@ def test_texts_that_were_cut_are_counted(versions: Versions) -> None:
     expected = sum(len(row) > longest for row in ids)
     assert 0 < expected < 60
     assert any(len(row) == longest for row in ids) or min(map(len, ids)) < longest
-    artifact.predict(texts)
-    assert artifact.truncated == artifact.longer(texts) == expected
-    artifact.predict([max(texts, key=len)])
-    assert artifact.truncated == expected + 1
+    assert artifact.answers(texts).truncated == artifact.longer(texts) == expected
+    assert artifact.answers([max(texts, key=len)]).truncated == 1
+
+
+def test_threads_that_share_an_artifact_get_their_own_answers_and_counts(
+    versions: Versions,
+) -> None:
+    artifact = Artifact.load(versions["fp32"], threads=2)
+    before = set(vars(artifact))
+    lots = [texts_of_all_lengths(20 + 7 * k)[k:] for k in range(8)]
+    alone = [artifact.answers(texts) for texts in lots]
+    assert len({each.truncated for each in alone}) > 1
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            for found, own in zip(pool.map(artifact.answers, lots), alone, strict=True):
+                assert found.truncated == own.truncated
+                np.testing.assert_allclose(found.logits, own.logits, atol=1e-5)
+    assert {name for name in vars(artifact) if isinstance(vars(artifact)[name], int)} <= before
 
 
 # Grouping -------------------------------------------------------------------------------------

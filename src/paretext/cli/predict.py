@@ -63,22 +63,13 @@ def predict(
     from paretext.certification.gate import check_certificate
     from paretext.cli.standard import STANDARD
     from paretext.data.tables import existing
-    from paretext.runtime.manifest import Manifest
 
     if (texts is None) == (not text):
         which = "and not both" if text else "and needs one: a file, - or a text"
         raise ParetextError(f"predict takes either a file of texts or --text, {which}.")
-    folder = _artifact_of(artifact)
-    Manifest.read(folder)  # what is missing is said first
     by_hand = text or ([texts] if texts is not None and _is_text(texts) else None)
     source = STANDARD if texts == "-" else Path(texts or "")
     target = STANDARD if output is None and source == STANDARD else output
-    if by_hand is None and source != STANDARD:
-        existing(source)
-    if by_hand is None and target is None:
-        raise ParetextError(
-            "predict needs a file to write: give -o output.csv, or -o - for standard output."
-        )
     if by_hand is not None and output is not None:
         raise ParetextError(
             f"-o {output} takes the answers to a file, and the text was given by hand: leave -o "
@@ -89,9 +80,16 @@ def predict(
             "--json describes a file that was written, and standard output takes the answers "
             "themselves: leave --json out, --format jsonl makes them JSON, or give -o output.csv."
         )
+    folder = _artifact_of(artifact)
     from paretext.runtime.artifact import Artifact
 
     loaded = Artifact.load(folder, threads=threads)
+    if by_hand is None and source != STANDARD:
+        existing(source)
+    if by_hand is None and target is None:
+        raise ParetextError(
+            "predict needs a file to write: give -o output.csv, or -o - for standard output."
+        )
     check_certificate(folder, require_certificate)
     if by_hand is not None:
         _answer(loaded, folder, by_hand, json)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,14 @@ _LARGEST_TOKENIZER = 2**28
 _LONGEST_WORD = 1000
 
 
+class Answers(NamedTuple):
+    """logits: (n, classes). truncated: how many of the n texts were longer than the longest input,
+    so that their ends were cut."""
+
+    logits: NDArray[np.float32]
+    truncated: int
+
+
 class Artifact(FittedClassifier):
     """A classifier that predicts with ONNX Runtime. Make one with `Artifact.load`.
 
@@ -52,8 +60,6 @@ class Artifact(FittedClassifier):
         self.manifest = manifest
         self.threads = threads or available_cores()
         self._threads_asked = threads
-        self.truncated = 0
-        """How many of the texts predicted so far were longer than the longest input."""
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         prepare(self._tokenizer, manifest.max_length, manifest.split_special_tokens)
         self._sessions = Sessions(
@@ -153,16 +159,21 @@ class Artifact(FittedClassifier):
 
     def stream(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
         """Each text's probabilities, (classes,) as in `manifest.labels`, in constant memory."""
-        for logits in self._chunks(texts):
-            yield from softmax(logits)
+        for each in self._chunks(texts):
+            yield from softmax(each.logits)
 
     def logits(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """The graph's raw outputs, (n, classes)."""
+        return self.answers(texts).logits
+
+    def answers(self, texts: Iterable[str]) -> Answers:
+        """The graph's raw outputs, and how many of the texts were cut."""
         chunks = list(self._chunks(texts))
         if len(chunks) == 1:
             return chunks[0]
         none = np.empty((0, len(self.manifest.labels)), np.float32)
-        return np.concatenate([none, *chunks])
+        logits = np.concatenate([none, *(each.logits for each in chunks)])
+        return Answers(logits, sum(each.truncated for each in chunks))
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the longest input, so that their ends are cut."""
@@ -174,8 +185,8 @@ class Artifact(FittedClassifier):
             raise self._explained(error, asked, 0) from None
         return sum(bool(encoding.overflowing) for encoding in encodings)
 
-    def _chunks(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
-        """Logits of CHUNK_TEXTS texts at a time."""
+    def _chunks(self, texts: Iterable[str]) -> Iterator[Answers]:
+        """The answers to CHUNK_TEXTS texts at a time."""
         remaining, first = text_input.iterate(texts), 0
         while chunk := list(itertools.islice(remaining, CHUNK_TEXTS)):
             text_input.check(chunk, first)
@@ -199,18 +210,15 @@ class Artifact(FittedClassifier):
             "export again."
         )
 
-    def _run_text(self, text: str) -> NDArray[np.float32]:
+    def _run_text(self, text: str) -> Answers:
         """One text, the call that somebody waits for: nothing to sort, to pad or to split."""
         encoding = self._tokenizer.encode(text)
-        self.truncated += bool(encoding.overflowing)
         ids = np.array([token_ids(encoding, self.manifest.pad_id)], np.int32)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        logits: NDArray[np.float32] = self._wide.run(["logits"], feed)[0]
-        return logits
+        return Answers(self._wide.run(["logits"], feed)[0], int(bool(encoding.overflowing)))
 
-    def _run_texts(self, texts: list[str]) -> NDArray[np.float32]:
+    def _run_texts(self, texts: list[str]) -> Answers:
         encodings = self._tokenizer.encode_batch_fast(texts)
-        self.truncated += sum(bool(encoding.overflowing) for encoding in encodings)
         ids = [token_ids(encoding, self.manifest.pad_id) for encoding in encodings]
         groups = group_by_length([len(row) for row in ids], GROUP_TOKENS, self.threads)
         if len(groups) == 1 or self._pool is None:
@@ -226,7 +234,7 @@ class Artifact(FittedClassifier):
         logits = np.empty((len(texts), len(self.manifest.labels)), np.float32)
         for group, answer in zip(groups, answers, strict=True):
             logits[group] = answer
-        return logits
+        return Answers(logits, sum(bool(encoding.overflowing) for encoding in encodings))
 
     def _run_group(self, session: Session, ids: list[list[int]]) -> NDArray[np.float32]:
         longest = max(map(len, ids))

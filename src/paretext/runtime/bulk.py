@@ -40,7 +40,7 @@ from paretext.data.tables import (
     is_unicode,
 )
 from paretext.data.values import is_blank
-from paretext.runtime.artifact import CHUNK_TEXTS, Artifact
+from paretext.runtime.artifact import CHUNK_TEXTS, Artifact, softmax
 
 LABEL = "predicted_label"
 
@@ -184,9 +184,9 @@ class _Job:
         """An iterator over the answers' columns."""
         if not texts:
             return iter(())
-        before = self.artifact.truncated
-        probabilities = self.artifact.probabilities(texts)
-        self.truncated += self.artifact.truncated - before
+        found = self.artifact.answers(texts)
+        self.truncated += found.truncated
+        probabilities = softmax(found.logits)
         self.answered += len(texts)
         labels = np.array(self.artifact.manifest.labels)
         names = labels[probabilities.argmax(axis=1)].tolist()
