@@ -165,7 +165,7 @@ def _outcome(status: int | None, said: str, run: Path) -> tuple[bool, str]:
         return False, f"FAULT in the profile: {_cell(no_profile[0])}"
     if status == 0 and (run / "comparison" / "comparison.json").is_file():
         found = json.loads((run / "comparison" / "comparison.json").read_text("utf-8"))
-        return True, f"a table of {len(found['versions'])} versions"
+        return True, f"a table of {len(found['rows'])} versions"
     if status == 2 and lines[-1].startswith("paretext: ") and "Traceback" not in said:
         when = "after training began" if (run / "candidates").is_dir() else "before training"
         return True, f"{when}: {_cell(lines[-1].removeprefix('paretext: '))}"

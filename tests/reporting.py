@@ -21,7 +21,6 @@ from paretext.compression.recipe import preset
 from paretext.core.files import sha256, write_json
 from paretext.data.checks import check
 from paretext.data.dataset import Dataset
-from paretext.measure import comparison
 from paretext.measure.comparison import Badge, Comparison, Row
 from paretext.measure.cost import Cost
 from paretext.measure.intervals import paired_drops, quality
@@ -91,7 +90,7 @@ def make_run(
         standing=_standing(data, rows, answers),
     )
     (folder / "comparison").mkdir()
-    write_json(folder / "comparison" / "comparison.json", comparison.as_json(made))
+    write_json(folder / "comparison" / "comparison.json", made.record())
     found = profile(train.take(range(min(len(train), 200))), data.take(range(50)))
     write_profile(found, folder / "profile")
     return made

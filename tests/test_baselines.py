@@ -162,7 +162,7 @@ def test_with_baselines_alone_nothing_is_compressed(
     assert "there is nothing to compress" in ended.err
     parent = json.loads((out / "parent.json").read_text("utf-8"))["parent"]
     other = {"tfidf": "bigru", "bigru": "tfidf"}[parent]
-    versions = [row["version"] for row in json.loads(ended.out)["versions"]]
+    versions = [row["version"] for row in json.loads(ended.out)["rows"]]
     assert versions == ["pytorch", "parent", other]
     assert Artifact.load(out / "artifacts" / other).predict(["happy and glad"]).tolist() == ["joy"]
 

@@ -20,7 +20,6 @@ from paretext.certification.certificate import Certificate
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
 from paretext.core.records import Interval
-from paretext.measure import comparison
 from paretext.measure.comparison import Comparison
 from paretext.report import steps
 from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
@@ -276,7 +275,7 @@ def test_a_gain_and_a_larger_file_are_called_so(tmp_path: Path) -> None:
     path = tmp_path / "run" / "comparison" / "comparison.json"
     values = json.loads(path.read_text("utf-8"))
     gain = {"estimate": -0.306, "low": -0.34, "high": -0.27}
-    values["versions"][2]["drop"]["macro_f1"] = gain
+    values["rows"][2]["drops"]["macro_f1"] = gain
     write_json(path, values)
     said = " ".join(write_report(tmp_path / "run")[1].conclusion.sentences)
     assert "1.9x larger than PyTorch" in said
@@ -363,7 +362,7 @@ def test_classes_that_did_not_change_have_no_row(tmp_path: Path) -> None:
     rows = [dataclasses.replace(r, drops=nothing) if r.drops else r for r in made.rows]
     write_json(
         tmp_path / "run" / "comparison" / "comparison.json",
-        comparison.as_json(dataclasses.replace(made, rows=tuple(rows))),
+        dataclasses.replace(made, rows=tuple(rows)).record(),
     )
     page, _, html = written(tmp_path / "run")
     assert page.text.count("F1 did not change in any class") == 2
@@ -476,10 +475,10 @@ def test_a_changed_certificate_is_not_shown(run: Path) -> None:
 def test_numbers_that_are_undefined(run: Path) -> None:
     path = run / "comparison" / "comparison.json"
     values = json.loads(path.read_text(encoding="utf-8"))
-    for version in values["versions"]:
-        for scores in (version["quality"], version["drop"] or {"recall": {}, "f1": {}}):
-            scores["recall"] |= {"fear": dict.fromkeys(("estimate", "low", "high"))}
-            scores["f1"] |= {"fear": dict.fromkeys(("estimate", "low", "high"))}
+    for row in values["rows"]:
+        for scores in filter(None, (row["quality"], row["drops"])):
+            for name in ("recall", "f1"):
+                scores[name][0] = dict.fromkeys(("estimate", "low", "high"))
     write_json(path, values)
     page, report, _ = written(run)
     assert report.versions[0].classes[0].recall is None

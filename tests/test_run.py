@@ -358,7 +358,7 @@ def test_the_verbs_one_after_another_make_what_run_makes(
         # A run's artifacts carry a certificate, and a card that shows it.
         assert int(row.pop("bytes")) <= int(expected[name]["bytes"])
         assert row == {key: expected[name][key] for key in row}
-    assert [row["version"] for row in json.loads(compared.out)["versions"]] == list(table)
+    assert [row["version"] for row in json.loads(compared.out)["rows"]] == list(table)
 
     artifact, answers = out / "artifacts" / "int8", tmp_path / "answers.csv"
     predicted = command("predict", artifact, evaluation, "-o", answers)
@@ -398,7 +398,7 @@ def test_a_recipe_for_compress_changes_the_versions_alone(
         *("--recipe", recipe, "--out", out, "--eval", done.files / "eval.csv", "--json"),
     )
     assert made.status == 0, made.err
-    names = [row["version"] for row in json.loads(made.out)["versions"]]
+    names = [row["version"] for row in json.loads(made.out)["rows"]]
     assert names == ["pytorch", "parent", "small", "tfidf"]
 
 

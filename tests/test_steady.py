@@ -20,7 +20,6 @@ from paretext.certification.budget import Budget
 from paretext.certification.certify import certify
 from paretext.core import progress
 from paretext.core.files import write_json
-from paretext.measure import comparison
 from paretext.measure import cost as benchmark
 from paretext.measure.comparison import Comparison
 from paretext.measure.cost import Cost, Target, times_faster
@@ -169,7 +168,7 @@ def busy(tmp_path: Path) -> Comparison:
             row = dataclasses.replace(row, cost=cost)
         rows.append(row)
     found = dataclasses.replace(made, rows=tuple(rows))
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.as_json(found))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", found.record())
     return found
 
 
@@ -217,7 +216,7 @@ def test_a_version_that_was_not_timed_is_chosen_for_its_size(tmp_path: Path) -> 
         for row in made.rows
     )
     found = dataclasses.replace(made, rows=rows)
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.as_json(found))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", found.record())
     page, report = write_report(tmp_path / "run")
     assert report.conclusion.version == "int8"
     assert "ms a text" not in " ".join(report.conclusion.sentences)

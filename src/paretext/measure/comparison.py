@@ -8,15 +8,16 @@ beside the artifact that was exported from it, the two have to agree (`agreement
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as record
 
 from paretext.core import progress
 from paretext.core.cores import available_cores
@@ -29,15 +30,15 @@ from paretext.data.reading import GENERIC
 from paretext.measure.agreement import is_export_of, require_agreement
 from paretext.measure.cost import Cost, Measured, Target, benchmark, machine
 from paretext.measure.intervals import Drops, Quality, paired_drops, quality
-from paretext.measure.metrics import METRICS
 from paretext.measure.seen import overlap, say_seen
 from paretext.measure.standing import Beside, Standing, stand
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 
 BASELINE = "pytorch"
-FORMAT = 2
-"""Of comparison.json: 1 did not judge the parent."""
+FORMAT = 3
+"""Of comparison.json: 1 did not judge the parent, 2 was no dump of the record."""
+_AGAIN = "make one with: paretext compare"
 DATA = "comparison.json"
 
 
@@ -49,7 +50,7 @@ class Version:
     parent: str | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Badge:
     """What the certificate in a version's artifact says, and the clauses that do not hold; there is
     none for a certificate that proves nothing (`held_out.doubts`)."""
@@ -60,7 +61,7 @@ class Badge:
     undecided: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Row:
     """Everything measured of one version. `drops` is None where there is no parent."""
 
@@ -73,14 +74,14 @@ class Row:
     certificate: Badge | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Comparison:
     """The rows, the label names, and what the figures depend on."""
 
-    rows: tuple[Row, ...]
-    labels: tuple[str, ...]
-    data: dict[str, Any]
     machine: dict[str, Any]
+    data: dict[str, Any]
+    labels: tuple[str, ...]
+    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     standing: Standing | None = None
     """What the first artifact is worth by itself; None in a comparison of an older version."""
 
@@ -102,19 +103,20 @@ class Comparison:
 
     @classmethod
     def read(cls, folder: str | Path) -> Comparison:
-        """The comparison that `compare` wrote to `folder`."""
+        """The comparison that was written to `folder`."""
         path = Path(folder) / DATA
 
         def read(values: Any) -> Comparison:
-            rows = tuple(_read_row(each, values["labels"]) for each in values["versions"])
-            if not rows:
-                raise ValueError("it has no versions")
-            data, machine = dict(values["data"]), dict(values["machine"])
-            standing = values.get("standing")
-            found = None if standing is None else Standing.model_validate(standing)
-            return cls(rows, tuple(values["labels"]), data, machine, found)
+            if isinstance(values, dict) and "versions" in values:
+                raise ParetextError(f"{path} is of an older version of paretext; {_AGAIN}.")
+            return TypeAdapter(cls).validate_python(values)
 
-        return read_json(path, "make one with: paretext compare", read)
+        return read_json(path, _AGAIN, read)
+
+    def record(self) -> dict[str, Any]:
+        """What comparison.json holds: the fields, null where a number is undefined."""
+        found: dict[str, Any] = TypeAdapter(Comparison).dump_python(self, mode="json")
+        return found
 
     def flat(self) -> list[dict[str, Any]]:
         """One flat row a version, as in comparison.csv."""
@@ -287,90 +289,6 @@ def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
         **{f"f1_{label}": found.f1[i].estimate for i, label in enumerate(labels)},
         **{f"recall_{label}": found.recall[i].estimate for i, label in enumerate(labels)},
     }
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    rows = [
-        {
-            **flat,
-            "recipe": list(row.recipe),
-            "quality": {
-                **{name: asdict(getattr(row.quality, name)) for name in METRICS},
-                "f1": _by_label(comparison.labels, row.quality.f1),
-                "recall": _by_label(comparison.labels, row.quality.recall),
-                "confusion": row.quality.confusion.tolist(),
-            },
-            "drop": row.drops
-            and {
-                **{name: asdict(getattr(row.drops, name)) for name in METRICS},
-                "f1": _by_label(comparison.labels, row.drops.f1),
-                "recall": _by_label(comparison.labels, row.drops.recall),
-                "flips": asdict(row.drops.flips),
-            },
-            "rounds": row.cost.rounds,
-            "unsteady": row.cost.unsteady,
-            "certificate": row.certificate and asdict(row.certificate),
-        }
-        for row, flat in zip(comparison.rows, comparison.flat(), strict=True)
-    ]
-    values = {
-        "machine": comparison.machine,
-        "data": comparison.data,
-        "labels": list(comparison.labels),
-        "standing": comparison.standing and comparison.standing.model_dump(mode="json"),
-        "versions": rows,
-    }
-    # JSON has no NaN; an undefined number is null.
-    finite: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
-    return finite
-
-
-def _read_row(values: dict[str, Any], labels: Sequence[str]) -> Row:
-    """A row from its JSON."""
-    found, drop = values["quality"], values["drop"]
-    confusion = np.array(found["confusion"], np.int64).reshape(len(labels), len(labels))
-    texts = int(confusion.sum())
-
-    def scores(part: dict[str, Any]) -> dict[str, Any]:
-        return {
-            **{name: _interval(part[name]) for name in METRICS},
-            "f1": tuple(_interval(part["f1"][label]) for label in labels),
-            "recall": tuple(_interval(part["recall"][label]) for label in labels),
-        }
-
-    return Row(
-        version=values["version"],
-        parent=values["parent"] or None,
-        quality=Quality(n=texts, confusion=confusion, **scores(found)),
-        drops=drop and Drops(n=texts, flips=_interval(drop["flips"]), **scores(drop)),
-        cost=Cost(
-            name=values["version"],
-            rounds=values["rounds"],
-            unsteady=values.get("unsteady", ""),
-            **{
-                field.name: values[field.name]
-                for field in fields(Cost)
-                if field.name not in ("name", "rounds", "unsteady")
-            },
-        ),
-        recipe=tuple(values["recipe"]),
-        certificate=_read_badge(values.get("certificate")),
-    )
-
-
-def _read_badge(values: dict[str, Any] | None) -> Badge | None:
-    if not values:
-        return None
-    clauses = {name: tuple(values[name]) for name in ("broken", "undecided")}
-    return Badge(verdict=values["verdict"], reference=values["reference"], **clauses)
-
-
-def _interval(values: dict[str, float | None]) -> Interval:
-    return Interval(**{name: math.nan if v is None else v for name, v in values.items()})
-
-
-def _by_label(labels: Sequence[str], intervals: Sequence[Interval]) -> dict[str, dict[str, float]]:
-    return {label: asdict(each) for label, each in zip(labels, intervals, strict=True)}
 
 
 def is_nan(value: Any) -> bool:

@@ -37,12 +37,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass as record
 
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
 from paretext.core.locks import temporary_folder
+from paretext.core.records import Number
 
 BATCH1_TEXTS = 200
 BATCH32_TEXTS = 512
@@ -65,18 +67,18 @@ class Target:
     kind: Literal["artifact", "pytorch"] = "artifact"
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Cost:
     """Medians over the undisturbed rounds; `rounds` has each round's value of the four by name."""
 
     name: str
     bytes: int
     peak_memory_bytes: int
-    batch1_ms_p50: float
-    batch1_ms_p95: float
-    batch32_ms_per_text: float
-    bulk_texts_per_second: float
-    rounds: dict[str, list[float]]
+    batch1_ms_p50: Number
+    batch1_ms_p95: Number
+    batch32_ms_per_text: Number
+    bulk_texts_per_second: Number
+    rounds: dict[str, list[Number]]
     unsteady: str = ""
     """Why the times are no figures to quote, as the end of a sentence; empty where they are."""
 

@@ -24,10 +24,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic.dataclasses import dataclass
 
 from paretext.core.errors import ParetextError
 from paretext.core.records import Interval, check_confidence, proportion
@@ -47,16 +47,13 @@ PRIOR = 0.5
 _TINY = np.finfo(np.float64).tiny
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Quality:
-    """How good one model's predictions are. Per-class tuples are in the order of the class ids.
-
-    Compared by identity, not by value: an array has no single truth value.
-    """
+    """How good one model's predictions are. Per-class tuples are in the order of the class ids."""
 
     n: int
-    confusion: IntArray
-    """(K, K) counts, rows = truth, columns = prediction; read-only."""
+    confusion: tuple[tuple[int, ...], ...]
+    """(K, K) counts, rows = truth, columns = prediction."""
     macro_f1: Interval
     balanced_accuracy: Interval
     kappa: Interval
@@ -109,12 +106,11 @@ def quality(
     """
     truth, predicted = class_ids(n_classes, labels=labels, predictions=predictions)
     confusion = confusion_matrix(truth, predicted, n_classes)
-    confusion.flags.writeable = False
     estimates, draws = _bootstrap(truth, (predicted,), n_classes, resamples, seed)
     intervals = percentile_intervals(estimates[0], draws[0], confidence)
     return Quality(
         n=len(truth),
-        confusion=confusion,
+        confusion=tuple(map(tuple, confusion.tolist())),
         macro_f1=intervals[0],
         balanced_accuracy=intervals[1],
         kappa=intervals[2],

@@ -17,7 +17,6 @@ from paretext.measure.comparison import (
     DATA,
     Comparison,
     Version,
-    as_json,
     check,
     is_nan,
     measured,
@@ -65,7 +64,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         writer = csv.DictWriter(file, list(flat[0]))
         writer.writeheader()
         writer.writerows(flat)
-    write_json(folder / DATA, as_json(comparison))
+    write_json(folder / DATA, comparison.record())
     (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
     shown = steps.versions(comparison.rows)
     names = file_names([row.version for row in shown])

@@ -24,7 +24,7 @@ MOST_FLIPS = 20
 
 def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
     first, cost, quality, drops = comparison.rows[0].cost, row.cost, row.quality, row.drops
-    support = quality.confusion.sum(axis=1).tolist()
+    support = [sum(counts) for counts in quality.confusion]
     scores = ("macro_f1", "balanced_accuracy", "kappa", "accuracy")
     costs = (
         *("bytes", "peak_memory_bytes", "batch1_ms_p50", "batch1_ms_p95"),
@@ -50,7 +50,7 @@ def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
             )
             for k, label in enumerate(comparison.labels)
         ),
-        confusion=tuple(map(tuple, quality.confusion.tolist())),
+        confusion=quality.confusion,
         steps=tuple(steps.cells(comparison, row.version)) if row.version != BASELINE else (),
         **{name: _span(getattr(quality, name)) for name in scores},
         **{name: getattr(cost, name) for name in costs},

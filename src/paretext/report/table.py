@@ -179,7 +179,7 @@ def _quantised(recipe: Sequence[dict[str, Any]]) -> bool:
 def notes(comparison: Comparison) -> list[str]:
     """What to know of the figures, in sentences: labels without texts, times not to quote."""
     rows = steps.versions(comparison.rows)
-    texts = rows[0].quality.confusion.sum(axis=1)
+    texts = [sum(counts) for counts in rows[0].quality.confusion]
     without = [label for label, n in zip(comparison.labels, texts, strict=True) if not n]
     said = []
     if without:
