@@ -29,7 +29,7 @@ from page import write_section
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
 from paretext.certification.wording import BADGES, table
-from paretext.compression.recipe import PARENT
+from paretext.core.run_folder import PARENT
 from paretext.data.dataset import Dataset
 from paretext.report.steps import is_stage
 from paretext.runtime.manifest import Manifest, record_files

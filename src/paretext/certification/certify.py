@@ -23,6 +23,7 @@ from paretext.core.files import folder_bytes, sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
 from paretext.core.records import Interval
+from paretext.core.run_folder import ARTIFACTS, PARENT, RunFolder
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import Target, benchmark, machine
@@ -206,7 +207,7 @@ def _check(reference: Opened, candidate: Opened, data: Dataset) -> None:
 def run_of(artifact: Path) -> Path | None:
     """The run that an artifact lies in, RUN/artifacts/NAME; None for one that lies elsewhere."""
     place = artifact.resolve().parent
-    is_run = place.name == "artifacts" and (place / "parent" / MANIFEST).is_file()
+    is_run = place.name == ARTIFACTS and (place / PARENT / MANIFEST).is_file()
     return place.parent if is_run else None
 
 
@@ -214,7 +215,7 @@ def flips_folder(artifact: Path) -> Path:
     """Where the list of an artifact's flips is written: certificates/ beside artifacts/, so that
     what stands in there are artifacts; for a stray one, the folder that it lies in."""
     place = artifact.resolve().parent
-    return place.parent / "certificates" if place.name == "artifacts" else place
+    return RunFolder(place.parent).certificates if place.name == ARTIFACTS else place
 
 
 def require_enough(data: Dataset) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.options import Json, LabelColumn, Labels, OnBadRow, Rounds, TextColumn, Threads
+from paretext.core.run_folder import RunFolder
 
 
 def compare(
@@ -55,6 +56,6 @@ def compare(
         rounds=rounds,
     )
     run = artifacts[0]
-    folder = out or run / "comparison"
-    made = artifacts_of(run) if (run / "artifacts").is_dir() else artifacts
+    folder = out or RunFolder(run).comparison
+    made = artifacts_of(run) if RunFolder(run).artifacts.is_dir() else artifacts
     show_comparison(folder, of_comparison(found, made, folder), json)

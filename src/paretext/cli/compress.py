@@ -22,6 +22,7 @@ from paretext.cli.options import (
     Threads,
     UnlabelledFile,
 )
+from paretext.core.run_folder import RunFolder
 
 Model = Annotated[
     str, typer.Argument(help="A classifier: its Hugging Face folder, its hub id, or a run.")
@@ -90,8 +91,8 @@ def compress(
         rounds=rounds,
     ).folder
     verdict = of_run(folder)
-    if (folder / "comparison" / "comparison.json").is_file():
-        show_comparison(folder / "comparison", verdict, json)
+    if (RunFolder(folder).comparison / "comparison.json").is_file():
+        show_comparison(RunFolder(folder).comparison, verdict, json)
         return
     made = artifacts_of(folder)
     if json:

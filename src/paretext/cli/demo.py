@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paretext.cli.options import Json, Threads
+from paretext.core.run_folder import RunFolder
 
 
 def demo(
@@ -25,4 +26,4 @@ def demo(
     from paretext.demo.job import run_demo
 
     run_demo(out, seed=seed, threads=threads)
-    show_comparison(out / "comparison", of_run(out), json)
+    show_comparison(RunFolder(out).comparison, of_run(out), json)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretext.core.run_folder import RunFolder
 from paretext.core.verdict import Verdict, loading, opening, predicting, shell
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def of_comparison(comparison: Comparison, artifacts: Sequence[Path], out: Path) 
     from paretext.report.run_gather import conclusion_of
 
     run = out.parent
-    if out.name == "comparison" and (run / "artifacts").is_dir():
+    if out.name == "comparison" and RunFolder(run).artifacts.is_dir():
         return of_run(run)
     return conclusion_of(comparison, {folder.name: folder for folder in artifacts}, out)
 
@@ -132,7 +133,7 @@ def of_ablation(found: Ablation, models: Sequence[str], stop_words: bool, out: P
     removed = ("--remove-stop-words",) if stop_words and better else ()
     asked = ("run", "--data", _TRAIN, "--eval", _EVAL, "--model", model, *removed)
     which = found.arms[1] if better else found.arms[0]
-    folder = out / "candidates" / f"{which}-seed-{found.seeds[0].seed}" / "model"
+    folder = RunFolder(out).model(f"{which}-seed-{found.seeds[0].seed}")
     return Verdict(
         headline=found.sentence,
         sentences=(f"So take {which}.",),

@@ -10,6 +10,7 @@ import typer
 
 from paretext.cli.options import Json, TextColumn, Threads
 from paretext.core.errors import ParetextError
+from paretext.core.run_folder import RunFolder
 
 _MOST = 3
 """Labels of a text that the screen shows; --json has all."""
@@ -113,12 +114,12 @@ def _artifact_of(given: Path) -> Path:
     """The folder itself, or of a run's the version that its page recommends, which is said."""
     from paretext.runtime.manifest import NAME
 
-    if (given / NAME).is_file() or not (given / "artifacts").is_dir():
+    if (given / NAME).is_file() or not RunFolder(given).artifacts.is_dir():
         return given
     from paretext.core.progress import say
     from paretext.report.run_gather import gather
 
-    artifacts = given / "artifacts"
+    artifacts = RunFolder(given).artifacts
     version = gather(given).conclusion.version
     if version is None:
         made = sorted(each for each in artifacts.iterdir() if (each / NAME).is_file())

@@ -37,6 +37,7 @@ from paretext.cli.options import (
     Threads,
     UnlabelledFile,
 )
+from paretext.core.run_folder import RunFolder
 
 
 def run(
@@ -118,4 +119,4 @@ def run(
         device=device,
         seed=seed,
     ).folder
-    show_comparison(folder / "comparison", of_run(folder), json)
+    show_comparison(RunFolder(folder).comparison, of_run(folder), json)

@@ -13,13 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretext.compression.recipe import PARENT, Recipe
+from paretext.compression.recipe import Recipe
 from paretext.compression.step import Material, Outline, Step, require_encoder
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
 from paretext.core.locks import works_in
 from paretext.core.ownership import claim
+from paretext.core.run_folder import ARTIFACTS, CLASSIFIERS, PARENT, RunFolder
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.data.seen import Sketch
@@ -100,7 +101,7 @@ def _claim(out: Path, parent: Path, origin: Ancestor) -> None:
     if out.resolve() in parent.resolve().parents:
         return  # the run's own candidate: whose folder it is, the run has said
     said = f"{origin.name}, {origin.digest[:8]}"
-    claim(out, "compress", {"parent": {origin.digest: said}}, writes=("artifacts", "classifiers"))
+    claim(out, "compress", {"parent": {origin.digest: said}}, writes=(ARTIFACTS, CLASSIFIERS))
 
 
 @works_in("out")
@@ -151,9 +152,9 @@ class Builder:
                 selection=self.selection,
                 training=self.recipe.training,
                 teacher=ParentTeacher(
-                    Artifact.load(self.stages.root / "artifacts" / PARENT),
+                    Artifact.load(RunFolder(self.stages.root).artifact()),
                     self.parent,
-                    self.stages.root / "teacher",
+                    RunFolder(self.stages.root).teacher,
                 ),
                 unlabelled=self.unlabelled,
                 work=partial / SCRATCH,
@@ -164,7 +165,7 @@ class Builder:
             classifier.save(partial)
             write_json(partial / "steps.json", {"done": [*_done(source), *done]})
 
-        place = f"classifiers/{name}"
+        place = f"{CLASSIFIERS}/{name}"
         inputs = {
             "source": lineage[-1].digest,
             "parent": lineage[0].digest,
@@ -212,7 +213,7 @@ class Builder:
             "quantization": quantization and quantization.model_dump(mode="json"),
             "data": self.data,
         }
-        place = f"artifacts/{name}"
+        place = f"{ARTIFACTS}/{name}"
         made = self.stages.finished(place, inputs, work, _require_whole)
         _say_kept(made, f"artifact {name}")
         return Compressed(name, source, self.stages.root / place)

@@ -25,12 +25,11 @@ from paretext.compression.vocabulary import Vocabulary
 from paretext.compression.width import Width
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.run_folder import PARENT
 from paretext.core.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
 from paretext.data.stop_words import LANGUAGES, unknown_language
 from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
 from paretext.training.settings import TrainingSettings
-
-PARENT = "parent"
 
 Made = TypeVar("Made", bound=BaseModel)
 AnyStep = Annotated[

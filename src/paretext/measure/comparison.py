@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass as record
 
 from paretext.core import progress
@@ -84,6 +84,18 @@ class Comparison:
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     standing: Standing | None = None
     """What the first artifact is worth by itself; None in a comparison of an older version."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Comparison:
+        classes = len(self.labels)
+        for row in self.rows:
+            found = [row.quality.f1, row.quality.recall, row.quality.confusion]
+            found += list(row.quality.confusion) + (
+                [row.drops.f1, row.drops.recall] if row.drops else []
+            )
+            if any(len(each) != classes for each in found):
+                raise ValueError(f"{row.version} has not one figure for each of {classes} labels")
+        return self
 
     def __repr__(self) -> str:
         """One line; the rows are those of the record."""

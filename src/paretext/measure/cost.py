@@ -112,6 +112,14 @@ def machine(threads: int) -> dict[str, Any]:
     }
 
 
+def machine_key(threads: int) -> dict[str, Any]:
+    """What of the machine times and INT8 answers depend on: measured elsewhere, they are others."""
+    here = machine(threads)
+    runtime = here["versions"].get("onnxruntime")
+    named = {name: here[name] for name in ("cpu", "instruction_sets", "cores", "threads")}
+    return {**named, "onnxruntime": runtime}
+
+
 def benchmark(
     targets: Sequence[Target],
     texts: Sequence[str],

@@ -25,6 +25,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import Stages
 from paretext.core.locks import change, require_folder
 from paretext.core.ownership import claim
+from paretext.core.run_folder import RunFolder
 from paretext.core.settings import nearest
 from paretext.data.dataset import require_trainable
 from paretext.data.given import Given
@@ -359,7 +360,7 @@ def search(
         if isinstance(budget, Budget)
         else Budget.given(_listed(budget) or ())
     )
-    folder = _path(out) or source / "search"
+    folder = _path(out) or RunFolder(source).search
     require_folder(folder)
     claim(folder, "search", {}, record=False)
     sources = Sources(

@@ -17,6 +17,7 @@ from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import SCRATCH, Stages, read_json, write_json
+from paretext.core.run_folder import CANDIDATES, RunFolder
 from paretext.data.checks import say_cut
 from paretext.data.stop_words import check_removal
 from paretext.models.pretrained import look, source_digest
@@ -78,10 +79,10 @@ def train_candidate(stages: Stages, name: str, model: str, data: Data, recipe: R
     if language := removed_language(model, recipe):  # runs without it keep their older records
         inputs["stop_words"] = language
     made = stages.finished(
-        f"candidates/{name}", inputs, partial(_train_one, name, model, data, recipe)
+        f"{CANDIDATES}/{name}", inputs, partial(_train_one, name, model, data, recipe)
     )
     progress.say(f"{name}: {'trained' if made else 'kept, its inputs have not changed'}")
-    folder = stages.root / "candidates" / name
+    folder = RunFolder(stages.root).candidate(name)
     record = TrainingRecord.read(folder)
     if record is not None and record.advice is not None:
         progress.say(f"{name}: {record.advice}")

@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from paretext.core.run_folder import RunFolder
 from paretext.measure.comparison import Comparison
 from paretext.pipeline.parents import parent_of
 from paretext.report.run_data import Conclusion
 from paretext.report.run_gather import gather
-from paretext.report.run_page import FOLDER, PAGE
+from paretext.report.run_page import PAGE
 from paretext.runtime.artifact import Artifact
 
 
@@ -29,7 +30,7 @@ class Finished:
     @cached_property
     def comparison(self) -> Comparison | None:
         """Everything that was measured; None where nothing was."""
-        folder = self.folder / "comparison"
+        folder = RunFolder(self.folder).comparison
         return Comparison.read(folder) if (folder / "comparison.json").is_file() else None
 
     @property
@@ -46,11 +47,11 @@ class Finished:
     @property
     def report(self) -> Path:
         """Everything on one page."""
-        return self.folder / FOLDER / PAGE
+        return RunFolder(self.folder).report / PAGE
 
     def artifact(self, version: str) -> Artifact:
         """One of the versions, by its name in the table."""
-        return Artifact.load(self.folder / "artifacts" / version)
+        return Artifact.load(RunFolder(self.folder).artifact(version))
 
     @property
     def table(self) -> list[dict[str, Any]]:

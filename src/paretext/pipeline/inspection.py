@@ -9,6 +9,7 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.wording import headline
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes, read_json
+from paretext.core.run_folder import RunFolder
 from paretext.core.settings import model_inside
 from paretext.runtime.manifest import NAME, Manifest
 
@@ -19,7 +20,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise ParetextError(f"{path} is not a folder; give an artifact, a run or a classifier.")
     if (path / NAME).is_file():
         return _artifact(path)
-    if (path / "candidates").is_dir():
+    if RunFolder(path).candidates.is_dir():
         return _run(path)
     if (path / "config.json").is_file():
         return _classifier(path)
@@ -56,23 +57,25 @@ def _artifact(path: Path) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    record = path / "parent.json"
+    run = RunFolder(path)
+    record = RunFolder(path).chosen
     parent = _values(record) if record.is_file() else {}
-    found = sorted(path.glob(f"artifacts/*/{NAME}"))
-    artifacts = [each for each in found if each.parent.suffix != ".partial"]
+    artifacts = [each for each in run.listed() if (each / NAME).is_file()]
     return {
         "kind": "run",
         "parent": parent.get("parent", "not chosen yet"),
-        "macro-F1 on selection": {
-            name: f"{score:.4f}" for name, score in parent.get("selection_macro_f1", {}).items()
-        }
-        or "not known",
-        "artifacts": {
-            each.parent.name: f"{folder_bytes(each.parent):,} bytes" for each in artifacts
-        },
-        "comparison": str(path / "comparison")
-        if (path / "comparison").is_dir()
-        else "not measured yet",
+        "macro-F1 on selection": _scores(parent.get("selection_macro_f1")) or "not known",
+        "artifacts": {each.name: f"{folder_bytes(each):,} bytes" for each in artifacts},
+        "comparison": str(run.comparison) if run.comparison.is_dir() else "not measured yet",
+    }
+
+
+def _scores(found: Any) -> dict[str, str]:
+    """What parent.json says of each candidate; of a damaged one, what it holds."""
+    scores = found if isinstance(found, dict) else {}
+    return {
+        name: f"{score:.4f}" if isinstance(score, float) else str(score)
+        for name, score in scores.items()
     }
 
 

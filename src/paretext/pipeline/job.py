@@ -29,6 +29,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, digest_of, folder_digest
 from paretext.core.locks import works_in
 from paretext.core.ownership import claim
+from paretext.core.run_folder import ANSWERS, WRITES, RunFolder
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset, require_trainable
 from paretext.data.reading import NamedBy
@@ -48,7 +49,6 @@ from paretext.pipeline.sources import Measuring, Sources
 from paretext.pipeline.splits import Data, prepare, prepare_answered, prepare_measured
 from paretext.pipeline.stages import (
     LINEAR,
-    WRITES,
     Trained,
     candidate_names,
     finish,
@@ -184,7 +184,7 @@ def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) 
     recipe = recipe.within(outline_of(parent), learns=read.learns)
     data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
-    models = {each.parent.name: each for each in sorted((folder / "candidates").glob("*/model"))}
+    models = RunFolder(folder).models()
     if data.evaluation is not None:
         _finish(Trained(models, name), recipe, data, folder, read, measuring)
         return folder
@@ -292,9 +292,9 @@ def _answers(
         np.save(folder / "answers.npy", found)
 
     stages.finished(
-        "answers", {"parent": folder_digest(parent), "texts": digest_of(list(texts))}, work
+        ANSWERS, {"parent": folder_digest(parent), "texts": digest_of(list(texts))}, work
     )
-    found: npt.NDArray[np.int64] = np.load(stages.root / "answers" / "answers.npy")
+    found: npt.NDArray[np.int64] = np.load(RunFolder(stages.root).answers / "answers.npy")
     return found
 
 
@@ -314,7 +314,7 @@ def _claim(folder: Path, source: Source, *, record: bool = True) -> None:
         folder,
         "compress",
         {"model": {digest: source.name}},
-        writes=(*WRITES, "answers"),
+        writes=(*WRITES, ANSWERS),
         record=record,
     )
 

@@ -17,6 +17,7 @@ from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import Stages, read_json, write_json
+from paretext.core.run_folder import CANDIDATES, RunFolder
 from paretext.core.settings import model_inside
 from paretext.models.pretrained import Source, look, name_outputs, source_digest
 from paretext.pipeline.splits import Data
@@ -27,12 +28,12 @@ _ADAPTER = "adapter_config.json"
 
 def is_run(source: str | Path) -> bool:
     """Whether it is the folder of a run that has chosen its parent."""
-    return (Path(source) / "parent.json").is_file()
+    return RunFolder(Path(source)).chosen.is_file()
 
 
 def parent_of(source: Path) -> tuple[Path, str, Recipe]:
     """The parent's folder and name, and the recipe, of a run's folder or a classifier's."""
-    record = source / "parent.json"
+    record = RunFolder(source).chosen
     if not record.is_file():
         if not (source / "config.json").is_file():
             raise ParetextError(
@@ -42,10 +43,10 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
             )
         return source, source.name, Recipe()
     name = read_json(record, AGAIN, lambda values: str(values["parent"]))
-    folder = source / "candidates" / name / "model"
+    folder = RunFolder(source).model(name)
     if not folder.is_dir():
         raise ParetextError(f"{record} names {name}, and there is no {folder}; {AGAIN}.")
-    settings = source / "run.json"
+    settings = RunFolder(source).settings
     recipe = Recipe()
     if settings.is_file():
         values = read_json(settings, AGAIN, lambda values: dict(values["recipe"]))
@@ -55,9 +56,9 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
 
 def check_splits(source: Path, data: Data) -> None:
     """ParetextError where a run was trained on other texts, so its parent knows those held out."""
-    if is_run(source) and read_json(source / "parent.json", AGAIN, dict).get("taken_from"):
+    if is_run(source) and read_json(RunFolder(source).chosen, AGAIN, dict).get("taken_from"):
         return
-    settings = source / "run.json"
+    settings = RunFolder(source).settings
     if settings.is_file():
         trained_on = read_json(settings, AGAIN, lambda values: values.get("splits"))
         if trained_on is not None and trained_on != data.fingerprints():
@@ -69,7 +70,7 @@ def check_splits(source: Path, data: Data) -> None:
 
 def was_held_out(run: Path) -> bool:
     """Whether the run took the texts to measure on out of its training texts."""
-    settings = run / "run.json"
+    settings = RunFolder(run).settings
     return settings.is_file() and read_json(
         settings, AGAIN, lambda values: bool(values.get("held_out", False))
     )
@@ -112,10 +113,10 @@ def adopt(source: Source, names: Sequence[str], name: str, stages: Stages) -> Pa
         replace(classifier, label_names=tuple(names)).save(folder / "model")
 
     inputs = {"model": source_digest(source.name), "labels": list(names)}
-    made = stages.finished(f"candidates/{name}", inputs, copy)
+    made = stages.finished(f"{CANDIDATES}/{name}", inputs, copy)
     progress.say(f"{name}: {'taken' if made else 'kept as it was taken'} from {source.name}")
     write_json(
-        stages.root / "parent.json",
+        RunFolder(stages.root).chosen,
         {"parent": name, "selection_macro_f1": {}, "taken_from": source.name},
     )
-    return stages.root / "candidates" / name / "model"
+    return RunFolder(stages.root).model(name)

@@ -10,6 +10,7 @@ from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages
 from paretext.core.locks import works_in
+from paretext.core.run_folder import PROFILE
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.profile.build import NoProfile, profile
@@ -17,8 +18,6 @@ from paretext.profile.schema import ProfileSettings
 from paretext.profile.tokens import load_tokenizer
 from paretext.report.profile_page import write_profile
 from paretext.training.baselines import BASELINES
-
-FOLDER = "profile"
 
 
 @works_in("out")
@@ -57,11 +56,11 @@ def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Pa
         "models": recipe.models,
     }
     try:
-        made = Stages(out).finished(FOLDER, inputs, work)
+        made = Stages(out).finished(PROFILE, inputs, work)
     except NoProfile as error:
         progress.say(f"no profile: {error}")
     else:
-        progress.say(f"{FOLDER}: {'made' if made else 'kept, its inputs have not changed'}")
+        progress.say(f"{PROFILE}: {'made' if made else 'kept, its inputs have not changed'}")
 
 
 def _first_with_tokenizer(models: Sequence[str]) -> str | None:

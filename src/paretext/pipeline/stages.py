@@ -36,7 +36,7 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
 from paretext.compression import compress
 from paretext.compression.build import export_candidate
-from paretext.compression.recipe import PARENT, Recipe
+from paretext.compression.recipe import Recipe
 from paretext.compression.step import Outline
 from paretext.core import progress
 from paretext.core.cores import available_cores
@@ -44,12 +44,13 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, folder_digest, read_json, write_json
 from paretext.core.locks import work_in, works_in
 from paretext.core.ownership import MadeOf, claim, require_free
+from paretext.core.run_folder import COMPARISON, PARENT, WRITES, RunFolder
 from paretext.data.checks import DataReport, require_apart
 from paretext.data.dataset import Dataset
 from paretext.data.given import Given
 from paretext.data.tables import RowWriter
 from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version
-from paretext.measure.cost import Target
+from paretext.measure.cost import Target, machine_key
 from paretext.models.pretrained import Source
 from paretext.pipeline.candidates import (
     best_epoch,
@@ -68,13 +69,6 @@ from paretext.runtime.manifest import NAME as MANIFEST
 from paretext.runtime.manifest import Manifest
 from paretext.training.baselines import BASELINES
 
-HELD_OUT = "held-out.csv"
-"""The texts to measure on, where they were taken out of those to train on."""
-WRITES = (
-    *("run.json", "parent.json", HELD_OUT, "profile", "candidates", "classifiers", "artifacts"),
-    *("certificates", "comparison", "report"),
-)
-"""What a job may write into its folder."""
 LINEAR = "tfidf"
 """The baseline that always runs."""
 TEXTS = "training texts"
@@ -104,7 +98,7 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     check_models(models, data, recipe)
     _claim(models, data.report, out)
     settings = recipe.model_dump(mode="json")
-    _say_changes(out / "run.json", settings, data.report)
+    _say_changes(RunFolder(out).settings, settings, data.report)
     write_record(recipe, data, out)
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
@@ -116,7 +110,7 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
     eligible = [name for name, model in names.items() if model in encoders] or list(names)
     parent = max(eligible, key=lambda name: scores[name])
-    write_json(out / "parent.json", {"parent": parent, "selection_macro_f1": scores})
+    write_json(RunFolder(out).chosen, {"parent": parent, "selection_macro_f1": scores})
     listed = ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
     progress.say(f"macro-F1 on the selection split: {listed}; the parent is {parent}")
     for name in (name for name in names if name not in eligible and scores[name] > scores[parent]):
@@ -197,9 +191,9 @@ def write_record(recipe: Recipe, data: Data, out: Path) -> None:
     if held is not None and held.answered_by is not None:
         held = None
     if held is not None and not was_held_out(out):
-        require_free(out / HELD_OUT)
+        require_free(RunFolder(out).held_out)
     write_json(
-        out / "run.json",
+        RunFolder(out).settings,
         {
             "recipe": recipe.model_dump(mode="json"),
             "data": data.report.model_dump(mode="json"),
@@ -209,10 +203,10 @@ def write_record(recipe: Recipe, data: Data, out: Path) -> None:
     )
     if held is None:
         return
-    with RowWriter(out / HELD_OUT, ["text", "label"]) as writer:
+    with RowWriter(RunFolder(out).held_out, ["text", "label"]) as writer:
         for text, label in zip(held.texts, held.labels, strict=True):
             writer.write({"text": text, "label": held.label_names[label]})
-    progress.say(f"the texts to measure on are in {out / HELD_OUT}")
+    progress.say(f"the texts to measure on are in {RunFolder(out).held_out}")
 
 
 def with_linear(recipe: Recipe) -> Recipe:
@@ -256,9 +250,9 @@ def finish(
     artifacts = artifacts_of(out)
     certify_versions(
         derived(artifacts),
-        out / "artifacts" / PARENT,
+        RunFolder(out).artifact(),
         data.evaluation,
-        out / "certificates",
+        RunFolder(out).certificates,
         budget=budget,
         threads=threads,
         classifier=parent,
@@ -286,25 +280,24 @@ def compared(
         compare(versions, evaluation, folder, threads=threads, rounds=rounds)
 
     made_now = Stages(out).finished(
-        "comparison",
+        COMPARISON,
         {
             "format": FORMAT,
             "versions": [(v.target.name, v.parent, *_identity(v.target)) for v in versions],
             "evaluation": evaluation.fingerprint,
-            "threads": threads or available_cores(),
+            "machine": machine_key(threads or available_cores()),
             "rounds": rounds,
         },
         measure,
     )
     if not made_now:
         progress.say("comparison: kept, its inputs have not changed")
-    return Comparison.read(out / "comparison")
+    return Comparison.read(RunFolder(out).comparison)
 
 
 def artifacts_of(run: Path) -> list[Path]:
     """The folders of a run's artifacts, the parent's first."""
-    found = sorted((run / "artifacts").iterdir(), key=lambda path: (path.name != PARENT, path.name))
-    return [path for path in found if (path / MANIFEST).is_file() and path.suffix != ".partial"]
+    return [each for each in RunFolder(run).listed() if (each / MANIFEST).is_file()]
 
 
 def derived(artifacts: Sequence[Path]) -> list[Path]:
@@ -345,7 +338,7 @@ def _claim(
     record: bool = True,
 ) -> None:
     """ParetextError if `out` is the folder of another run, or of something else."""
-    settings, known = out / "run.json", None
+    settings, known = RunFolder(out).settings, None
     if settings.is_file():  # a run that has not put on record yet what it is made of
         with contextlib.suppress(ParetextError):
             known = read_json(
@@ -412,7 +405,7 @@ def evaluation_of(run: Path, given: Given) -> Given:
     """
     if given is not None:
         return given
-    held = run / HELD_OUT
+    held = RunFolder(run).held_out
     if not held.is_file():
         raise ParetextError(
             f"{run} has no texts of its own to measure on; give labelled ones with --eval."
@@ -426,8 +419,8 @@ def versions_to_compare(
 ) -> tuple[list[Version], Path]:
     """The rows for artifacts, or for all artifacts of one run, and the folder to write to."""
     first = artifacts[0]
-    if len(artifacts) == 1 and (first / "artifacts" / PARENT).is_dir():
-        out = out or first / "comparison"
+    if len(artifacts) == 1 and (RunFolder(first).artifact()).is_dir():
+        out = out or RunFolder(first).comparison
         baseline = baseline or parent_of(first)[0]
         artifacts = artifacts_of(first)
     if out is None:

@@ -17,6 +17,18 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.held_out import doubts
 from paretext.core.errors import ParetextError
 from paretext.core.files import read_json, sha256
+from paretext.core.run_folder import (
+    ARTIFACTS,
+    CANDIDATES,
+    CERTIFICATES,
+    CHOSEN,
+    CLASSIFIERS,
+    COMPARISON,
+    PARENT,
+    PROFILE,
+    SETTINGS,
+    RunFolder,
+)
 from paretext.core.verdict import shell
 from paretext.core.version import __version__
 from paretext.data.checks import DataReport
@@ -37,8 +49,7 @@ from paretext.report.table import notes, sentences
 from paretext.runtime.manifest import CERTIFICATE, NAME, Manifest
 from paretext.training.plan import RECORD, TrainingRecord
 
-PARENT = "parent"
-_SIGNS = ("run.json", "parent.json", "candidates", "artifacts", "comparison", "profile")
+_SIGNS = (SETTINGS, CHOSEN, CANDIDATES, ARTIFACTS, COMPARISON, PROFILE)
 
 Found = TypeVar("Found")
 
@@ -153,7 +164,7 @@ class _Gatherer:
         longer = f"--epochs {2 * epochs}" if isinstance(epochs, int) else None
         longer = record.longer if record is not None else longer
         return Where(
-            {name: run / "artifacts" / name for name in manifests},
+            {name: RunFolder(run).artifact(name) for name in manifests},
             measure=measure if PARENT in manifests else train,
             train=f"{train} {longer}" if longer and models else None,
             run=run,
@@ -165,7 +176,7 @@ class _Gatherer:
         """How the parent was trained, where that is on record."""
         if parent is None:
             return None
-        folder = self.run / "candidates" / parent
+        folder = RunFolder(self.run).candidate(parent)
         return self._read(
             *("candidates", folder / RECORD, "train again"),
             lambda: TrainingRecord.read(folder),
@@ -186,7 +197,7 @@ class _Gatherer:
         return None
 
     def _settings(self) -> tuple[dict[str, Any] | None, DataReport | None]:
-        path = self.run / "run.json"
+        path = RunFolder(self.run).settings
         if not path.is_file():
             self._lacks(
                 "settings",
@@ -207,7 +218,7 @@ class _Gatherer:
     def _profile(self, checks: DataReport | None) -> parts.ProfileShown | None:
         path = self.run / "profile" / "profile.json"
         if checks is not None and checks.evaluation is None and not path.is_file():
-            record = self.run / "parent.json"
+            record = RunFolder(self.run).chosen
             taken = self._read("candidates", record, "", lambda: read_json(record, "", dict))
             if taken and "taken_from" in taken:  # and only measured: there is nothing to profile
                 return None
@@ -220,7 +231,7 @@ class _Gatherer:
         )
 
     def _candidates(self) -> tuple[parts.Candidate, ...]:
-        record = self.run / "parent.json"
+        record = RunFolder(self.run).chosen
 
         def read(values: Any) -> tuple[str, dict[str, float]]:
             scores = values["selection_macro_f1"].items()
@@ -232,7 +243,7 @@ class _Gatherer:
             chosen = self._read(
                 "candidates", record, remedy, lambda: read_json(record, remedy, read)
             )
-        folders = _folders(self.run / "candidates")
+        folders = _folders(RunFolder(self.run).candidates)
         if not folders:
             self._lacks(
                 "candidates",
@@ -265,8 +276,9 @@ class _Gatherer:
     def _manifests(self, settings: dict[str, Any] | None) -> dict[str, Manifest]:
         """Of every artifact, the parent's first."""
         found: dict[str, Manifest] = {}
-        folders = [each for each in _folders(self.run / "artifacts") if (each / NAME).is_file()]
-        for folder in sorted(folders, key=lambda each: each.name != PARENT):
+        for folder in RunFolder(self.run).listed():
+            if not (folder / NAME).is_file():
+                continue
             manifest = self._read(
                 *("artifacts", folder / NAME, "export it again"),
                 lambda folder=folder: Manifest.read(folder),  # type: ignore[misc]
@@ -294,7 +306,7 @@ class _Gatherer:
         found: dict[str, Certificate] = {}
         absent = []
         for name, manifest in manifests.items():
-            folder = self.run / "artifacts" / name
+            folder = RunFolder(self.run).artifact(name)
             if (folder / CERTIFICATE).is_file():
                 certificate = self._read(
                     *("certificates", folder / CERTIFICATE, "certify again"),
@@ -305,7 +317,7 @@ class _Gatherer:
             elif name != PARENT and not steps.STAGE.match(name) and is_derived(manifest, manifests):
                 absent.append(name)
         if absent:
-            artifacts = self.run / "artifacts"
+            artifacts = RunFolder(self.run).artifacts
             self._lacks(
                 "certificates",
                 f"{_listed(absent)} not certified; certify {_them(absent)} with: paretext certify "
@@ -314,7 +326,7 @@ class _Gatherer:
         return found
 
     def _comparison(self, manifests: dict[str, Manifest]) -> Comparison | None:
-        folder = self.run / "comparison"
+        folder = RunFolder(self.run).comparison
         remedy = f"paretext compare {self.run} --eval EVAL"
         if not (folder / "comparison.json").is_file():
             self._lacks("comparison", f"nothing is measured yet; measure with: {remedy}.")
@@ -371,12 +383,12 @@ class _Gatherer:
             flips = certificate.flips
             if flips.file is None:
                 continue
-            places = [self.run / each / flips.file for each in ("certificates", "artifacts")]
+            places = [self.run / each / flips.file for each in (CERTIFICATES, ARTIFACTS)]
             there = [each for each in places if each.is_file()]
             path = next((each for each in there if sha256(each) == flips.sha256), None)
             if path is None:
                 said = f"{there[0]} was changed" if there else f"{places[0]} is missing"
-                artifacts = self.run / "artifacts"
+                artifacts = RunFolder(self.run).artifacts
                 self._lacks(
                     "flipped texts",
                     f"{said}, which the certificate of {name} names; certify again with: paretext "
@@ -407,7 +419,7 @@ class _Gatherer:
         """Stages that were begun: what stands in their place, if anything, is from before."""
         places = (
             self.run,
-            *(self.run / each for each in ("candidates", "classifiers", "artifacts")),
+            *(self.run / each for each in (CANDIDATES, CLASSIFIERS, ARTIFACTS)),
         )
         for partial in sorted(path for place in places for path in place.glob("*.partial")):
             name = partial.with_suffix("")

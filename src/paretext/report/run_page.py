@@ -22,6 +22,7 @@ from paretext.core.files import new_folder, write_text
 from paretext.core.locks import change
 from paretext.core.ownership import require_own_file
 from paretext.core.records import Interval
+from paretext.core.run_folder import RunFolder
 from paretext.core.wording import sentence
 from paretext.report import page, pictures, steps
 from paretext.report.drawing import shorten
@@ -31,7 +32,7 @@ from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
 from paretext.report.table import faster, timed
 
-FOLDER, PAGE, DATA = "report", "report.html", "report.json"
+PAGE, DATA = "report.html", "report.json"
 DATA_MARK = '"made_by": "'
 MOST_CLASSES = 30
 """Classes whose differences are all drawn; of more, those whose change is shown, and then those
@@ -58,7 +59,7 @@ def write_report(run: str | Path, out: str | Path | None = None) -> tuple[Path, 
     the two files are somebody else's, and where Jinja2 is not installed.
     """
     run = Path(run)
-    folder = Path(out) if out else run / FOLDER
+    folder = Path(out) if out else RunFolder(run).report
     report = gather(run)
     html = render(report, links_from(folder, run))
     data = report.model_dump_json(indent=2) + "\n"
@@ -86,7 +87,7 @@ def renew_report(run: Path) -> None:
 
 def page_of(run: Path) -> Path | None:
     """Where a run's page is, if it was written."""
-    page = run / FOLDER / PAGE
+    page = RunFolder(run).report / PAGE
     return page if page.is_file() else None
 
 

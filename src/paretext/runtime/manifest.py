@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, files_below, sha256, write_text
+from paretext.core.run_folder import RunFolder
 from paretext.data.seen import Sketch
 
 FORMAT_VERSION = 1
@@ -84,8 +85,7 @@ class Agreement(_Record):
 
 def _meant(folder: Path) -> str:
     """The end of a sentence on a folder that is no artifact: what to give, or to do, instead."""
-    made = sorted(folder.glob(f"artifacts/*/{NAME}"))
-    made = [each.parent for each in made if each.parent.suffix != ".partial"]
+    made = [each for each in RunFolder(folder).listed() if (each / NAME).is_file()]
     if made:
         listed = ", ".join(map(str, made[:5]))
         return f"; it is a run, so give one of its artifacts: {listed}."

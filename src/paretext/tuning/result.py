@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from paretext.certification.budget import CLAUSES, Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
-from paretext.compression.recipe import PARENT
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, read_json, write_json
 from paretext.core.records import Interval
+from paretext.core.run_folder import PARENT
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import Target, machine
 from paretext.measure.intervals import quality

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from paretext.certification.certify import require_enough
-from paretext.compression.recipe import PARENT, Recipe
+from paretext.compression.recipe import Recipe
 from paretext.compression.step import Outline, require_encoder
 from paretext.core import progress
 from paretext.core.cores import available_cores
@@ -25,6 +25,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, folder_digest
 from paretext.core.locks import require_folder
 from paretext.core.ownership import claim
+from paretext.core.run_folder import PARENT
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import machine

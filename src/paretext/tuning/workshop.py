@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from paretext.compression.build import CHECK_TEXTS, Builder
 from paretext.compression.distillation import Distillation
-from paretext.compression.recipe import PARENT, Recipe, Version
+from paretext.compression.recipe import Recipe, Version
 from paretext.compression.step import Material, Step
 from paretext.compression.trimming import trim
 from paretext.core import progress
 from paretext.core.files import Stages, digest_of, folder_digest, write_json
 from paretext.core.locks import temporary_folder
+from paretext.core.run_folder import CLASSIFIERS, PARENT, RunFolder
 from paretext.data.dataset import Dataset
 from paretext.graphs import export
 from paretext.measure.cost import Cost, Target, benchmark
@@ -143,8 +144,8 @@ class Workshop:
             "data": self._builder.data,
             "seed": self.recipe.training.seed,
         }
-        Stages(self.out).finished(f"classifiers/{name}", inputs, work)
-        folder = self.out / "classifiers" / name
+        Stages(self.out).finished(f"{CLASSIFIERS}/{name}", inputs, work)
+        folder = RunFolder(self.out).classifier(name)
         own = Ancestor(name=name, digest=folder_digest(folder), steps=tuple(values))
         return folder, [self._origin, own]
 
@@ -162,7 +163,7 @@ class Workshop:
         return made.folder
 
     def artifact(self, name: str) -> Path:
-        return self.out / "artifacts" / name
+        return RunFolder(self.out).artifact(name)
 
     def steps(self, name: str) -> list[dict[str, Any]]:
         """The recipe of an artifact, as it was run."""

@@ -1,0 +1,119 @@
+"""The names inside a run's folder, spelled here and nowhere else.
+
+profile/                  what is in the data
+run.json                  the settings, and what was found in the data
+held-out.csv              the texts to measure on, where no file of them was given
+candidates/NAME/model     a trained classifier, and beside it how it was trained
+parent.json               the candidates' scores on the selection split, and who won
+answers/, teacher/        the parent's answers to texts without labels, and to its students'
+classifiers/NAME          PyTorch models of versions that change the model
+artifacts/NAME            what gets deployed
+certificates/             each version's flipped texts; the certificate is in its artifact
+comparison/               the versions measured together
+report/                   all of it on one page
+search/                   what a search leaves
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PARENT = "parent"
+"""The name of the parent's artifact."""
+ARTIFACTS, CANDIDATES, CLASSIFIERS = "artifacts", "candidates", "classifiers"
+COMPARISON, PROFILE, REPORT, ANSWERS = "comparison", "profile", "report", "answers"
+CERTIFICATES, SETTINGS, CHOSEN, HELD_OUT = "certificates", "run.json", "parent.json", "held-out.csv"
+WRITES = (
+    *(SETTINGS, CHOSEN, HELD_OUT, PROFILE, CANDIDATES, CLASSIFIERS, ARTIFACTS),
+    *(CERTIFICATES, COMPARISON, REPORT),
+)
+"""What a job may write into its folder."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where things lie in the run at `root`, there or not."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.root / SETTINGS
+
+    @property
+    def chosen(self) -> Path:
+        return self.root / CHOSEN
+
+    @property
+    def held_out(self) -> Path:
+        return self.root / HELD_OUT
+
+    @property
+    def profile(self) -> Path:
+        return self.root / PROFILE
+
+    @property
+    def candidates(self) -> Path:
+        return self.root / CANDIDATES
+
+    @property
+    def classifiers(self) -> Path:
+        return self.root / CLASSIFIERS
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / ARTIFACTS
+
+    @property
+    def certificates(self) -> Path:
+        return self.root / CERTIFICATES
+
+    @property
+    def comparison(self) -> Path:
+        return self.root / COMPARISON
+
+    @property
+    def report(self) -> Path:
+        return self.root / REPORT
+
+    @property
+    def answers(self) -> Path:
+        return self.root / ANSWERS
+
+    @property
+    def teacher(self) -> Path:
+        return self.root / "teacher"
+
+    @property
+    def search(self) -> Path:
+        return self.root / "search"
+
+    def artifact(self, name: str = PARENT) -> Path:
+        return self.artifacts / name
+
+    def classifier(self, name: str) -> Path:
+        return self.classifiers / name
+
+    def candidate(self, name: str) -> Path:
+        return self.candidates / name
+
+    def model(self, candidate: str) -> Path:
+        """The classifier of a candidate."""
+        return model_of(self.candidate(candidate))
+
+    def listed(self) -> list[Path]:
+        """What stands in artifacts/, the parent's first; not what is being made."""
+        if not self.artifacts.is_dir():
+            return []
+        found = [each for each in self.artifacts.iterdir() if each.suffix != ".partial"]
+        return sorted(found, key=lambda each: (each.name != PARENT, each.name))
+
+    def models(self) -> dict[str, Path]:
+        """Of every candidate that is trained, by its name."""
+        return {each.parent.name: each for each in sorted(self.candidates.glob("*/model"))}
+
+
+def model_of(candidate: Path) -> Path:
+    """The classifier in a candidate's folder."""
+    return candidate / "model"
