@@ -1,14 +1,16 @@
 """What the planned training is worth: macro-F1 of the defaults before and after, on cuts of data.
 
     python benchmarks/training.py DATA ENCODER --out FOLDER [--texts 1500] [--seed 0 --seed 1]
+        [--rows docs/training.jsonl] [--docs docs/results.md]
 
 DATA holds train.csv, validation.csv and, where labels are numbers, labels.txt. Each seed draws its
 own cut of the training texts and holds 15% of it out to choose on; all of them with --texts 0. Two
 trainings: "after", the settings as they come, and "before", what came before them (5 epochs at
 5e-5, patience 2; of the first seed only, unless --every). The validation texts are only measured
-on, once a training. Each row is written to FOLDER/training.jsonl when it is there, and not made a
-second time; FOLDER/training.md is the table of all rows. Seconds are of this machine, and worth
-little where other work ran beside it. Ends with one JSON line.
+on, once a training. Each row is a line of FOLDER/training.jsonl (--rows names another file, one of an
+earlier machine, say), and is not made a second time; the table of all rows is printed, and written
+between the markers `training` of --docs. Seconds are of this machine, and worth little where other
+work ran beside it. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+from page import write_section
 
 from paretext.data.dataset import Dataset, read_label_names
 from paretext.measure.metrics import confusion_matrix, macro_f1
@@ -29,7 +32,6 @@ from paretext.training.fit import fit
 from paretext.training.settings import TrainingSettings
 
 MAX_LENGTH, SELECTION_SHARE = 128, 0.15
-ROWS = "training.jsonl"
 KEY = ("data", "encoder", "texts", "settings", "seed")
 
 
@@ -40,9 +42,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=1500)
     parser.add_argument("--seed", type=int, action="append")
+    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--docs", type=Path)
     parser.add_argument("--every", action="store_true", help="before: every seed, too")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    path = options.rows or options.out / "training.jsonl"
     seeds = options.seed or [0]
     for number, seed in enumerate(seeds):
         for settings in ("after", "before") if options.every or not number else ("after",):
@@ -53,13 +58,15 @@ def main() -> None:
                     strict=True,
                 )
             )
-            if not any(key.items() <= row.items() for row in rows(options.out)):
+            if not any(key.items() <= row.items() for row in rows(path)):
                 made = key | measured(options.data, options.encoder, options.texts, settings, seed)
-                with (options.out / ROWS).open("a", encoding="utf-8") as file:
+                with path.open("a", encoding="utf-8") as file:
                     print(json.dumps(made), file=file)
-    table = markdown(rows(options.out))
-    (options.out / "training.md").write_text(table, encoding="utf-8")
-    print(json.dumps({"rows": len(rows(options.out)), "table": str(options.out / "training.md")}))
+    table = markdown(rows(path))
+    print(table)
+    if options.docs:
+        write_section(options.docs, "training", table, "The planned training")
+    print(json.dumps({"rows": len(rows(path))}))
 
 
 def measured(data: Path, encoder: Path, texts: int, settings: str, seed: int) -> dict[str, Any]:
@@ -94,10 +101,10 @@ def measured(data: Path, encoder: Path, texts: int, settings: str, seed: int) ->
     }
 
 
-def rows(out: Path) -> list[dict[str, Any]]:
-    if not (out / ROWS).is_file():
+def rows(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
         return []
-    return [json.loads(line) for line in (out / ROWS).read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
