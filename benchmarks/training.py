@@ -7,7 +7,7 @@ DATA holds train.csv, validation.csv and, where labels are numbers, labels.txt. 
 own cut of the training texts and holds 15% of it out to choose on; all of them with --texts 0. Two
 trainings: "after", the settings as they come, and "before", what came before them (5 epochs at
 5e-5, patience 2; of the first seed only, unless --every). The validation texts are only measured
-on, once a training. Each row is a line of FOLDER/training.jsonl (--rows names another file, one of an
+on, once a training. Each row is a line of FOLDER/training.jsonl (--rows names another file, of an
 earlier machine, say), and is not made a second time; the table of all rows is printed, and written
 between the markers `training` of --docs. Seconds are of this machine, and worth little where other
 work ran beside it. Ends with one JSON line.

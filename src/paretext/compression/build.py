@@ -82,7 +82,7 @@ def compress(
         source = version.source
         folder, lineage = classifiers[source]
         for name, step in version.stages():
-            quantization = None if isinstance(step, Step) else step
+            quantization = step if isinstance(step, Quantization) else None
             if isinstance(step, Step):
                 folder, lineage = built.classifier(name, step, folder, lineage)
             artifacts.append(built.artifact(name, source, folder, lineage, quantization))

@@ -20,7 +20,7 @@ for the states Sun et al. 2019, "Patient Knowledge Distillation for BERT Model C
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +44,8 @@ class Distillation(Step):
     reads every batch beside the student, so a step of a small one takes nearly twice the time.
     quantization_aware: train on the numbers that dynamic_quantization will leave, as a last, short
     distillation where its artifact is worse than the one before."""
+
+    teaches: ClassVar[bool] = True
 
     step: Literal["distillation"] = "distillation"
     epochs: int = Field(default=6, ge=1)

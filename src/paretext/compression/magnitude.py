@@ -12,7 +12,7 @@ on disk, and nothing faster.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class MagnitudePruning(Step):
     """amount: share of all Linear weights to set to zero. The recovery fine-tuning trains as the
     parent was trained, but for its length in epochs and its learning rate; 0 epochs is none."""
+
+    only_last_after: ClassVar[str] = "which would fill the zeros again or move them"
 
     step: Literal["magnitude_pruning"] = "magnitude_pruning"
     amount: float = Field(default=0.35, ge=0, lt=1)

@@ -10,44 +10,21 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from paretext.compression.distillation import Distillation
-from paretext.compression.layers import Layers
-from paretext.compression.low_rank import LowRankEmbeddings
-from paretext.compression.magnitude import MagnitudePruning
-from paretext.compression.recurrent_student import RecurrentStudent
 from paretext.compression.step import Outline, Step
-from paretext.compression.structured import StructuredPruning
-from paretext.compression.vocabulary import Vocabulary
-from paretext.compression.width import Width
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.registry import STEPS, AnyStep
 from paretext.core.run_folder import PARENT
 from paretext.core.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
 from paretext.data.stop_words import LANGUAGES, unknown_language
-from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
+from paretext.graphs.quantisation import Quantization
 from paretext.training.settings import TrainingSettings
 
 Made = TypeVar("Made", bound=BaseModel)
-AnyStep = Annotated[
-    Layers
-    | StructuredPruning
-    | Width
-    | Vocabulary
-    | LowRankEmbeddings
-    | RecurrentStudent
-    | Distillation
-    | MagnitudePruning
-    | DynamicQuantization
-    | StaticQuantization,
-    Field(discriminator="step"),
-]
-_STEPS: dict[str, type[BaseModel]] = {
-    kind.model_fields["step"].default: kind for kind in get_args(get_args(AnyStep)[0])
-}
 
 
 class Version(Settings):
@@ -71,7 +48,7 @@ class Version(Settings):
     def stages(self) -> list[tuple[str, AnyStep]]:
         """Each step with the name of what it makes; the last one makes the version itself."""
         *before, last = self.steps
-        numbered = [(f"{self.name}.{i}-{step.step}", step) for i, step in enumerate(before, 1)]
+        numbered = [(f"{self.name}.{i}-{step.kind}", step) for i, step in enumerate(before, 1)]
         return [*numbered, (self.name, last)]
 
     def plan(self, outline: Outline) -> Outline:
@@ -85,26 +62,23 @@ class Version(Settings):
 
     @model_validator(mode="after")
     def _possible_order(self) -> Version:
-        kinds = [step.step for step in self.steps]
-        for step in self.steps[:-1]:
-            if isinstance(step, Quantization):
+        for place, step in enumerate(self.steps):
+            after = self.steps[place + 1 :]
+            if step.last and after:
                 raise ValueError(
-                    f"version {self.name!r} has {step.step} before another step; "
+                    f"version {self.name!r} has {step.kind} before another step; "
                     "it changes the exported graph, so put it last"
                 )
-        if "magnitude_pruning" in kinds:
-            after = kinds[kinds.index("magnitude_pruning") + 1 :]
-            for kind in [each for each in after if not each.endswith("_quantization")]:
+            others = [each.kind for each in after if not each.last]
+            if step.only_last_after and others:
                 raise ValueError(
-                    f"version {self.name!r} has {kind} after magnitude_pruning, which would fill "
-                    "the zeros again or move them; put it before that"
+                    f"version {self.name!r} has {others[0]} after {step.kind}, "
+                    f"{step.only_last_after}; put it before that"
                 )
-        if "recurrent_student" in kinds:
-            after = kinds[kinds.index("recurrent_student") + 1 :]
-            if "distillation" not in after:
+            if step.needs_teaching and not any(each.teaches for each in after):
                 raise ValueError(
-                    f"version {self.name!r} has recurrent_student without distillation after it; "
-                    "the student knows nothing before it is taught, so add that step"
+                    f"version {self.name!r} has {step.kind} without distillation after it; "
+                    f"{step.needs_teaching}, so add that step"
                 )
         return self
 
@@ -231,14 +205,14 @@ def _complaint(error: ValidationError, model: type[BaseModel]) -> str:
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        step = next((_STEPS[part] for part in first["loc"] if part in _STEPS), None)
+        step = next((STEPS[part] for part in first["loc"] if part in STEPS), None)
         if step is not None:
             return complaint(error, [step])
-        known: list[type[BaseModel]] = [model, Version, TrainingSettings, *_STEPS.values()]
+        known: list[type[BaseModel]] = [model, Version, TrainingSettings, *STEPS.values()]
         if name in names(*known):
             return f"the setting {name!r} does not belong at {where}; see recipes/study.yaml."
         return complaint(error, known)
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
-        return f"unknown step {tag!r} at {where}{nearest(tag, list(_STEPS))}"
+        return f"unknown step {tag!r} at {where}{nearest(tag, list(STEPS))}"
     return complaint(error, [model])

@@ -9,7 +9,7 @@ Knowledge from BERT into Simple Neural Networks" (a BiLSTM student of BERT).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 class RecurrentStudent(Step):
     """cell: gru or lstm; hidden_size: width of each direction; layers: one on the other."""
+
+    needs_teaching: ClassVar[str] = "the student knows nothing before it is taught"
 
     step: Literal["recurrent_student"] = "recurrent_student"
     cell: Cell = "gru"

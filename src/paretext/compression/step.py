@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.core.errors import ParetextError
-from paretext.core.settings import Settings
+from paretext.core.registry import NamedStep
 from paretext.data.dataset import Dataset
 from paretext.models.encoder import COMPACT, FAMILIES, is_known, read_encoder
 from paretext.models.names import NGRAMS, RECURRENT
@@ -88,7 +88,7 @@ class Outline:
         return cls(kind, layers, width, int(words or width), width)
 
 
-class Step(Settings):
+class Step(NamedStep):
     """Base of all steps that change a classifier."""
 
     def plan(self, outline: Outline) -> Outline:

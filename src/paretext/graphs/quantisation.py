@@ -17,12 +17,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from paretext.core.errors import ParetextError
-from paretext.core.settings import Settings
+from paretext.core.registry import NamedStep
 
 if TYPE_CHECKING:
     import onnx
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from paretext.graphs.sensitivity import Sensitivity
 
 
-class _Quantization(Settings):
-    """What both steps have in common."""
+class Quantization(NamedStep):
+    """What the steps that quantise have in common."""
+
+    last: ClassVar[bool] = True
 
     weight_bits: Literal[7, 8] = 7
     """Bits of the matrices' weights, a byte each. 8 needs a CPU with VNNI or the session option
@@ -87,8 +89,14 @@ class _Quantization(Settings):
             *said,
         ]
 
+    def apply(
+        self, model: onnx.ModelProto, calibration: Calibration | None = None
+    ) -> tuple[onnx.ModelProto, list[str]]:
+        """The quantised copy of `model`, and sentences that count what was done."""
+        raise NotImplementedError
 
-class DynamicQuantization(_Quantization):
+
+class DynamicQuantization(Quantization):
     """Integer weights; the activations' ranges are those of each call."""
 
     step: Literal["dynamic_quantization"] = "dynamic_quantization"
@@ -103,16 +111,19 @@ class DynamicQuantization(_Quantization):
         return self._quantise(model, calibration, None, "activations to uint8 in each call")
 
 
-class StaticQuantization(_Quantization):
+class StaticQuantization(Quantization):
     """Integer weights; the activations' ranges are stored, smallest to largest of calibration."""
 
     step: Literal["static_quantization"] = "static_quantization"
 
     def apply(
-        self, model: onnx.ModelProto, calibration: Calibration
+        self, model: onnx.ModelProto, calibration: Calibration | None = None
     ) -> tuple[onnx.ModelProto, list[str]]:
         """The quantised copy of `model`, and sentences that count what was done."""
         from paretext.graphs.quantised_graph import Counts
+
+        if calibration is None:
+            raise ParetextError("static_quantization takes its ranges from texts; give some.")
 
         inputs = Counts.of(model).matrices.values()
         ranges = calibration.ranges(model, sorted({x for each in inputs for x in each}))
@@ -122,9 +133,6 @@ class StaticQuantization(_Quantization):
             ranges,
             f"activations to uint8 over their ranges on {calibration.texts} texts",
         )
-
-
-Quantization = DynamicQuantization | StaticQuantization
 
 
 def _named(modules: Iterable[str], matrices: Iterable[str]) -> frozenset[str]:

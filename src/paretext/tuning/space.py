@@ -91,7 +91,7 @@ class Family(BaseModel):
         parts = {setting: setting.split(".") for setting in self.settings}
         return [
             {name: getattr(steps[kind], field) for name, (kind, field) in parts.items()}
-            for steps in ({str(step.step): step for step in each.steps} for each in self.recipes)
+            for steps in ({step.kind: step for step in each.steps} for each in self.recipes)
         ]
 
     def corner(self, *, smallest: bool) -> dict[str, Any]:
