@@ -437,11 +437,11 @@ def test_a_full_disk_in_training(error: str, job: Job, monkeypatch: pytest.Monke
 def test_a_full_disk_in_predict(
     tmp_path: Path, versions: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paretext.data import table_writing
+    from paretext.data.formats import delimited
 
     texts = toy.write(tmp_path / "texts.csv", ROWS)
-    disk = FullDisk(table_writing._CsvSink.write, no_space())
-    monkeypatch.setattr(table_writing._CsvSink, "write", lambda *args: disk(*args))
+    disk = FullDisk(delimited.DelimitedSink.write, no_space())
+    monkeypatch.setattr(delimited.DelimitedSink, "write", lambda *args: disk(*args))
     arguments = ("predict", versions["int8"], texts, "-o", tmp_path / "answers.csv")
     refused(command(*arguments), "full")
     assert [path.name for path in tmp_path.iterdir()] == ["texts.csv"]

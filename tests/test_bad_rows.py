@@ -15,8 +15,9 @@ from said import said_to
 
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
+from paretext.data.formats.delimited import FIELDS, QUOTES
+from paretext.data.formats.jsonl import NO_OBJECT
 from paretext.data.stream import open_labelled
-from paretext.data.table_reading import FIELDS, NO_OBJECT, QUOTES
 from paretext.data.tables import BadRow, Row, column_types, columns, read_rows, scan_rows
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")

@@ -19,7 +19,9 @@ from said import Said, said_to
 
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
-from paretext.data.table_writing import _CsvSink, _JsonlSink, _ParquetSink
+from paretext.data.formats.delimited import DelimitedSink
+from paretext.data.formats.jsonl import JsonLinesSink
+from paretext.data.formats.parquet import ParquetSink
 from paretext.data.tables import RowWriter, columns, read_rows, scan_rows
 from paretext.data.values import text_problem
 from paretext.runtime import bulk
@@ -368,9 +370,9 @@ def test_a_megabyte_of_text_is_cut_and_that_is_said(
 @pytest.mark.parametrize(
     ("suffix", "sink", "method"),
     [
-        (".csv", _CsvSink, "write"),
-        (".jsonl", _JsonlSink, "write"),
-        (".parquet", _ParquetSink, "_flush"),
+        (".csv", DelimitedSink, "write"),
+        (".jsonl", JsonLinesSink, "write"),
+        (".parquet", ParquetSink, "_flush"),
     ],
 )
 @pytest.mark.parametrize("there_before", [False, True])

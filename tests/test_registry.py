@@ -1,9 +1,10 @@
-"""A step that this file alone defines: recipes, errors and artifacts know it."""
+"""A step and a file format that this file alone defines: whatever takes one knows it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import IO, Any, ClassVar, Literal
 
 import pytest
 import toy
@@ -13,6 +14,8 @@ from paretext.compression.build import compress
 from paretext.compression.recipe import Recipe
 from paretext.compression.step import Material, Step
 from paretext.core.errors import ParetextError
+from paretext.data.dataset import Dataset
+from paretext.data.formats.base import FORMATS, BadRow, Format, OnBadRow, Row, Sink
 from paretext.models.classifier import Classifier
 from paretext.runtime.manifest import Manifest
 
@@ -30,6 +33,62 @@ class LouderHead(Step):
         head: Any = changed.model
         head.classifier.out_proj.weight.data *= self.factor
         return changed, [f"the last layer is {self.factor:g} times as loud"]
+
+
+@pytest.fixture
+def dashes() -> Iterator[None]:
+    """A format with lines such as "joy - what a lovely day"."""
+
+    class Dashes(Format):
+        name = "dashes"
+        suffixes = (".dashes",)
+
+        def columns(self, path: Path, on_bad_row: OnBadRow) -> list[str]:
+            return ["label", "text"]
+
+        def rows(
+            self, path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None
+        ) -> Iterator[Row | BadRow]:
+            for line in path.read_text("utf-8").splitlines():
+                label, dash, text = line.partition(" - ")
+                yield {"label": label, "text": text} if dash else BadRow("no dash")
+
+        def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> Sink:
+            return DashesSink(binary)
+
+    class DashesSink:
+        def __init__(self, binary: IO[bytes]) -> None:
+            self.binary = binary
+
+        def write(self, row: Row) -> None:
+            self.binary.write(" - ".join(map(str, row.values())).encode() + b"\n")
+
+        def finish(self) -> None: ...
+
+        def close(self) -> None:
+            self.binary.close()
+
+    yield
+    del FORMATS[".dashes"]
+
+
+@pytest.mark.usefixtures("dashes")
+def test_a_file_of_the_format_is_read_and_written(
+    versions: dict[str, Path], tmp_path: Path, command: Any
+) -> None:
+    rows = toy.texts_and_labels(12)
+    path = tmp_path / "texts.dashes"
+    path.write_text("".join(f"{label} - {text}\n" for text, label in rows), "utf-8")
+    data = Dataset.read(path)
+    assert list(data.texts) == [text for text, _ in rows]
+    with path.open("a", encoding="utf-8") as file:
+        file.write("nothing\n")
+    with pytest.raises(ParetextError, match=r"1 with no dash \(row 13\)"):
+        Dataset.read(path)
+    out = tmp_path / "answers.dashes"
+    ended = command("predict", versions["int8"], path, "-o", out)
+    assert ended.status == 0, ended.err
+    assert len(out.read_text("utf-8").splitlines()) == 13
 
 
 RECIPE = """

@@ -16,7 +16,7 @@ from typing import Any
 
 from paretext.core.errors import ParetextError
 from paretext.core.progress import say
-from paretext.data.table_parquet import arrow_rows, not_utf8
+from paretext.data.formats.parquet import arrow_rows, not_utf8
 from paretext.data.tables import FORMATS, BadRow, OnBadRow, Row, columns, scan_rows
 
 _HUB_NAME = re.compile(

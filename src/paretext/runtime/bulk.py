@@ -20,6 +20,7 @@ import numpy as np
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.data.columns import choose_text_column, shown
+from paretext.data.formats.base import replace_surrogates
 from paretext.data.reading import (
     Bad,
     bad_kinds,
@@ -29,7 +30,6 @@ from paretext.data.reading import (
     rows_with_text,
 )
 from paretext.data.sources import Source, open_file
-from paretext.data.table_rows import replace_surrogates
 from paretext.data.tables import (
     BadRow,
     OnBadRow,
@@ -77,7 +77,7 @@ def predict_file(
     if on_bad_row == "fail":
         _require_texts(opened, column)
     types: dict[str, Any] = {LABEL: "string"} | dict.fromkeys(added[1:], "double")
-    if format_of(target) == "parquet":
+    if format_of(target).typed:
         types |= column_types(source, on_bad_row)
     job = _Job(artifact, opened, column, added, target.exists() and target.samefile(source))
     with (

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from paretext.core.errors import ParetextError
-from paretext.data.table_rows import BadRow, OnBadRow, Place, Row, checked_header, first_line
+from paretext.data.formats.base import (
+    BadRow,
+    Format,
+    OnBadRow,
+    Place,
+    Row,
+    checked_header,
+    first_line,
+)
+from paretext.data.formats.delimited import csv_value
 
 _READ_ROWS = 1024  # rows of a Parquet file that are Python objects at one time
+_ROW_GROUP = 8192  # rows of a Parquet row group
 
 
-def read_parquet(
-    path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None
-) -> Iterator[Row | BadRow]:
+class Parquet(Format):
+    name = "parquet"
+    suffixes = (".parquet",)
+    typed = True
+
+    def columns(self, path: Path, on_bad_row: OnBadRow) -> list[str]:
+        with parquet_file(path) as file:
+            return list(file.schema_arrow.names)
+
+    def types(self, path: Path, on_bad_row: OnBadRow) -> dict[str, Any]:
+        with parquet_file(path) as file:
+            return {field.name: field.type for field in file.schema_arrow}
+
+    def rows(
+        self, path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None
+    ) -> Iterator[Row | BadRow]:
+        return _read(path, on_bad_row, names)
+
+    def check_writing(self) -> None:
+        import_pyarrow()
+
+    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> ParquetSink:
+        return ParquetSink(binary, fields, types)
+
+
+def _read(path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None) -> Iterator[Row | BadRow]:
     with parquet_file(path) as file:
         place = Place(path)
         place.row = 1
@@ -127,3 +161,58 @@ def parquet_file(path: Path) -> Any:
         ) from None
     checked_header(names, Place(path))
     return file
+
+
+class ParquetSink:
+    def __init__(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> None:
+        self.binary = binary
+        self._fields = fields
+        self._types = types
+        self._rows: list[Row] = []
+        self._writer: Any = None
+        self._strings: list[str] = []
+
+    def write(self, row: Row) -> None:
+        self._rows.append(row)
+        if len(self._rows) == _ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        pyarrow = import_pyarrow()
+        if self._writer is None:
+            fields = [pyarrow.field(name, self._type(name)) for name in self._fields]
+            self._strings = [each.name for each in fields if pyarrow.types.is_string(each.type)]
+            self._writer = pyarrow.parquet.ParquetWriter(self.binary, pyarrow.schema(fields))
+        for row in self._rows:
+            for name in self._strings:
+                if not isinstance(row[name], (str, type(None))):
+                    row[name] = _string(row[name])
+        schema = self._writer.schema
+        self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=schema))
+        self._rows = []
+
+    def _type(self, name: str) -> Any:
+        """The type of a column: as given, or that of its first rows."""
+        if name in self._types:
+            return self._types[name]
+        pyarrow = import_pyarrow()
+        found = pyarrow.array([row[name] for row in self._rows]).type
+        return pyarrow.string() if pyarrow.types.is_null(found) else found
+
+    def finish(self) -> None:
+        if self._rows or self._writer is None:
+            self._flush()
+        self._writer.close()
+
+    def close(self) -> None:
+        if self._writer is not None:  # else it would be closed later, on a file that is closed
+            with contextlib.suppress(Exception):
+                self._writer.close()
+            self._writer.is_open = False
+        self.binary.close()
+
+
+def _string(value: object) -> str | None:
+    """`value` as the string that CSV has in its place."""
+    value = csv_value(value)
+    return None if value is None else str(value)
