@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from paretext.core import progress
@@ -562,3 +562,32 @@ def test_the_emotion_data_has_the_figures_that_were_found(heard: Heard) -> None:
     rest, held = train.split(0.15, 42)
     assert (len(rest), len(held)) == (13_600, 2_400)
     assert np.abs(held.counts() - train.counts() * 0.15).max() < 1
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    bad=st.lists(st.booleans(), min_size=12, max_size=40),
+    suffix=st.sampled_from([".csv", ".tsv", ".jsonl", ".parquet"]),
+    seed=st.integers(0, 5),
+)
+def test_every_text_keeps_its_row_whatever_is_skipped_dropped_and_split(
+    tmp_path: Path, bad: list[bool], suffix: str, seed: int
+) -> None:
+    """Each text says in which row it stands; rows without a text are skipped."""
+    good = [n for n, is_bad in enumerate(bad, 1) if not is_bad]
+    assume(len(good) >= 8)
+    path = tmp_path / f"rows{suffix}"
+    path.unlink(missing_ok=True)
+    with RowWriter(path, ["text", "label"]) as writer:
+        for n, is_bad in enumerate(bad, 1):
+            writer.write({"text": None if is_bad else f"text {n}", "label": "ab"[n % 2]})
+    data = Dataset.read(path, on_bad_row="skip")
+    parts = [data]
+    if data.counts().min() > 1:
+        parts += data.split(0.3, seed)
+    parts += [parts[-1].take([0]), data.take(np.arange(len(data))[::-2]), data.aligned(("b", "a"))]
+    for part in parts:
+        rows = part.rows_at(np.arange(len(part))).tolist()
+        assert [f"text {row}" for row in rows] == list(part.texts)

@@ -71,7 +71,7 @@ def write_flips(
 ) -> None:
     """A CSV row for each flipped text, the candidate's most confident answers first.
 
-    row: the text's place in the data, 1 the first. Without `texts` the column is left out, so that
+    row: the text's row in its source, 1 the first. Without `texts` the column is left out, so that
     the file can go where the texts must not.
     """
     before, after = reference.argmax(axis=1), candidate.argmax(axis=1)
@@ -79,11 +79,12 @@ def write_flips(
     names = data.label_names
     columns = [name for name in COLUMNS if texts or name != "text"]
     with RowWriter(path, columns) as writer:
-        for i in rows[np.argsort(-candidate[rows, after[rows]], kind="stable")]:
+        order = rows[np.argsort(-candidate[rows, after[rows]], kind="stable")]
+        for i, row in zip(order, data.rows_at(order).tolist(), strict=True):
             old, new, truth = before[i], after[i], data.labels[i]
             effect = "lost" if old == truth else "won" if new == truth else "wrong both times"
             values = {
-                "row": int(i) + 1,
+                "row": row,
                 "text": data.texts[i],
                 "label": names[truth],
                 "reference_answer": names[old],

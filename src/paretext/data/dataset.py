@@ -54,6 +54,8 @@ class Dataset:
     """Where it came from; used in messages only."""
     answered_by: str | None = None
     """The model whose answers the labels are; None where people gave them."""
+    rows: npt.NDArray[np.int64] | None = None
+    """(n,) the row of each text in its source, counted from 1; None where it is its place."""
 
     def __post_init__(self) -> None:
         for field, value in (("texts", self.texts), ("label_names", self.label_names)):
@@ -113,7 +115,13 @@ class Dataset:
             on_bad_row=on_bad_row,
             named_by=named_by,
         )
-        return cls(tuple(read.texts), np.array(read.labels, np.int64), read.label_names, read.name)
+        return cls(
+            tuple(read.texts),
+            np.array(read.labels, np.int64),
+            read.label_names,
+            read.name,
+            rows=np.array(read.rows, np.int64),
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -136,8 +144,8 @@ class Dataset:
         return [self.texts[i] for i in indices]
 
     def rows_at(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The numbers that the texts at `indices` have for people: counted from 1."""
-        return indices + 1
+        """The rows in the source of the texts at `indices`, counted from 1."""
+        return indices + 1 if self.rows is None else self.rows[indices]
 
     def take(self, indices: Indices) -> Dataset:
         """The rows at `indices` (integers, in that order, or a mask of n booleans).
@@ -150,7 +158,8 @@ class Dataset:
         # An empty list would be an array of floats to numpy, which cannot index.
         chosen = np.arange(len(self))[np.asarray(indices) if len(indices) else slice(0)]
         texts = tuple(self.texts[i] for i in chosen)
-        return replace(self, texts=texts, labels=self.labels[chosen], name=name)
+        rows = self.rows_at(chosen)
+        return replace(self, texts=texts, labels=self.labels[chosen], rows=rows, name=name)
 
     def aligned(self, label_names: Sequence[str]) -> Dataset:
         """The same texts with the labels counted in the order of a model's `label_names`.

@@ -39,10 +39,12 @@ Bad = dict[str, list[int]]
 
 
 class Labelled(NamedTuple):
-    """What a source holds: n texts, n labels as indices into the names, and where it came from."""
+    """What a source holds: n texts, n labels as indices into the names, the row of each, counted
+    from 1, and where it came from."""
 
     texts: list[str]
     labels: list[int]
+    rows: list[int]
     label_names: tuple[str, ...]
     name: str
 
@@ -112,7 +114,7 @@ def read_labelled(
     require_rows(opened, len(texts), bad, on_bad_row)
     own_names = opened.class_names.get(label)
     names, indices = name_labels(labels, label_names, own_names, opened.name, named_by)
-    return Labelled(texts, indices, names, opened.name)
+    return Labelled(texts, indices, [each.row for each in labels], names, opened.name)
 
 
 def read_texts(source: Given, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
