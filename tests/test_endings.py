@@ -153,3 +153,42 @@ def test_eight_lines_at_eighty_columns(
     ended = command("report", "run")
     assert len(ending(ended.out)) <= 8
     assert ending(ended.out)[0] == "Deploy int8: run/artifacts/int8"
+
+
+KEYS = {
+    "explore": {"checks", "verdict"},
+    "run": {"data", "labels", "machine", "rows", "standing", "verdict"},
+    "compare": {"data", "labels", "machine", "rows", "standing", "verdict"},
+    "report": {"certificates", "conclusion", "versions", "measurement", "missing"},
+    "inspect": {"kind", "verdict"},
+    "certify": {"clauses", "conclusion", "flips", "verdict", "digest"},
+    "verify": {"certificate", "checked", "conclusion", "verdict", "warnings"},
+    "predict": {"rows", "seconds", "verdict"},
+    "train": {"candidates", "parent", "verdict"},
+}
+"""Keys of each verb's --json that others may rely on; there may be more."""
+
+
+def test_the_keys_of_json_stay(made: Run, command: Any, tmp_path: Path) -> None:
+    int8, parent = made.out / "artifacts" / "int8", made.out / "artifacts" / "parent"
+    asked: dict[str, tuple[Any, ...]] = {
+        "explore": (made.data,),
+        "run": (
+            *("--data", made.data, "--model", made.model, *SHORT, "--out", made.out),
+            *("--eval", made.held, "--rounds", 1, "--preset", "int8"),
+        ),
+        "compare": (made.out, "--eval", made.held, "--rounds", 1),
+        "report": (made.out,),
+        "inspect": (int8,),
+        "certify": (int8, "--against", parent, "--eval", made.held, "--resamples", 100),
+        "verify": (int8,),
+        "predict": (int8, made.held, "-o", tmp_path / "answers.csv"),
+        "train": ("--data", made.data, "--model", "tfidf", "--out", tmp_path / "t"),
+    }
+    found = {}
+    for verb, arguments in asked.items():
+        ended = command(verb, *arguments, "--json")
+        assert ended.status in (0, 1, 3), ended.err
+        found[verb] = set(json.loads(ended.out))
+    missing = {verb: keys - found[verb] for verb, keys in KEYS.items() if keys - found[verb]}
+    assert not missing, {verb: sorted(found[verb]) for verb in missing}
