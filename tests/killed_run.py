@@ -79,9 +79,9 @@ def between_the_record_and_the_rename() -> None:
 
 def in_the_middle_of_the_comparison() -> None:
     """Everything is timed, and one of the files is written."""
-    import paretext.measure.comparison
+    import paretext.report.comparison
 
-    before(paretext.measure.comparison, "confusion")
+    before(paretext.report.comparison, "confusion")
 
 
 def never() -> None:

@@ -279,7 +279,7 @@ def test_what_is_said_of_many_classes_names_the_rarest() -> None:
         conflict_examples=(),
     )
     assert part.sentences() == [
-        "data.csv: 2,926 texts with 77 labels, 0 to 76 of each (most label76; fewest label00 0, "
+        "data.csv: 2,926 texts with 77 labels, 0 to 76 of each (fewest label00 0, "
         "label01 1, label02 2, label03 3, label04 4).",
         "data.csv: no text has the label 'label00'.",
         "data.csv: every text stands once.",

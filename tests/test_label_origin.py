@@ -58,7 +58,7 @@ def test_numbers_for_names_are_named_with_labels(
     (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
     found = said(command("compress", model, "--eval", table, "--out", table.parent / "out"))
     assert f"that the labels of {model} lack" in found
-    assert "name its outputs with --labels, one a line, that of output 0 first" in found
+    assert "name its outputs: --labels FILE, one name a line, that of output 0 first" in found
 
 
 def test_training_texts_name_the_labels(table: Path, command: Any) -> None:

@@ -114,7 +114,11 @@ def test_what_is_no_id(online: pytest.MonkeyPatch) -> None:
     ("model_type", "architecture", "parts"),
     [
         ("gpt2", "GPT2LMHeadModel", ("generates text", "give a classifier, or train one")),
-        ("mpnet", "MPNetModel", ("an encoder or embedding model", "paretext train --model")),
+        (
+            "mpnet",
+            "MPNetModel",
+            ("an encoder or embedding model", "run --data TABLE --model"),
+        ),
     ],
 )
 def test_a_model_for_something_else(

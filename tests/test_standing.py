@@ -292,7 +292,7 @@ def test_compress_says_what_the_parent_is_worth_before_it_makes_anything(
             toy.dataset(300, seed=1),
             tmp_path / "out",
         )
-    assert "before anything is made of it: parent has a macro-F1 of" in caplog.text
+    assert "to begin with: parent has a macro-F1 of" in caplog.text
     assert "warning: parent answers 'joy' to every text: it has learnt nothing" in caplog.text
     assert "would decide" not in caplog.text
 

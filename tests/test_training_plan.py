@@ -30,6 +30,7 @@ from paretext.compression.recipe import Recipe
 from paretext.core.errors import ParetextError
 from paretext.models.classifier import Classifier
 from paretext.pipeline.asked import asked_recipe
+from paretext.report.run_data import Candidate
 from paretext.report.run_gather import _Gatherer
 from paretext.training.fit import Fitted, fit
 from paretext.training.plan import (
@@ -270,16 +271,25 @@ def test_toy_texts_are_learned_without_any_setting(encoder: Callable[[str], Path
 def test_the_page_knows_how_to_train_for_twice_as_long(tmp_path: Path) -> None:
     folder = tmp_path / "candidates" / "roberta"
     folder.mkdir(parents=True)
-    gatherer, settings = _Gatherer(tmp_path), {"training": {"epochs": 5}}
-    assert gatherer._longer("roberta", settings) == "--epochs 10"  # a run without a record
-    assert gatherer._longer("roberta", {"training": {"epochs": None}}) is None
+    gatherer, parent = (
+        _Gatherer(tmp_path),
+        Candidate(name="roberta", is_parent=True, selection_macro_f1=None, history=()),
+    )
+
+    def longer(epochs: int | None) -> str:
+        settings = {"models": ["roberta"], "training": {"epochs": epochs}}
+        return str(gatherer._where({}, [parent], settings).train)
+
+    assert longer(5).endswith(" --epochs 10")  # a run without a record
+    assert longer(None) == "None"
     TrainingRecord(
         plan=plan(1275, 77, batch_size=32, width=384, selection=225),
         learning_rate=2e-4,
         tried=(),
-        still_rising=False,
+        still_rising=True,
     ).write(folder)
-    assert gatherer._longer("roberta", {"training": {"epochs": None}}) == "--steps 1524"
+    assert longer(None).endswith(" --steps 1524")
+    assert "train longer (--steps 1524)" in str(gatherer._where({}, [parent], {}).rising)
     garble(folder / "training.json")
-    assert gatherer._longer("roberta", settings) == "--epochs 10"
-    assert [each.part for each in gatherer.missing] == ["candidates"]
+    assert longer(5).endswith(" --epochs 10")
+    assert {each.part for each in gatherer.missing} == {"candidates"}

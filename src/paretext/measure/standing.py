@@ -244,7 +244,7 @@ def say_standing(artifact: Path, name: str, data: Dataset) -> None:
     answers = Artifact.load(artifact).logits(some.texts).argmax(axis=1).astype(np.int64)
     found = quality(some.labels, answers, len(some.label_names), resamples=_RESAMPLES)
     standing = stand(name, some.labels, answers, some.label_names, found)
-    progress.say(f"before anything is made of it: {standing.scores}")
+    progress.say(f"to begin with: {standing.scores}")
     if standing.reason is not None:
         progress.say(f"warning: {standing.reason}")
 

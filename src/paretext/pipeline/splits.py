@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from paretext.certification.certify import LEAST_TEXTS, require_enough
+from paretext.certification.certify import LEAST_TEXTS
 from paretext.compression.recipe import Recipe
 from paretext.core import progress
 from paretext.core.errors import ParetextError
@@ -85,8 +85,6 @@ def prepare(
             "they come from a file of their own"
         )
         given = (train, evaluation)
-    elif hold_out and evaluation is not None:
-        require_enough(evaluation)
     report = check(train, evaluation)
     for sentence in report.sentences():
         progress.say(sentence)
