@@ -255,8 +255,8 @@ def _most_changed(classes: Sequence[ClassMeasured]) -> list[ClassMeasured]:
 
 
 def _is_unchanged(each: ClassMeasured) -> bool:
-    """Whether its F1 is the same to the four digits shown: a row of zeros says nothing."""
-    return each.f1_drop is not None and round(each.f1_drop.estimate, 4) == 0
+    """Whether its F1 is the same to four digits, or undefined: such a row says nothing."""
+    return each.f1_drop is None or round(each.f1_drop.estimate, 4) == 0
 
 
 def _said(drop: Interval | None) -> str:
