@@ -41,7 +41,7 @@ from paretext.compression.step import Outline
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
-from paretext.core.files import Stages, folder_digest, read_json, write_json
+from paretext.core.files import Stages, folder_digest, nearest_path, read_json, write_json
 from paretext.core.locks import work_in, works_in
 from paretext.core.ownership import MadeOf, claim, require_free
 from paretext.core.run_folder import COMPARISON, PARENT, WRITES, RunFolder
@@ -423,6 +423,11 @@ def versions_to_compare(
         out = out or RunFolder(first).comparison
         baseline = baseline or parent_of(first)[0]
         artifacts = artifacts_of(first)
+    for each in artifacts:
+        if not each.is_dir():
+            near = nearest_path(each, folders=True) or "; check the path."
+            raise ParetextError(f"there is no folder {each}{near}")
+        Manifest.read(each)
     if out is None:
         raise ParetextError("compare needs a folder to write to: give --out.")
     return _versions(baseline, artifacts), out
