@@ -278,7 +278,7 @@ def of(found: list[Row], recipe: str, model: str) -> list[Row]:
 
 
 def table_1(found: list[Row]) -> str:
-    head = ["model", "the study", "its recipe, here", "mean", "our recipe", "mean", "trained in"]
+    head = ["model", "the study", "its recipe, here", "mean", "our recipe", "mean"]
     lines = [head]
     for model in MODELS:
         cells = [model, f"{STUDY_1[model]:.2f}" if model in STUDY_1 else ""]
@@ -286,8 +286,7 @@ def table_1(found: list[Row]) -> str:
             scores = [row["versions"][0]["macro_f1"][0] for row in of(found, recipe, model)]
             cells.append(", ".join(f"{score:.3f}" for score in scores) or "not made")
             cells.append(f"{mean(scores):.3f}" if len(scores) > 1 else "")
-        minutes = [row["training_seconds"] / 60 for row in of(found, "ours", model)]
-        lines.append([*cells, f"{mean(minutes):.0f} min" if minutes else ""])
+        lines.append(cells)
     return table(lines)
 
 
