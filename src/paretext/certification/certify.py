@@ -123,10 +123,9 @@ def measure(
             f"{folder} is not an artifact: a certificate is about what gets deployed, so export "
             "it first."
         )
-    before, after = (open_model(each, threads).called(labels) for each in (reference, folder))
+    opened = open_model(reference, threads)
+    before, after = opened.called(labels), open_model(folder, threads).called(labels)
     _check(before, after, data)
-    if labels is not None and data.answered_by is None:
-        check_order(before.logits, data, "--labels")
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     seen = require_held_out(data, manifests, force)
     with progress.task(f"answers to {len(data):,} texts", 2) as advance:
@@ -135,6 +134,8 @@ def measure(
             answers.append(model.probabilities(data.texts, data.label_names))
             advance()
     old, new = answers
+    if before.labels != opened.labels and data.answered_by is None:
+        check_order(old, data, "--labels")
     costs = _costs(folder, before, data, budget, threads)
     with progress.task(f"judging {folder.name}", 2) as advance:
         found = judge(

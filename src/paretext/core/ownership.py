@@ -50,7 +50,7 @@ class MadeOf(BaseModel):
 
     def __str__(self) -> str:
         kinds = (f"{kind}: {', '.join(names.values())}" for kind, names in self.of.items())
-        return f"the {self.job} of {'; '.join(kinds)}"
+        return f"the {self.job} of {'; '.join(kinds)}" if self.of else f"a {self.job}"
 
 
 def claim(

@@ -58,12 +58,8 @@ def _found(value: Any) -> NamedStep:
 
 
 def _placed(name: str, error: Any) -> InitErrorDetails:
-    kind = PydanticCustomError(error["type"], _literal(error["msg"]), error.get("ctx") or {})
+    kind = PydanticCustomError(error["type"], error["msg"], error.get("ctx") or {})
     return InitErrorDetails(type=kind, loc=(name, *error["loc"]), input=error["input"])
-
-
-def _literal(message: str) -> Any:
-    return message.replace("{", "{{").replace("}", "}}") if "{" in message else message
 
 
 AnyStep = Annotated[SerializeAsAny[NamedStep], PlainValidator(_found)]

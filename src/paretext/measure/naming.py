@@ -6,7 +6,8 @@ and people's labels must not say that they stand in another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,34 +47,38 @@ def output_names(own: Sequence[str], given: Sequence[str] | None, model: object)
     return own
 
 
-def check_order(
-    answer: Callable[[Sequence[str]], npt.NDArray[np.float32]], data: Dataset, what: str
-) -> None:
+def some_of(data: Dataset) -> Dataset:
+    """Texts enough to judge the order of given label names by, always the same ones."""
+    rows = np.random.default_rng(0).permutation(len(data))[:ORDER_TEXTS]
+    return data.take(np.sort(rows))
+
+
+def check_order(answered: npt.NDArray[np.floating[Any]], data: Dataset, what: str) -> None:
     """ParetextError where people's labels say that the outputs have other names than were given.
 
-    answer: n texts -> (n, K) logits or probabilities, columns in the order of the data's names.
-    what: the names, as they were given. Of all ways to name the outputs, the one that agrees best
-    with the labels is looked for (an assignment problem). It contradicts the given one if it agrees
-    on clearly more texts: by _STANDARD_ERRORS standard errors of the paired difference, which
-    leaves room for choosing the best of many.
+    answered: (n, K) logits or probabilities of the data's n texts, columns in the order of its
+    names. what: the names, as they were given.
+
+    Of all ways to name the outputs, the one that agrees best with the labels is looked for (an
+    assignment problem). It contradicts the given one if it agrees on clearly more texts: by
+    _STANDARD_ERRORS standard errors of the paired difference, which leaves room for choosing the
+    best of many.
     """
     from scipy.optimize import linear_sum_assignment
 
-    rows = np.random.default_rng(0).permutation(len(data))[:ORDER_TEXTS]
-    some = data.take(np.sort(rows))
-    answers = answer(some.texts).argmax(axis=1).astype(np.int64)
-    names = some.label_names
-    counts = confusion_matrix(some.labels, answers, len(names))  # rows: truth
+    answers = answered.argmax(axis=1).astype(np.int64)
+    names = data.label_names
+    counts = confusion_matrix(data.labels, answers, len(names))  # rows: truth
     outputs, truths = linear_sum_assignment(-counts.T)
     renamed = np.empty(len(names), np.int64)
     renamed[outputs] = truths
-    then, now = answers == some.labels, renamed[answers] == some.labels
+    then, now = answers == data.labels, renamed[answers] == data.labels
     gain = int(now.sum()) - int(then.sum())
     if gain > _STANDARD_ERRORS * np.sqrt(np.count_nonzero(now != then)):
         right = int(then.sum())
         best = [names[k] for k in renamed]
         raise ParetextError(
-            f"with the names of {what} the model is right on {right:,} of {len(some):,} labelled "
+            f"with the names of {what} the model is right on {right:,} of {len(data):,} labelled "
             f"texts, and on {right + gain:,} if its outputs are {_shown(best)}; put the names in "
             "the order of the model's outputs, 0 first."
         )

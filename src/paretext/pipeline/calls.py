@@ -32,7 +32,7 @@ from paretext.data.given import Given
 from paretext.data.reading import NamedBy
 from paretext.data.tables import OnBadRow
 from paretext.measure.comparison import Comparison
-from paretext.measure.naming import check_order, output_names
+from paretext.measure.naming import check_order, output_names, some_of
 from paretext.models.pretrained import label_names
 from paretext.pipeline import job
 from paretext.pipeline.asked import asked_recipe, asked_versions
@@ -240,12 +240,13 @@ def compare(
         label_column=label_column,
         on_bad_row=on_bad_row,
     )
-    given = sources.names()
-    names = output_names(Manifest.read(first).labels, given, first)
+    own = Manifest.read(first).labels
+    names = output_names(own, sources.names(), first)
     data = sources.evaluation(names, NamedBy.model(first, names))
     assert data is not None  # evaluation_of() gave texts
-    if given is not None:
-        check_order(Artifact.load(first, threads).logits, data, "--labels")
+    if names != own:
+        some = some_of(data)
+        check_order(Artifact.load(first, threads).logits(some.texts), some, "--labels")
     with change(folder):
         Stages(folder.parent).forget(folder.name)
         found = compare_versions(versions, data, folder, threads=threads, rounds=rounds)
@@ -265,7 +266,7 @@ def certify(
     text_column: str | None = None,
     label_column: str | None = None,
     on_bad_row: OnBadRow = "fail",
-    at: Sequence[str] = (),
+    at: str | Sequence[str] = (),
     resamples: int = 10_000,
     seed: int = 0,
     threads: Count | None = None,
@@ -305,7 +306,7 @@ def certify(
         data,
         limits,
         labels=given,
-        at=at,
+        at=_names(at) or (),
         resamples=resamples,
         seed=seed,
         threads=threads,

@@ -33,7 +33,7 @@ from paretext.core.run_folder import ANSWERS, WRITES, RunFolder
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset, require_trainable
 from paretext.data.reading import NamedBy
-from paretext.measure.naming import check_order, output_names
+from paretext.measure.naming import check_order, output_names, some_of
 from paretext.models.pretrained import Source, source_digest
 from paretext.pipeline.candidates import check_models, train_candidate
 from paretext.pipeline.parents import (
@@ -158,7 +158,8 @@ def _take(
     if names != source.labels and labelled is not None:
         from paretext.models.classifier import Classifier
 
-        check_order(Classifier.load(parent).logits, labelled, str(sources.labels))
+        some = some_of(labelled)
+        check_order(Classifier.load(parent).logits(some.texts), some, str(sources.labels))
     data = read.split(parent, source.name, recipe, folder, hold_out=True)
     if data.held_out and read.train is not None:
         progress.say(

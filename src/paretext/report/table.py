@@ -198,7 +198,7 @@ def notes(comparison: Comparison) -> list[str]:
         said.append(
             f"* The machine was busy while these times were taken ({why}{more}): they are no "
             f"figures to quote, and no speed is worked out from them ({steps.BUSY}). Measure again "
-            "while nothing else runs (paretext compare)."
+            "while nothing else runs (paretext compare RUN)."
         )
     return said
 
