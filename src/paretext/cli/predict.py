@@ -120,11 +120,14 @@ def _artifact_of(given: Path) -> Path:
     from paretext.report.run_gather import gather
 
     artifacts = RunFolder(given).artifacts
-    version = gather(given).conclusion.version
+    report = gather(given)
+    version = report.conclusion.version
     if version is None:
         made = sorted(each for each in artifacts.iterdir() if (each / NAME).is_file())
         listed = f"name one of {', '.join(map(str, made))}" if made else "there is none yet"
-        raise ParetextError(f"the run {given} recommends none of its artifacts; {listed}.")
+        lacks = next((each.said for each in report.missing if each.part == "comparison"), "")
+        why = f" ({lacks.rstrip('.')})" if lacks else ""
+        raise ParetextError(f"the run {given} recommends none of its artifacts{why}; {listed}.")
     say(f"answers by {version}, which the run recommends: {artifacts / version}")
     return artifacts / version
 

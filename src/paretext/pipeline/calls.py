@@ -288,6 +288,7 @@ def certify(
     Raises ParetextError, one sentence, for whatever cannot be certified.
     """
     limits = _budget(budget)
+    Manifest.read(Path(artifact))  # what is missing is said before the texts are read
     sources = Sources(
         eval=eval,
         labels=labels,
