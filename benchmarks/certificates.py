@@ -31,7 +31,7 @@ from paretext.certification.certify import certify
 from paretext.certification.wording import BADGES, table
 from paretext.core.run_folder import PARENT
 from paretext.data.dataset import Dataset
-from paretext.report.steps import is_stage
+from paretext.measure.ranking import is_stage
 from paretext.runtime.manifest import Manifest, record_files
 
 OUTLIER = 40.0

@@ -19,8 +19,9 @@ from typing import Any
 
 from page import table, write_section
 
+from paretext.measure import ranking
 from paretext.measure.comparison import BASELINE, Comparison
-from paretext.report import steps
+from paretext.report import attribution
 
 
 def main() -> None:
@@ -41,8 +42,8 @@ def main() -> None:
 def with_last_stages(comparison: Comparison) -> list[str]:
     """Versions, each after its last stage: what it is before it was quantised."""
     names = []
-    for row in steps.versions(comparison.rows):
-        names += [stage.version for stage in steps.stages(comparison, row.version)[-2:]]
+    for row in ranking.versions(comparison.rows):
+        names += [stage.version for stage in ranking.stages(comparison, row.version)[-2:]]
     return names
 
 
@@ -103,9 +104,9 @@ def overview(rows: list[dict[str, Any]], found: list[Comparison]) -> str:
 
 def step_tables(comparison: Comparison) -> list[str]:
     made = []
-    for row in steps.versions(comparison.rows):
-        if cells := steps.cells(comparison, row.version):
-            lines = [list(steps.COLUMNS), *map(list, cells)]
+    for row in ranking.versions(comparison.rows):
+        if cells := attribution.cells(comparison, row.version):
+            lines = [list(attribution.COLUMNS), *map(list, cells)]
             made.append(f"`{row.version}`, each step against the one before:\n\n{table(lines)}")
     return made
 

@@ -23,7 +23,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from paretext.compression.magnitude import MagnitudePruning
+from paretext.compression.steps.magnitude import MagnitudePruning
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
 from paretext.core.markdown import escaped

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from paretext.compression import Material
-from paretext.compression.magnitude import MagnitudePruning, linears
+from paretext.compression.steps.magnitude import MagnitudePruning, linears
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
 from paretext.data.dataset import Dataset

@@ -471,9 +471,9 @@ def test_a_table_with_more_rows_than_tokens_takes_every_step(
     copied: Copied, architecture: str
 ) -> None:
     """Tables are padded to a multiple of 64, as ModernBERT's is."""
-    from paretext.compression.low_rank import LowRankEmbeddings, token_counts
     from paretext.compression.step import Material
-    from paretext.compression.vocabulary import Vocabulary
+    from paretext.compression.steps.low_rank import LowRankEmbeddings, token_counts
+    from paretext.compression.steps.vocabulary import Vocabulary
     from paretext.training.fit import TrainingSettings
 
     folder = copied(architecture)

@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 from paretext.compression import DynamicQuantization, MagnitudePruning, Material, Recipe, Version
-from paretext.compression.magnitude import hold_zeros, keep_masks, linears
 from paretext.compression.recipe import preset, validated
+from paretext.compression.steps.magnitude import hold_zeros, keep_masks, linears
 from paretext.core.errors import ParetextError
 from paretext.models.classifier import Classifier
 from paretext.training.fit import TrainingSettings

@@ -15,7 +15,7 @@ from graphs import graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paretext.compression.magnitude import linears
+from paretext.compression.steps.magnitude import linears
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
 from paretext.graphs import export

@@ -12,10 +12,14 @@ from test_compact import TEXTS, TRAINING, classifier, material
 from torch import nn
 
 from paretext.compression import Distillation, DynamicQuantization, Material, RecurrentStudent
-from paretext.compression.quantization_aware import input_rounded, start_rounding, stop_rounding
+from paretext.compression.methods.quantization_aware import (
+    input_rounded,
+    start_rounding,
+    stop_rounding,
+)
+from paretext.compression.methods.teacher import ParentTeacher
 from paretext.compression.recipe import Version
 from paretext.compression.step import Outline, compact
-from paretext.compression.teacher import ParentTeacher
 from paretext.core.errors import ParetextError
 from paretext.graphs import export
 

@@ -20,8 +20,9 @@ from paretext.certification.certificate import Certificate
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
 from paretext.core.records import Interval
+from paretext.measure import ranking
 from paretext.measure.comparison import Comparison
-from paretext.report import steps
+from paretext.report import attribution
 from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
 from paretext.report.run_data import RunReport
 from paretext.report.run_page import COLUMNS, FEW_CLASSES, render, write_report
@@ -121,7 +122,7 @@ def test_steps_stand_in_the_attribution_and_not_among_the_versions(run: Path) ->
     assert "small.1-width" not in [row.version for row in report.versions]
     assert html.count("small.1-width: macro-F1") == 0
     small = next(row for row in report.versions if row.version == "small")
-    assert small.steps == tuple(steps.cells(Comparison.read(run / "comparison"), "small"))
+    assert small.steps == tuple(attribution.cells(Comparison.read(run / "comparison"), "small"))
     assert len(small.steps) == 3
     assert "small, step by step" in page.text
 
@@ -348,7 +349,7 @@ def test_versions_stand_in_the_order_of_cost_everywhere(tmp_path: Path) -> None:
     rows = [
         dataclasses.replace(row, cost=busy) if row.version == "int8" else row for row in made.rows
     ]
-    by_size = [row.version for row in steps.versions(rows)]
+    by_size = [row.version for row in ranking.versions(rows)]
     assert by_size == ["pytorch", "parent", "pruned", "int8", "late", "small", "tfidf"]
 
 

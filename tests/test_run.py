@@ -30,13 +30,13 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import files_below, folder_bytes, sha256
 from paretext.data.dataset import Dataset
 from paretext.measure.comparison import Comparison
+from paretext.measure.ranking import by_cost
 from paretext.models.classifier import Classifier
 from paretext.pipeline.profiled import profiled
 from paretext.pipeline.splits import Data, prepare
 from paretext.pipeline.stages import candidate_names, run, train
 from paretext.profile import Profile
 from paretext.report.run_data import RunReport
-from paretext.report.steps import by_cost
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 from paretext.training.fit import TrainingSettings

@@ -29,12 +29,12 @@ from paretext.compression import (
     compress,
     preset,
 )
-from paretext.compression.augmentation import altered
-from paretext.compression.batches import batches
-from paretext.compression.low_rank import token_counts, weighted_svd
-from paretext.compression.relations import Relations
+from paretext.compression.methods.augmentation import altered
+from paretext.compression.methods.batches import batches
+from paretext.compression.methods.relations import Relations
+from paretext.compression.methods.teacher import ParentTeacher
 from paretext.compression.step import Outline, compact
-from paretext.compression.teacher import ParentTeacher
+from paretext.compression.steps.low_rank import token_counts, weighted_svd
 from paretext.core.errors import ParetextError
 from paretext.graphs import export
 from paretext.graphs.quantisation import StaticQuantization
@@ -271,7 +271,7 @@ def test_copies_are_answered_in_int8_unless_that_changes_too_many_answers(
     )
     assert not np.array_equal(int8, exact)
     allowed = (int8.argmax(1) != exact.argmax(1)).mean() - 0.01 * flips
-    monkeypatch.setattr("paretext.compression.teacher._LARGEST_FLIP_SHARE", allowed)
+    monkeypatch.setattr("paretext.compression.methods.teacher._LARGEST_FLIP_SHARE", allowed)
     rounds = [TEXTS, TEXTS[::-1]]
     first, second = teacher.logits_of_copies(rounds)
     expected = exact if flips else int8

@@ -14,12 +14,12 @@ import tiny
 import torch
 import toy
 
-from paretext.compression import latency
-from paretext.compression.batches import batches
-from paretext.compression.importance import fisher, layers_to_keep, squared_gradients
-from paretext.compression.refit import refit
+from paretext.compression.methods import latency
+from paretext.compression.methods.batches import batches
+from paretext.compression.methods.importance import fisher, layers_to_keep, squared_gradients
+from paretext.compression.methods.refit import refit
 from paretext.compression.step import Material, compact
-from paretext.compression.structured import (
+from paretext.compression.steps.structured import (
     StructuredPruning,
     best,
     by_share,

@@ -20,9 +20,9 @@ import transformers
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, processors
 
-from paretext.compression.batches import batches
+from paretext.compression.methods.batches import batches
 from paretext.compression.step import Material, compact
-from paretext.compression.vocabulary import Vocabulary
+from paretext.compression.steps.vocabulary import Vocabulary
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of
 from paretext.data.dataset import Dataset

@@ -26,7 +26,7 @@ from tokenizers import (
     trainers,
 )
 
-from paretext.compression.trimming import Trimmed, trim, with_tokenizer
+from paretext.compression.methods.trimming import Trimmed, trim, with_tokenizer
 from paretext.core.errors import ParetextError
 
 

@@ -277,8 +277,9 @@ def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
 
 def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
     """The table, what to know of it, where the files are, and the verdict."""
+    from paretext.measure import ranking
     from paretext.measure.comparison import Comparison
-    from paretext.report import steps
+    from paretext.report import attribution
     from paretext.report.run_page import page_of
     from paretext.report.table import BRIEF, brief_cells, notes
 
@@ -287,12 +288,12 @@ def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
         dump_with(verdict, read_json(folder / "comparison.json", remedy, dict))
         return
     comparison = Comparison.read(folder)
-    title = f"{comparison.data['texts']:,} texts; {steps.order(comparison.rows)}"
+    title = f"{comparison.data['texts']:,} texts; {ranking.in_words(comparison.rows)}"
     table(BRIEF, brief_cells(comparison), title, elsewhere="comparison.md has all")
-    for row in steps.versions(comparison.rows):
-        if found := steps.cells(comparison, row.version):
+    for row in ranking.versions(comparison.rows):
+        if found := attribution.cells(comparison, row.version):
             table(
-                steps.COLUMNS,
+                attribution.COLUMNS,
                 found,
                 title=f"{row.version}, each step against the one before",
                 elsewhere="comparison.md has all",
@@ -310,7 +311,7 @@ def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
 def _show_certificates(comparison: Comparison) -> None:
     """Which hold, in a word each; the page says which clauses do not."""
     from paretext.certification.wording import BADGES
-    from paretext.report.steps import versions
+    from paretext.measure.ranking import versions
 
     badges = [(row.version, row.certificate) for row in versions(comparison.rows)]
     rows = [(name, BADGES[badge.verdict], badge.reference) for name, badge in badges if badge]

@@ -144,7 +144,7 @@ class Builder:
         values = step.model_dump(mode="json")
 
         def work(partial: Path) -> None:
-            from paretext.compression.teacher import ParentTeacher
+            from paretext.compression.methods.teacher import ParentTeacher
             from paretext.models.classifier import Classifier
 
             material = Material(

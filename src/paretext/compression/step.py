@@ -31,7 +31,7 @@ SAMPLE_TEXTS = 512
 
 
 class Teacher(Protocol):
-    """The model whose answers a student learns; `compression.teacher` has the one in use."""
+    """The model whose answers a student learns; `methods.teacher` has the one in use."""
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 

@@ -6,13 +6,22 @@ manifests then know it, and no list anywhere has to be changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, SerializeAsAny, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from paretext.core.settings import Settings
+
+
+def import_every_file(package: str, places: Iterable[str]) -> None:
+    """Import the files of a package that registers what they define."""
+    for found in pkgutil.iter_modules(places):
+        importlib.import_module(f"{package}.{found.name}")
+
 
 STEPS: dict[str, type[NamedStep]] = {}
 """By what their field `step` says."""

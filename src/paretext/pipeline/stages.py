@@ -51,6 +51,7 @@ from paretext.data.given import Given
 from paretext.data.tables import RowWriter
 from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version
 from paretext.measure.cost import Target, machine_key
+from paretext.measure.ranking import is_stage
 from paretext.models.pretrained import Source
 from paretext.pipeline.candidates import (
     best_epoch,
@@ -64,7 +65,6 @@ from paretext.pipeline.profiled import profiled
 from paretext.pipeline.splits import Data
 from paretext.report.comparison import compare
 from paretext.report.run_page import write_report
-from paretext.report.steps import is_stage
 from paretext.runtime.manifest import NAME as MANIFEST
 from paretext.runtime.manifest import Manifest
 from paretext.training.baselines import BASELINES

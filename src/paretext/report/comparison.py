@@ -12,6 +12,7 @@ from paretext.core.files import new_folder, write_json
 from paretext.core.locks import changes
 from paretext.core.ownership import require_own_folder
 from paretext.data.dataset import Dataset
+from paretext.measure import ranking
 from paretext.measure.comparison import (
     BASELINE,
     DATA,
@@ -21,7 +22,6 @@ from paretext.measure.comparison import (
     is_nan,
     measured,
 )
-from paretext.report import steps
 from paretext.report.figures import confusion
 from paretext.report.table import markdown
 from paretext.report.trade_off import TradeOffPoint, trade_off
@@ -66,7 +66,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
         writer.writerows(flat)
     write_json(folder / DATA, comparison.record())
     (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
-    shown = steps.versions(comparison.rows)
+    shown = ranking.versions(comparison.rows)
     names = file_names([row.version for row in shown])
     for row, name in zip(shown, names, strict=True):
         picture = folder / f"confusion-{name}.svg"

@@ -77,7 +77,7 @@ class Measured(_Part):
     confusion: tuple[tuple[int, ...], ...]
     """(K, K) counts, rows = truth, columns = prediction."""
     steps: tuple[tuple[str, ...], ...]
-    """What each step to it bought, under `report.steps.COLUMNS`."""
+    """What each step to it bought, under `report.attribution.COLUMNS`."""
 
     @property
     def is_encoder(self) -> bool:

@@ -32,9 +32,9 @@ from paretext.core.run_folder import (
 from paretext.core.verdict import shell
 from paretext.core.version import __version__
 from paretext.data.checks import DataReport
+from paretext.measure import ranking
 from paretext.measure.comparison import BASELINE, Comparison
 from paretext.report import run_data as parts
-from paretext.report import steps
 from paretext.report.conclusion import Where, conclude
 from paretext.report.run_rows import (
     flipped_texts,
@@ -88,7 +88,7 @@ def conclusion_of(
             derived=row.version == BASELINE or manifests[row.version].shares_root(first),
             verdict=row.certificate.verdict if row.certificate else None,
         )
-        for row in steps.versions(comparison.rows)
+        for row in ranking.versions(comparison.rows)
     ]
     more = shell("compare", *artifacts.values(), "--eval", "MORE.csv", "--out", f"{out}-2")
     answered_by = comparison.data.get("answered_by")
@@ -108,7 +108,7 @@ class _Gatherer:
         manifests = self._manifests(settings)
         comparison = self._comparison(manifests)
         if comparison is not None:  # everything in the order of the table
-            order = [row.version for row in steps.by_cost(comparison.rows)]
+            order = [row.version for row in ranking.by_cost(comparison.rows)]
             manifests |= {name: manifests.pop(name) for name in order if name in manifests}
         certificates = self._certificates(manifests)
         versions = self._versions(comparison, manifests, certificates)
@@ -130,7 +130,7 @@ class _Gatherer:
                 data=comparison.data,
                 machine=comparison.machine,
                 labels=comparison.labels,
-                order=steps.order(comparison.rows),
+                order=ranking.in_words(comparison.rows),
                 said=tuple(sentences(comparison)),
                 notes=tuple(notes(comparison)),
                 standing=comparison.standing,
@@ -314,7 +314,9 @@ class _Gatherer:
                 )
                 if certificate is not None:
                     found[name] = certificate
-            elif name != PARENT and not steps.STAGE.match(name) and is_derived(manifest, manifests):
+            elif (
+                name != PARENT and not ranking.STAGE.match(name) and is_derived(manifest, manifests)
+            ):
                 absent.append(name)
         if absent:
             artifacts = RunFolder(self.run).artifacts
@@ -353,7 +355,7 @@ class _Gatherer:
         if comparison is None:
             return ()
         found = []
-        for row in steps.versions(comparison.rows):
+        for row in ranking.versions(comparison.rows):
             manifest = manifests.get(PARENT if row.version == BASELINE else row.version)
             certificate = certificates.get(row.version)
             verdict = certificate.verdict if certificate else None

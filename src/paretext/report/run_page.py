@@ -24,7 +24,7 @@ from paretext.core.ownership import require_own_file
 from paretext.core.records import Interval
 from paretext.core.run_folder import RunFolder
 from paretext.core.wording import sentence
-from paretext.report import page, pictures, steps
+from paretext.report import attribution, page, pictures
 from paretext.report.drawing import shorten
 from paretext.report.figures import MOST_MATRIX, confusions, percent
 from paretext.report.numbers import megabytes, signed, times
@@ -149,7 +149,7 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "most_parts": MOST_PARTS,
         "most_classes": MOST_CLASSES,
         "class_columns": ["class", *(f"#{visible(row.version)}" for row in rows)],
-        "step_columns": _numbers(steps.COLUMNS, 1, len(steps.COLUMNS)),
+        "step_columns": _numbers(attribution.COLUMNS, 1, len(attribution.COLUMNS)),
         "curves": [
             (each, pictures.curves(each)) for each in report.candidates if len(each.history) > 1
         ],

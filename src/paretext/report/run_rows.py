@@ -14,8 +14,8 @@ from paretext.data.tables import read_rows
 from paretext.measure.comparison import BASELINE, Comparison, Row
 from paretext.measure.cost import times_faster
 from paretext.profile.schema import Profile, shown
+from paretext.report import attribution
 from paretext.report import run_data as parts
-from paretext.report import steps
 from paretext.runtime.manifest import Manifest
 
 MOST_FLIPS = 20
@@ -51,7 +51,7 @@ def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
             for k, label in enumerate(comparison.labels)
         ),
         confusion=quality.confusion,
-        steps=tuple(steps.cells(comparison, row.version)) if row.version != BASELINE else (),
+        steps=tuple(attribution.cells(comparison, row.version)) if row.version != BASELINE else (),
         **{name: _span(getattr(quality, name)) for name in scores},
         **{name: getattr(cost, name) for name in costs},
         **known,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from paretext.certification.wording import BADGES
 from paretext.core.markdown import escaped, table
+from paretext.measure import ranking
 from paretext.measure.cost import times_faster
-from paretext.report import steps
+from paretext.report import attribution
 from paretext.report.numbers import megabytes, signed, times, unsigned
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ COLUMNS = (
 
 
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
-    """One tuple of texts a version, under COLUMNS, in the order of cost (`steps.by_cost`). Speed is
-    relative to the first version."""
-    return [_cells(row, comparison.rows[0]) for row in steps.versions(comparison.rows)]
+    """One tuple of texts a version, under COLUMNS, in the order of cost (`ranking.by_cost`).
+
+    Speed is relative to the first version.
+    """
+    return [_cells(row, comparison.rows[0]) for row in ranking.versions(comparison.rows)]
 
 
 def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
@@ -60,7 +63,7 @@ def timed(text: str, unsteady: str) -> str:
 
 
 def faster(ratio: float | None) -> str:
-    return steps.BUSY if ratio is None else f"{ratio:.1f}x"
+    return attribution.BUSY if ratio is None else f"{ratio:.1f}x"
 
 
 BRIEF = (
@@ -80,7 +83,7 @@ BRIEF = (
 def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """The same for a terminal, under BRIEF."""
     rows: list[tuple[str, ...]] = []
-    for row, full in zip(steps.versions(comparison.rows), cells(comparison), strict=True):
+    for row, full in zip(ranking.versions(comparison.rows), cells(comparison), strict=True):
         drop = row.drops.macro_f1 if row.drops else None
         at1, at32 = full[8].split(" / ")
         rows.append(
@@ -114,7 +117,7 @@ CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
 
 def certificate_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """One tuple for each version that has a certificate, under CERTIFICATES."""
-    found = [(row.version, row.certificate) for row in steps.versions(comparison.rows)]
+    found = [(row.version, row.certificate) for row in ranking.versions(comparison.rows)]
     return [
         (
             name,
@@ -131,7 +134,7 @@ def certificate_cells(comparison: Comparison) -> list[tuple[str, ...]]:
 def sentences(comparison: Comparison) -> list[str]:
     """What each version bought and cost against its parent, zeros and noise called by name."""
     found = []
-    for row in steps.versions(comparison.rows):
+    for row in ranking.versions(comparison.rows):
         if row.parent is None or row.drops is None:
             continue
         parent, drop = comparison.row(row.parent), row.drops.macro_f1
@@ -178,7 +181,7 @@ def _quantised(recipe: Sequence[dict[str, Any]]) -> bool:
 
 def notes(comparison: Comparison) -> list[str]:
     """What to know of the figures, in sentences: labels without texts, times not to quote."""
-    rows = steps.versions(comparison.rows)
+    rows = ranking.versions(comparison.rows)
     texts = [sum(counts) for counts in rows[0].quality.confusion]
     without = [label for label, n in zip(comparison.labels, texts, strict=True) if not n]
     said = []
@@ -197,8 +200,8 @@ def notes(comparison: Comparison) -> list[str]:
         more = f"; and {len(busy) - 5} more" if len(busy) > 5 else ""
         said.append(
             f"* The machine was busy while these times were taken ({why}{more}): they are no "
-            f"figures to quote, and no speed is worked out from them ({steps.BUSY}). Measure again "
-            "while nothing else runs (paretext compare RUN)."
+            f"figures to quote, and no speed is worked out from them ({attribution.BUSY}). "
+            "Measure again while nothing else runs (paretext compare RUN)."
         )
     return said
 
@@ -206,7 +209,7 @@ def notes(comparison: Comparison) -> list[str]:
 def markdown(comparison: Comparison) -> str:
     """The whole comparison: table, sentences, classes, and what the figures depend on."""
     machine, data = comparison.machine, comparison.data
-    first, rows = comparison.rows[0].version, steps.versions(comparison.rows)
+    first, rows = comparison.rows[0].version, ranking.versions(comparison.rows)
     standing = comparison.standing
     return "\n\n".join(
         [
@@ -217,7 +220,7 @@ def markdown(comparison: Comparison) -> str:
                 "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
                 f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved "
                 "rounds, tokenisation included. Rows stand in the order of cost: "
-                f"{steps.order(comparison.rows)}."
+                f"{ranking.in_words(comparison.rows)}."
             ),
             table(COLUMNS, cells(comparison)),
             *map(escaped, notes(comparison)),
@@ -283,11 +286,12 @@ def _certificates(comparison: Comparison) -> list[str]:
 def _step_by_step(comparison: Comparison) -> list[str]:
     """A table for each version of several steps."""
     found = {
-        row.version: steps.cells(comparison, row.version) for row in steps.versions(comparison.rows)
+        row.version: attribution.cells(comparison, row.version)
+        for row in ranking.versions(comparison.rows)
     }
     return [
         f"{escaped(name)}, step by step, each against the one before:\n\n"
-        + table(steps.COLUMNS, rows)
+        + table(attribution.COLUMNS, rows)
         for name, rows in found.items()
         if rows
     ]

@@ -19,10 +19,10 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from paretext.compression.build import CHECK_TEXTS, Builder
-from paretext.compression.distillation import Distillation
+from paretext.compression.methods.trimming import trim
 from paretext.compression.recipe import Recipe, Version
 from paretext.compression.step import Material, Step
-from paretext.compression.trimming import trim
+from paretext.compression.steps.distillation import Distillation
 from paretext.core import progress
 from paretext.core.files import Stages, digest_of, folder_digest, write_json
 from paretext.core.locks import temporary_folder

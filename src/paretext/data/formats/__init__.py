@@ -1,3 +1,5 @@
 """File formats of tables: one file each, registered where it is defined."""
 
-from paretext.data.formats import delimited, jsonl, parquet  # noqa: F401  (they register)
+from paretext.core.registry import import_every_file
+
+import_every_file(__name__, __path__)

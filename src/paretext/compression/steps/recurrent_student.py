@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from paretext.compression.low_rank import token_counts
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
+from paretext.compression.steps.low_rank import token_counts
 from paretext.core.errors import ParetextError
 from paretext.models.names import RECURRENT, Cell
 

@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from paretext.compression.batches import Batch, batches
+from paretext.compression.methods.batches import Batch, batches
 from paretext.compression.step import compact
 from paretext.core import progress
 from paretext.data.dataset import Dataset

@@ -58,7 +58,7 @@ def activations(classifier: Classifier, data: Dataset) -> torch.Tensor:
     """The mean size of each hidden dimension over tokens and layers, (width,)."""
     import torch
 
-    from paretext.compression.batches import batches
+    from paretext.compression.methods.batches import batches
 
     model: Any = classifier.model
     total = torch.zeros(model.config.hidden_size)

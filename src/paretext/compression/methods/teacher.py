@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from paretext.compression.batches import batches
+from paretext.compression.methods.batches import batches
 from paretext.compression.step import compact
 from paretext.core import progress
 from paretext.core.files import digest_of

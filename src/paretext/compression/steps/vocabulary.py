@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from paretext.compression.methods.trimming import trim, with_tokenizer
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
-from paretext.compression.trimming import trim, with_tokenizer
 
 if TYPE_CHECKING:
     from paretext.models.classifier import Classifier

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from paretext.compression.augmentation import altered
+from paretext.compression.methods.augmentation import altered
 from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
@@ -78,7 +78,7 @@ class Distillation(Step):
         return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
-        from paretext.compression.quantization_aware import start_rounding, stop_rounding
+        from paretext.compression.methods.quantization_aware import start_rounding, stop_rounding
         from paretext.training.fit import fit
 
         if data.teacher is None:
@@ -139,7 +139,7 @@ class Distillation(Step):
         rounds: list[list[str]],
     ) -> Targets:
         """What the student is to learn of the texts and the rounds of their copies."""
-        from paretext.compression.relations import Relations
+        from paretext.compression.methods.relations import Relations
         from paretext.training.fit import Targets
 
         states = beside = None

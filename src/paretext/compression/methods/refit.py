@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from paretext.compression.batches import Batch
+from paretext.compression.methods.batches import Batch
 from paretext.core import progress
 
 _RIDGE = 0.01

@@ -47,7 +47,7 @@ class Layers(Step):
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         from torch import nn
 
-        from paretext.compression.importance import layers_to_keep
+        from paretext.compression.methods.importance import layers_to_keep
 
         self.plan(Outline.of(classifier.model.config))
         kept = compact(classifier)

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from paretext.compression import latency
+from paretext.compression.methods import latency
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.core.errors import ParetextError
 from paretext.models.encoder import read_encoder
 
 if TYPE_CHECKING:
-    from paretext.compression.importance import Scores
+    from paretext.compression.methods.importance import Scores
     from paretext.models.classifier import Classifier
 
 Units = NDArray[np.int64]
@@ -66,9 +66,9 @@ class StructuredPruning(Step):
         return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
-        from paretext.compression.batches import batches
-        from paretext.compression.importance import fisher
-        from paretext.compression.refit import refit
+        from paretext.compression.methods.batches import batches
+        from paretext.compression.methods.importance import fisher
+        from paretext.compression.methods.refit import refit
 
         self.plan(Outline.of(classifier.model.config))
         whole = compact(classifier)

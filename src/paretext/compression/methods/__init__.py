@@ -1,0 +1,1 @@
+"""What the steps share: texts in batches, importances, latency tables, teachers, trimming."""

@@ -1,0 +1,5 @@
+"""Compression steps: one file each, registered where it is defined."""
+
+from paretext.core.registry import import_every_file
+
+import_every_file(__name__, __path__)
