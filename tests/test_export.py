@@ -33,7 +33,7 @@ from paretext.graphs.quantisation import DynamicQuantization, StaticQuantization
 from paretext.graphs.quantised_graph import Counts
 from paretext.graphs.traced import plain_products, trace_graph
 from paretext.models.classifier import Classifier
-from paretext.models.encoder import is_known
+from paretext.models.families.base import is_known
 from paretext.runtime import artifact as runtime
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
@@ -149,7 +149,7 @@ def test_other_activations(encoder: Encoder, tmp_path: Path, activation: str) ->
     model = transformers.BertForSequenceClassification(config).eval()
     model.load_state_dict(classifier.model.state_dict())
     other = dataclasses.replace(classifier, model=model)
-    assert is_known(model)
+    assert is_known(model.config)
     made = export(other, tmp_path / "artifact", TEXTS)
     # the two forms of GELU are close: the answers must be much closer to their own than to GELU's
     expected = other.logits(TEXTS)
@@ -332,7 +332,7 @@ def test_a_traced_architecture(
     capfd.readouterr()
     # tracing takes seconds: both artifacts are made of one trace
     monkeypatch.setattr(artifact_writer, "trace_graph", functools.cache(trace_graph))
-    assert not is_known(classifier.model)
+    assert not is_known(classifier.model.config)
     made = export(classifier, tmp_path / "fp32", TEXTS)
     expected = classifier.logits(TEXTS)
     np.testing.assert_allclose(

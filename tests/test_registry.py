@@ -1,4 +1,4 @@
-"""A step and a file format that this file alone defines: whatever takes one knows it."""
+"""A step, a file format and an architecture that this file alone defines, and what takes them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
 
+import numpy as np
 import pytest
+import tiny
+import torch
 import toy
 import yaml
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
 
+from paretext.compression import StructuredPruning
 from paretext.compression.build import compress
 from paretext.compression.recipe import Recipe
 from paretext.compression.step import Material, Step
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
 from paretext.data.formats.base import FORMATS, BadRow, Format, OnBadRow, Row, Sink
+from paretext.graphs import export
 from paretext.models.classifier import Classifier
+from paretext.models.encoder import Attention, Encoder, FeedForward, Layer, Linear
+from paretext.models.families.base import FAMILIES, Family, array, linear_reader, norm
 from paretext.runtime.manifest import Manifest
+from paretext.training.settings import TrainingSettings
 
 
 class LouderHead(Step):
@@ -130,3 +141,115 @@ def test_what_is_wrong_with_it_is_said_as_of_any_other(
     with pytest.raises(ParetextError) as raised:
         Recipe.parse(yaml.safe_dump({"versions": [{"name": "x", "steps": steps}]}), "toy.yaml")
     assert said in str(raised.value)
+
+
+class StackConfig(PretrainedConfig):
+    model_type = "toy-stack"
+
+
+class Stack(PreTrainedModel):
+    """PyTorch's own layers, which hold query, key and value in one matrix."""
+
+    config_class = StackConfig
+    _input_embed_layer = "words"
+
+    def __init__(self, config: StackConfig) -> None:
+        super().__init__(config)
+        self.words, self.positions = nn.Embedding(config.vocab_size, 16), nn.Embedding(32, 16)
+        self.norm = nn.LayerNorm(16)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(16, 4, 24, activation="gelu", batch_first=True)
+            for _ in range(2)
+        )
+        self.dense, self.output = nn.Linear(16, 8), nn.Linear(8, len(toy.LABELS))
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> SequenceClassifierOutput:
+        x = self.norm(self.words(input_ids) + self.positions.weight[: input_ids.shape[1]])
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=attention_mask == 0)
+        logits: Any = self.output(self.dense(x[:, 0]).relu())
+        return SequenceClassifierOutput(logits=logits)
+
+
+@pytest.fixture
+def stack(versions: dict[str, Path]) -> Classifier:
+    tokenizer = Classifier.load(versions["pytorch"]).tokenizer
+    names = dict(enumerate(toy.LABELS))
+    config = StackConfig(vocab_size=len(tokenizer), id2label=names, pad_token_id=0)
+    model = tiny.shake(Stack(config).eval())  # type: ignore[no-untyped-call]
+    return Classifier(model, tokenizer, toy.LABELS, max_length=32)
+
+
+@pytest.fixture
+def stacks() -> Iterator[None]:
+    class Stacks(Family):
+        model_types = ("toy-stack",)
+
+        def read(self, model: Any) -> Encoder:
+            read = linear_reader(model)
+
+            def layer(block: Any) -> Layer:
+                whole = block.self_attn
+                weights = np.split(array(whole.in_proj_weight).T, 3, axis=1)
+                parts = zip("qkv", weights, np.split(array(whole.in_proj_bias), 3), strict=True)
+                qkv = (Linear(f"{id(block)}.{name}", w, b) for name, w, b in parts)
+                return Layer(
+                    Attention(whole.num_heads, *qkv, read(whole.out_proj), norm(block.norm1)),
+                    FeedForward(read(block.linear1), read(block.linear2), norm(block.norm2)),
+                )
+
+            return Encoder(
+                words=array(model.words.weight),
+                word_factor=None,
+                positions=array(model.positions.weight),
+                embedding_norm=norm(model.norm),
+                projection=None,
+                layers=tuple(map(layer, model.layers)),
+                activation="gelu",
+                head=(read(model.dense), "relu", read(model.output)),
+            )
+
+        def dropout(self, config: Any) -> float:
+            return 0.1
+
+    yield
+    del FAMILIES["toy-stack"]
+
+
+TEXTS = toy.dataset(12, 5).texts
+
+
+@pytest.mark.usefixtures("stacks")
+def test_an_architecture_is_exported_and_pruned(stack: Classifier, tmp_path: Path) -> None:
+    artifact = export(stack, tmp_path / "whole", TEXTS)
+    assert "graph written for ONNX Runtime" in artifact.manifest.done[0]
+    np.testing.assert_allclose(artifact.logits(TEXTS), stack.logits(TEXTS), atol=1e-5)
+    data = Material(toy.dataset(24), toy.dataset(12, 1), TrainingSettings())
+    pruned, _ = StructuredPruning(heads=0.5, neurons=0.5, multiple=4).apply(stack, data)
+    smaller = export(pruned, tmp_path / "pruned", TEXTS)
+    np.testing.assert_allclose(smaller.logits(TEXTS), pruned.logits(TEXTS), atol=1e-5)
+    heads, neurons = (sum(s[n] for s in pruned.model.config.shapes) for n in ("heads", "neurons"))
+    assert (heads, neurons) == (4, 24)
+    whole, _ = StructuredPruning(heads=1.0).apply(stack, data)
+    np.testing.assert_allclose(whole.logits(TEXTS), stack.logits(TEXTS), atol=1e-5)
+
+
+def test_an_architecture_that_is_not_registered_is_traced_and_not_pruned(
+    stack: Classifier, tmp_path: Path
+) -> None:
+    artifact = export(stack, tmp_path / "whole", TEXTS)
+    assert "traced by PyTorch" in artifact.manifest.done[0]
+    data = Material(toy.dataset(24), toy.dataset(12, 1), TrainingSettings())
+    with pytest.raises(ParetextError, match="'toy-stack'; it knows bert, camembert"):
+        StructuredPruning(heads=0.5).apply(stack, data)
+
+
+def test_no_model_type_belongs_to_two_families() -> None:
+    with pytest.raises(TypeError, match="bert is read by Bert"):
+
+        class Another(Family):
+            model_types = ("toy-another", "bert")
+
+    assert "toy-another" not in FAMILIES

@@ -30,7 +30,7 @@ from paretext.compression.steps.structured import (
 from paretext.core.errors import ParetextError
 from paretext.graphs import export
 from paretext.models.classifier import Classifier
-from paretext.models.encoder import read_encoder
+from paretext.models.families.base import read_encoder
 from paretext.training.fit import TrainingSettings
 
 TEXTS = toy.dataset(24, 1).texts

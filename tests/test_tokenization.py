@@ -29,7 +29,7 @@ from paretext.data.dataset import Dataset
 from paretext.graphs import agreement, artifact_writer, export
 from paretext.graphs.quantisation import DynamicQuantization, Quantization, StaticQuantization
 from paretext.models.classifier import Classifier, with_backend
-from paretext.models.encoder import read_encoder
+from paretext.models.families.base import read_encoder
 from paretext.models.tokenization import check_tokenizer
 from paretext.runtime import artifact as runtime
 from paretext.runtime.artifact import Artifact

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from paretext.core.errors import ParetextError
 from paretext.core.registry import NamedStep
 from paretext.data.dataset import Dataset
-from paretext.models.encoder import COMPACT, FAMILIES, is_known, read_encoder
-from paretext.models.names import NGRAMS, RECURRENT
+from paretext.models.families.base import family_of, is_known, read_encoder, readable_types
+from paretext.models.names import COMPACT, NGRAMS, RECURRENT
 from paretext.training.settings import OnEpoch, TrainingSettings
 
 if TYPE_CHECKING:
@@ -119,10 +119,10 @@ def require_shapes(step: str, outline: Outline) -> None:
             f"the step {step} comes after recurrent_student, which leaves no encoder to change; "
             "put it before that, or leave it out."
         )
-    if outline.model_type not in (COMPACT, *FAMILIES):
+    if outline.model_type not in (COMPACT, *readable_types()):
         raise ParetextError(
             f"the step {step} does not know the architecture {outline.model_type!r}; it knows "
-            f"{', '.join(FAMILIES)}."
+            f"{', '.join(readable_types())}."
         )
 
 
@@ -134,19 +134,19 @@ def compact(classifier: Classifier) -> Classifier:
     from paretext.models.compact import from_encoder
 
     model: Any = classifier.model
-    if not is_known(model):
-        raise ParetextError(
-            f"the shapes of {type(model).__name__} ({model.config.model_type}) cannot be changed; "
-            f"that is known of {', '.join(FAMILIES)}, as encoders with absolute positions."
-        )
-    if model.config.model_type == COMPACT:
-        return classifier.copy()
     config = model.config
+    if not is_known(config):
+        raise ParetextError(
+            f"the shapes of {type(model).__name__} ({config.model_type}) cannot be changed; "
+            f"that is known of {', '.join(readable_types())}, as encoders with absolute positions."
+        )
+    if config.model_type == COMPACT:
+        return classifier.copy()
     network = from_encoder(
         read_encoder(model),
         id2label=config.id2label,
         label2id=config.label2id,
         pad_token_id=config.pad_token_id,
-        dropout=getattr(config, "hidden_dropout_prob", getattr(config, "dropout", 0.1)),
+        dropout=family_of(config).dropout(config),
     )
     return replace(classifier, model=network)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from paretext.core.errors import ParetextError, first_line
-from paretext.graphs.graph import OTHERS
+from paretext.graphs.graph import others
 from paretext.models.classifier import Classifier
 from paretext.runtime.artifact import Artifact
 
@@ -93,7 +93,7 @@ def plain_logits(classifier: Classifier, texts: Sequence[str]) -> Floats:
             except Exception as error:  # a network's code is anybody's
                 raise ParetextError(
                     f"{_kind(classifier)} itself cannot answer {_begin(texts[some[0]])} "
-                    f"({first_line(error)}), so nothing was written; {OTHERS}."
+                    f"({first_line(error)}), so nothing was written; {others()}."
                 ) from None
     return logits
 
@@ -130,7 +130,7 @@ def check_answers(
         raise ParetextError(
             f"{_kind(classifier)} answers {_shown([*texts, *odd], beside)} in another way where "
             f"longer texts are in the batch (a logit differs by {beside.max():.2g}, and "
-            f"{allowed:.2g} is allowed), so nothing was written; {OTHERS}."
+            f"{allowed:.2g} is allowed), so nothing was written; {others()}."
         )
     largest = max(float(away.max()), float(beside.max()))
     return largest, expected[: len(texts)]
@@ -143,7 +143,7 @@ def answers(artifact: Artifact, texts: Sequence[str]) -> Floats:
     except Exception as error:  # ONNX Runtime raises kinds of its own
         raise ParetextError(
             f"ONNX Runtime cannot run the graph of {artifact.manifest.architecture} "
-            f"({first_line(error)}), so nothing was written; {OTHERS}."
+            f"({first_line(error)}), so nothing was written; {others()}."
         ) from None
     if not np.isfinite(logits).all():
         raise ParetextError(

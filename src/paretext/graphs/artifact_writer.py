@@ -32,7 +32,7 @@ from paretext.graphs.quantisation import Quantization
 from paretext.graphs.recurrent_graph import write_recurrent_graph
 from paretext.graphs.traced import trace_graph
 from paretext.models.classifier import Classifier
-from paretext.models.encoder import is_known, read_encoder
+from paretext.models.families.base import is_known, read_encoder
 from paretext.models.names import NGRAMS, RECURRENT
 from paretext.models.tokenization import check_tokenizer
 from paretext.runtime.artifact import Artifact, prepare, softmax
@@ -119,7 +119,7 @@ def float_graph(classifier: Classifier) -> tuple[onnx.ModelProto, str]:
     model = classifier.model
     if model.config.model_type in _WRITERS:
         return _WRITERS[model.config.model_type](model), "written for ONNX Runtime"
-    if is_known(model):
+    if is_known(model.config):
         encoder = read_encoder(model)
         rows = classifier.max_length + (encoder.padding_id is not None)
         # positions that no input reaches are left out

@@ -26,6 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from paretext.core.errors import ParetextError, first_line
 from paretext.models.encoder import Attention, Encoder, FeedForward, Linear, Norm
+from paretext.models.families.base import readable_types
 
 OPSET = 17
 OPSET_TRACED = 18
@@ -33,8 +34,11 @@ MICROSOFT = "com.microsoft"
 POSITIONS = "embeddings.positions"
 """The position table's name: it is cut to the longest input, and stays float32."""
 LARGEST_FILE = 2**31 - 1
-OTHERS = "use a BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA or DistilBERT model"
-"""What to do where another architecture cannot be exported."""
+
+
+def others() -> str:
+    """What to do where another architecture cannot be exported."""
+    return f"use a model of one of the types {', '.join(readable_types())}"
 
 
 class GraphWriter:

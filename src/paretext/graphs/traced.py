@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from paretext.core.errors import ParetextError, first_line
-from paretext.graphs.graph import OPSET_TRACED, OTHERS, checked
+from paretext.graphs.graph import OPSET_TRACED, checked, others
 
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")
 
@@ -59,7 +59,8 @@ def trace_graph(model: Any) -> onnx.ModelProto:
             )
     except Exception as error:  # the exporter raises many kinds
         raise ParetextError(
-            f"PyTorch cannot export {type(model).__name__} to ONNX ({first_line(error)}); {OTHERS}."
+            f"PyTorch cannot export {type(model).__name__} to ONNX ({first_line(error)}); "
+            f"{others()}."
         ) from None
     if program is None:
         raise ParetextError(f"PyTorch's exporter gave no graph for {type(model).__name__}.")

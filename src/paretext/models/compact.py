@@ -1,10 +1,9 @@
 """CompactClassifier: one network for all BERT-like encoders, each layer with shapes of its own.
 
-BERT, RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA and DistilBERT compute the same function under
-different names (`encoder` reads them all), and none of their classes can hold a layer with
-fewer heads or neurons than its neighbour. This one can, so every step that changes shapes works on
-it alone. Its configuration lists the shapes, so a saved folder loads again with
-`Classifier.load` and trains on.
+BERT and its kin compute the same function under different names (`families` reads them all), and
+none of their classes can hold a layer with fewer heads or neurons than its neighbour. This one can,
+so every step that changes shapes works on it alone. Its configuration lists the shapes, so a saved
+folder loads again with `Classifier.load` and trains on.
 
 What it adds to BERT's function: word embeddings of low rank (a narrow table times a matrix), layers
 without attention or without a feed-forward part, and a mean over the tokens in place of the first
@@ -22,9 +21,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.configuration_utils import PretrainedConfig
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from paretext.models.encoder import COMPACT, Encoder, Layer, Linear, Norm
+from paretext.models.encoder import Encoder, Layer, Linear, Norm
+from paretext.models.names import COMPACT
 
-ACTIVATIONS: dict[str, nn.Module] = {
+_MODULES: dict[str, nn.Module] = {
     "gelu": nn.GELU(),
     "gelu_new": nn.GELU(approximate="tanh"),
     "gelu_pytorch_tanh": nn.GELU(approximate="tanh"),
@@ -93,7 +93,7 @@ class CompactLayer(nn.Module):
         width = config.hidden_size
         self.heads, self.head_size, self.neurons = heads, head_size, neurons
         self.config = config
-        self.activation = ACTIVATIONS[config.activation]
+        self.activation = _MODULES[config.activation]
         if heads:
             self.query = nn.Linear(width, heads * head_size)
             self.key = nn.Linear(width, heads * head_size)
@@ -158,7 +158,7 @@ class CompactClassifier(PreTrainedModel):
             self.projection = nn.Linear(embedding, width)
         self.layers = nn.ModuleList(CompactLayer(config, **shape) for shape in config.shapes)
         self.head_dense = nn.Linear(width, config.head_size)
-        self.head_activation = ACTIVATIONS[config.head_activation]
+        self.head_activation = _MODULES[config.head_activation]
         self.head_output = nn.Linear(config.head_size, int(config.num_labels or 0))
         self.post_init()  # type: ignore[no-untyped-call]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+COMPACT = "paretext-compact"
 NGRAMS = "paretext-ngrams"
 RECURRENT = "paretext-recurrent"
 Cell = Literal["gru", "lstm"]

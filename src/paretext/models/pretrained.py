@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from paretext.core import progress
 from paretext.core.errors import ParetextError, first_line
 from paretext.core.files import folder_digest
+from paretext.models.families.base import family_of
 from paretext.models.hub import hub_answers, not_a_model
 
 if TYPE_CHECKING:
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
 
 UNLIMITED = 1_000_000
 """The longest input, in tokens, of a model that has no table of positions."""
-_POSITIONS_AFTER_PADDING = (
-    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert"),
-    *("mpnet", "longformer", "data2vec-text", "ibert", "xmod", "luke", "lilt", "layoutlmv3"),
-    *("markuplm", "esm"),
-)
-"""Model types that count positions from padding_idx + 1, as fairseq does."""
-
-
 _GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _CODE = ("trust_remote_code", "custom code")
 """In what transformers says of a folder that cannot be read without its code."""
@@ -227,7 +220,7 @@ class Source:
 
         self._require_architecture()
         config = self.config
-        if config.model_type not in _POSITIONS_AFTER_PADDING:  # where it says more than padding
+        if not family_of(config).positions_after_padding:  # where it says more than padding
             # A decoder answers at the last token before the padding, which the tokenizer writes.
             config.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
@@ -307,7 +300,7 @@ def longest_input(config: Any) -> int:
         ),
         UNLIMITED,
     )
-    if config.model_type in _POSITIONS_AFTER_PADDING:
+    if family_of(config).positions_after_padding:
         rows -= int(config.pad_token_id or 0) + 1  # positions start at padding_idx + 1
     return min(rows, UNLIMITED)
 

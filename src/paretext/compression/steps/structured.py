@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from paretext.compression.methods import latency
 from paretext.compression.step import Material, Outline, Step, compact, require_shapes
 from paretext.core.errors import ParetextError
-from paretext.models.encoder import read_encoder
+from paretext.models.families.base import read_encoder
 
 if TYPE_CHECKING:
     from paretext.compression.methods.importance import Scores

@@ -1,0 +1,55 @@
+"""Every family that is read: its graph and its compact copy answer as transformers does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import architectures
+import numpy as np
+import onnxruntime
+import pytest
+import tiny
+import torch
+
+from paretext.graphs.graph import write_graph
+from paretext.models.compact import from_encoder
+from paretext.models.families.base import family_of, is_known, read_encoder, readable_types
+
+IDS = torch.tensor([[5, 7, 9, 11, 0, 1, 8], [6, 10, 1, 0, 0, 0, 0]])  # paddings among the words too
+MASK = torch.tensor([[1] * 7, [1, 1, 1, 1, 0, 0, 0]])
+
+
+@torch.inference_mode()
+def logits(model: Any) -> Any:
+    return model(input_ids=IDS, attention_mask=MASK).logits.numpy()
+
+
+@pytest.mark.parametrize("model_type", readable_types())
+def test_a_family_is_read_as_transformers_computes_it(model_type: str) -> None:
+    model = tiny.shake(architectures.model(architectures.config(model_type)))
+    assert is_known(model.config)
+    expected, encoder = logits(model), read_encoder(model)
+    assert np.ptp(expected, axis=0).max() > 0.05  # the texts are told apart
+    assert family_of(model.config).dropout(model.config) == 0.1
+    same = {"pad_token_id": model.config.pad_token_id, "id2label": model.config.id2label}
+    compact = from_encoder(encoder, **same)
+    np.testing.assert_allclose(logits(compact), expected, atol=2e-5)
+    np.testing.assert_allclose(
+        logits(from_encoder(read_encoder(compact), **same)), expected, atol=2e-5
+    )
+    session = onnxruntime.InferenceSession(write_graph(encoder).SerializeToString())
+    feed = {"input_ids": IDS.int().numpy(), "attention_mask": MASK.int().numpy()}
+    np.testing.assert_allclose(session.run(["logits"], feed)[0], expected, atol=1e-4)
+    words = replace(encoder, words=encoder.words[::-1].copy())  # read wrongly, it would be seen
+    assert np.abs(logits(from_encoder(words, **same)) - expected).max() > 0.01
+
+
+def test_what_computes_something_else_is_not_taken_for_its_family() -> None:
+    for change in (
+        {"is_decoder": True},
+        {"position_embedding_type": "relative_key"},
+        {"hidden_act": "silu"},
+    ):
+        assert not is_known(architectures.config("bert", **change))
+    assert not is_known(architectures.config("longformer"))
