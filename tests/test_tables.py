@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paretext.core.errors import ParetextError
-from paretext.data.tables import RowWriter, column_types, columns, format_of, read_rows
+from paretext.data.tables import FORMATS, RowWriter, column_types, columns, format_of, read_rows
 
-SUFFIXES = [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"]
+SUFFIXES = sorted(FORMATS)
 NAMES = ["text", 'odd "name", with\nall', "label"]
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

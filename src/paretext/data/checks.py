@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from paretext.core.errors import ParetextError
 from paretext.core.progress import say
+from paretext.core.wording import first_few
 from paretext.data.dataset import Dataset, Fingerprint, Labelled
 
 MOST = 0.5
@@ -57,12 +58,10 @@ class PartReport(BaseModel):
         said = [f"{self.name}: {_classes(self.class_counts, self.rows)}."]
         empty = [name for name, count in self.class_counts.items() if count == 0]
         if empty:
-            none_of = (
-                f"the label {_quoted(empty)}"
-                if len(empty) == 1
-                else (f"{len(empty):,} of the {len(self.class_counts):,} labels: {_quoted(empty)}")
-            )
-            said.append(f"{self.name}: no text has {none_of}.")
+            of_all = f"{len(empty):,} of the {len(self.class_counts):,} labels:"
+            which = "the label" if len(empty) == 1 else of_all
+            quoted = [f"'{name}'" for name in empty]
+            said.append(f"{self.name}: no text has {which} {first_few(quoted, WORST)}.")
         if self.duplicate_texts:
             said.append(f"{self.name}: {_rows(self.duplicate_texts)} the text of an earlier row.")
         if self.conflicting_texts:
@@ -258,12 +257,6 @@ def _rows(count: int) -> str:
 
 def _texts(count: int) -> str:
     return "1 text stands" if count == 1 else f"{count:,} texts stand"
-
-
-def _quoted(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
-    listed = ", ".join(f"'{name}'" for name in names[:WORST])
-    return f"{listed} and {len(names) - WORST:,} more" if len(names) > WORST else listed
 
 
 def _example(texts: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from paretext.core.errors import ParetextError
 from paretext.core.progress import say
+from paretext.core.wording import first_few
 from paretext.data.sources import Source
 from paretext.data.values import is_integer
 
@@ -131,5 +132,4 @@ def shown(value: str) -> str:
 
 def quoted(names: Sequence[str]) -> str:
     """Up to 20 names in quotes, with commas between them."""
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return ", ".join(map(shown, names[:20])) + more
+    return first_few(list(map(shown, names)), 20)

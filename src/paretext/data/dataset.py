@@ -4,8 +4,8 @@ Texts, labels and label names travel together, so that no stage ever guesses whi
 class. A Dataset is checked once, when it is made, and never changes. Its fingerprint says whether
 two datasets are the same; manifests and certificates carry it.
 
-Reading (files, folders, hub names; columns; label names) is in `data_reading`, the report on
-duplicates, conflicting labels and leaks in `data_checks`.
+Reading (files, folders, hub names; columns; label names) is in `stream`, the report on duplicates,
+conflicting labels and leaks in `checks`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 
 from paretext.core.errors import ParetextError
+from paretext.core.wording import first_few
 from paretext.data.columns import shown
 from paretext.data.given import Given
-from paretext.data.reading import NamedBy, read_label_names, read_labelled
+from paretext.data.reading import NamedBy, read_label_names
+from paretext.data.stream import Chunk, open_labelled
 from paretext.data.tables import OnBadRow, is_unicode
 from paretext.data.values import is_blank, label_name, repeated, text_problem
 
 __all__ = ["Dataset", "Fingerprint", "Labelled", "read_label_names", "require_trainable"]
 
 Indices = Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.bool_]
-Chunk = tuple[Sequence[str], npt.NDArray[np.int64]]
-"""Some texts and their labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,8 @@ class Dataset:
         """
         if isinstance(source, Dataset):
             return source if label_names is None else source.named(label_names)
-        read = read_labelled(
+        texts: list[str] = []
+        read = open_labelled(
             source,
             text_column=text_column,
             label_column=label_column,
@@ -114,14 +115,10 @@ class Dataset:
             split=split,
             on_bad_row=on_bad_row,
             named_by=named_by,
+            keep=texts,
         )
-        return cls(
-            tuple(read.texts),
-            np.array(read.labels, np.int64),
-            read.label_names,
-            read.name,
-            rows=np.array(read.rows, np.int64),
-        )
+        labels = read.labels.astype(np.int64)
+        return cls(tuple(texts), labels, read.label_names, read.name, rows=read.rows)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -214,10 +211,9 @@ class Dataset:
         counts = self.counts()
         single = [self.label_names[k] for k in np.flatnonzero(counts == 1)]
         if single:
-            more = f" and {len(single) - 5:,} more" if len(single) > 5 else ""
             raise ParetextError(
                 f"{self.name}: a split needs 2 texts of every label, and there is 1 of "
-                f"{', '.join(map(repr, single[:5]))}{more} ({len(single):,} of "
+                f"{first_few(list(map(repr, single)), 5)} ({len(single):,} of "
                 f"{int((counts > 0).sum()):,} labels): add texts of them, drop them, or give texts "
                 "to choose on with --selection."
             )
@@ -303,9 +299,8 @@ def _apportion(counts: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.in
     return np.where(counts > 0, np.clip(held, 1, np.maximum(counts - 1, 1)), 0)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(map(repr, names[:10]))
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+def _listed(names: Sequence[str]) -> str:
+    return first_few(list(map(repr, names)), 10)
 
 
 def _checked_labels(labels: object, n: int) -> npt.NDArray[np.int64]:

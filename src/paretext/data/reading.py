@@ -1,8 +1,7 @@
-"""From a source to texts, labels and label names.
+"""From the rows of a source to texts, labels and label names.
 
-In the order of the work: `open_source` finds the file, folder or hub dataset, `choose_columns`
-settles the two columns, `good_rows` sets bad rows apart, `name_labels` turns labels into indices.
-What is a text and what a label is decided in `data_values`.
+`good_rows` sets bad rows apart, `name_labels` turns labels into indices; `stream` has the order of
+the work. What is a text and what a label is decided in `values`.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from typing import NamedTuple
 
 from paretext.core.errors import ParetextError
 from paretext.core.progress import say
-from paretext.data.columns import choose_columns, choose_text_column, nearest, quoted, shown
-from paretext.data.given import Given, open_given, open_texts
+from paretext.core.wording import first_few
+from paretext.data.columns import choose_text_column, nearest, quoted, shown
+from paretext.data.given import Given, open_texts
 from paretext.data.sources import Source
 from paretext.data.tables import BadRow, OnBadRow, Row, text_lines
 from paretext.data.values import (
@@ -36,17 +36,6 @@ _SHOWN = 5  # rows or values that a message names
 
 Bad = dict[str, list[int]]
 """What is wrong with the rows that cannot be used -> their numbers, counted from 1."""
-
-
-class Labelled(NamedTuple):
-    """What a source holds: n texts, n labels as indices into the names, the row of each, counted
-    from 1, and where it came from."""
-
-    texts: list[str]
-    labels: list[int]
-    rows: list[int]
-    label_names: tuple[str, ...]
-    name: str
 
 
 class Label(NamedTuple):
@@ -90,31 +79,6 @@ class NamedBy(NamedTuple):
 _BY_CALLER = NamedBy("label_names lacks", "mend the rows or add the name")
 GENERIC = re.compile(r"LABEL_\d+")
 """What transformers calls an output that nobody has named."""
-
-
-def read_labelled(
-    source: Given,
-    *,
-    text_column: str | None,
-    label_column: str | None,
-    label_names: Sequence[str] | None,
-    split: str,
-    on_bad_row: OnBadRow,
-    named_by: NamedBy | None = None,
-) -> Labelled:
-    """Read a labelled dataset; see `paretext.data.dataset.Dataset.read` for the arguments."""
-    opened = open_given(source, split, on_bad_row)
-    text, label = choose_columns(opened, text_column, label_column)
-    texts: list[str] = []
-    labels: list[Label] = []
-    bad: Bad = {}
-    for one_text, one_label in good_rows(opened, text, label, bad):
-        texts.append(one_text)
-        labels.append(one_label)
-    require_rows(opened, len(texts), bad, on_bad_row)
-    own_names = opened.class_names.get(label)
-    names, indices = name_labels(labels, label_names, own_names, opened.name, named_by)
-    return Labelled(texts, indices, [each.row for each in labels], names, opened.name)
 
 
 def read_texts(source: Given, text_column: str | None, on_bad_row: OnBadRow) -> list[str]:
@@ -276,14 +240,13 @@ def _look_up(
         if label.value not in position:
             unknown.setdefault(label.value, label.row)
     if unknown:
-        first = [
-            f"{shown(value)} (row {row}{nearest(value, position)})"
-            for value, row in list(unknown.items())[:_SHOWN]
+        where = [
+            f"{shown(value)} (row {row}{nearest(value, position) if i < _SHOWN else ''})"
+            for i, (value, row) in enumerate(unknown.items())
         ]
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         noun = "a label" if len(unknown) == 1 else "labels"
         raise ParetextError(
-            f"{source} has {noun} that {by.whose}, {', '.join(first)}{more}: {allowed}; "
+            f"{source} has {noun} that {by.whose}, {first_few(where, _SHOWN)}: {allowed}; "
             f"{by.remedy}."
         )
     return names, [position[label.value] for label in labels]

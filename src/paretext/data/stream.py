@@ -1,8 +1,9 @@
-"""Labelled texts that stay in their file: read anew in each pass, a part at a time.
+"""The one way in which labelled texts are read: a first pass, and if need be more of them.
 
-What only counts needs no list of all texts. The first pass finds the labels, their names and the
-rows that cannot be used; each later one yields texts and label indices as a Dataset of the same
-source would hold them. In memory stay, per text, its row's number and its label: 12 bytes.
+In the order of the work: `open_given` finds the file, folder or hub dataset, `choose_columns`
+settles the two columns, and one pass finds the labels, their names and the rows that cannot be
+used. A `Dataset` keeps the texts of that pass. What only counts needs no list of them: the stream
+reads them anew in each pass, a part at a time, and holds 12 bytes a text, its row and its label.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,13 @@ import numpy.typing as npt
 from paretext.core.errors import ParetextError
 from paretext.core.progress import task
 from paretext.data.columns import choose_columns
-from paretext.data.dataset import Chunk
-from paretext.data.given import open_given
+from paretext.data.given import Given, open_given
 from paretext.data.reading import Label, NamedBy, good_rows, name_labels, require_rows
 from paretext.data.sources import Source
 from paretext.data.tables import OnBadRow
 
+Chunk = tuple[Sequence[str], npt.NDArray[np.int64]]
+"""Some texts and their labels."""
 _EVERY = 8192
 
 
@@ -88,7 +89,7 @@ class LabelledStream:
 
 
 def open_labelled(
-    source: str | Path,
+    given: Given,
     *,
     text_column: str | None = None,
     label_column: str | None = None,
@@ -96,31 +97,34 @@ def open_labelled(
     split: str = "train",
     on_bad_row: OnBadRow = "fail",
     named_by: NamedBy | None = None,
+    keep: list[str] | None = None,
 ) -> LabelledStream:
-    """The same texts, labels and names as `Dataset.read` with these arguments, left in the source.
+    """The texts, labels and names of `Dataset.read` with these arguments, left in the source.
 
-    Raises ParetextError as `Dataset.read` does.
+    keep: takes the texts of the first pass. Raises ParetextError as `Dataset.read` does.
     """
-    opened = open_given(source, split, on_bad_row)
-    text, label = choose_columns(opened, text_column, label_column)
+    source = open_given(given, split, on_bad_row)
+    text, label = choose_columns(source, text_column, label_column)
     bad: dict[str, list[int]] = {}
     first: dict[str, Label] = {}  # value of a label -> where it first stands
     codes: dict[str, int] = {}
     coded, rows = array("i"), array("q")
-    with task(f"reading {opened.name}", 0) as advance:
-        for _, found in good_rows(opened, text, label, bad):
-            first.setdefault(found.value, found)
-            coded.append(codes.setdefault(found.value, len(codes)))
-            rows.append(found.row)
+    with task(f"reading {source.name}", 0) as advance:
+        for one_text, one_label in good_rows(source, text, label, bad):
+            if keep is not None:
+                keep.append(one_text)
+            first.setdefault(one_label.value, one_label)
+            coded.append(codes.setdefault(one_label.value, len(codes)))
+            rows.append(one_label.row)
             if len(rows) % _EVERY == 0:
                 advance(_EVERY)
-    require_rows(opened, len(rows), bad, on_bad_row)
+    require_rows(source, len(rows), bad, on_bad_row)
     names, indices = name_labels(
-        list(first.values()), label_names, opened.class_names.get(label), opened.name, named_by
+        list(first.values()), label_names, source.class_names.get(label), source.name, named_by
     )
     labels = np.array(indices, np.int32)[np.frombuffer(coded, np.int32)]
     return LabelledStream(
-        opened,
+        source,
         text,
         label,
         names,

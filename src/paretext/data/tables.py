@@ -31,8 +31,9 @@ from types import TracebackType
 from typing import Any
 
 import paretext.data.formats  # noqa: F401  (its files register)
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, first_line
 from paretext.core.files import nearest_path
+from paretext.core.wording import listed
 from paretext.data.formats.base import (
     BAD_VALUE,
     FORMATS,
@@ -42,10 +43,8 @@ from paretext.data.formats.base import (
     Place,
     Row,
     Sink,
-    first_line,
     is_unicode,
     lines,
-    listed,
 )
 
 __all__ = [
@@ -71,7 +70,8 @@ def format_of(path: str | Path) -> Format:
     if suffix not in FORMATS:
         found = f"the suffix '{suffix}'" if suffix else "no suffix"
         raise ParetextError(
-            f"'{path}' has {found}, so its format is unknown: name it {listed(sorted(FORMATS))}."
+            f"'{path}' has {found}, so its format is unknown: name it "
+            f"{listed(sorted(FORMATS), 'or')}."
         )
     return FORMATS[suffix]
 
@@ -204,7 +204,7 @@ class RowWriter:
         if unknown:
             raise ParetextError(
                 f"'{self.path}' has no column '{unknown[0]}': its columns are "
-                f"{listed(self.fields, 'and')}."
+                f"{listed(self.fields)}."
             )
         self.rows += 1
         try:

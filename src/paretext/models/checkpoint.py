@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from paretext.core.errors import ParetextError
+from paretext.core.wording import first_few
 
 _OTHER_HEADS = (
     MODEL_FOR_PRETRAINING_MAPPING,
@@ -33,7 +34,8 @@ _OTHER_HEADS = (
     MODEL_FOR_MULTIPLE_CHOICE_MAPPING,
     MODEL_FOR_NEXT_SENTENCE_PREDICTION_MAPPING,
 )
-_SHOWN = 3
+SHOWN = 3
+"""Names that a sentence has room for."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ class Weights:
             )
             raise ParetextError(
                 f"the weights of {self.name} lack {len(lost)} tensors of "
-                f"{type(self.model).__name__} ({listed(lost)}){reason}."
+                f"{type(self.model).__name__} ({shortly(lost)}){reason}."
             )
         if self.unexpected and (rest := self.unexpected - self._of_other_heads()):
             raise ParetextError(
                 f"the weights of {self.name} hold {len(rest)} tensors that "
-                f"{type(self.model).__name__} does not have by its config.json ({listed(rest)}); "
+                f"{type(self.model).__name__} does not have by its config.json ({shortly(rest)}); "
                 "mend the config, or get the model again."
             )
 
@@ -83,7 +85,7 @@ class Weights:
         if new := self.missing | self.mismatched.keys():
             raise ParetextError(
                 f"{self.name} has no trained classification head (its weights lack "
-                f"{listed(new)}); train one first (paretext run --data TABLE --model {self.name})."
+                f"{shortly(new)}); train one first (paretext run --data TABLE --model {self.name})."
             )
 
     def is_head(self, tensor: str) -> bool:
@@ -125,11 +127,9 @@ def _classes(mapping: Any, config: type) -> tuple[type, ...]:
     return tuple(found) if isinstance(found, tuple | list) else (found,)
 
 
-def listed(names: Iterable[str], sort: bool = True) -> str:
+def shortly(names: Iterable[str]) -> str:
     """The first few of these names, and how many more there are."""
-    ordered = sorted(names) if sort else list(names)
-    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    return ", ".join(ordered[:_SHOWN]) + more
+    return first_few(sorted(names), SHOWN)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretext.core.wording import first_few
 from paretext.data.values import label_name
-from paretext.models.checkpoint import Weights, listed
+from paretext.models.checkpoint import SHOWN, Weights, shortly
 from paretext.models.pretrained import Source, name_outputs
 
 
@@ -92,29 +93,29 @@ def _said(
     if set(own) == set(labels):
         return (
             f"{name}: its trained head is kept, its outputs put in the order of the data's labels "
-            f"({listed(labels, sort=False)})"
+            f"({first_few(labels, SHOWN)})"
         )
     if kept:
         new = [label for label in labels if label not in own]
         gone = [label for label in own if label not in labels]
-        parts = [f"those of {listed(new, sort=False)} are new"] if new else []
-        parts += [f"those of {listed(gone, sort=False)} are gone"] if gone else []
+        parts = [f"those of {first_few(new, SHOWN)} are new"] if new else []
+        parts += [f"those of {first_few(gone, SHOWN)} are gone"] if gone else []
         return (
-            f"{name}: its trained head keeps the outputs of {listed(kept, sort=False)}; "
+            f"{name}: its trained head keeps the outputs of {first_few(kept, SHOWN)}; "
             f"{', '.join(parts)}"
         )
     if own:
         return (
-            f"{name}: its trained head answers with other labels ({listed(own, sort=False)}), so "
+            f"{name}: its trained head answers with other labels ({first_few(own, SHOWN)}), so "
             "its last layer is drawn anew"
         )
     return (
-        f"{name}: the classification head is new ({listed(drawn)}); the encoder is the model's own"
+        f"{name}: the classification head is new ({shortly(drawn)}); the encoder is the model's own"
     )
 
 
 def _left_out(found: Weights) -> tuple[str, ...]:
     if not found.unexpected:
         return ()
-    names = listed(found.unexpected)
+    names = shortly(found.unexpected)
     return (f"{found.name}: left out what classification has no use for ({names})",)

@@ -3,7 +3,7 @@
 Every n-gram of TF-IDF is one of characters here. The tokenizer makes a text one stream of
 characters, lower-cased, with one border between words and at both ends, so a word is the n-gram
 "▁word▁", a pair of words "▁two▁words▁", and the pieces of a word are the n-grams inside of it. One
-list of n-grams then holds them all, and one operator counts them (`export.ngram_graph`).
+list of n-grams then holds them all, and one operator counts them (`graphs.ngram_graph`).
 
 The value of an n-gram is (1 + log count) times its weight, the weights being inverse document
 frequencies; the values of a text are scaled to length 1 and meet a matrix and a bias (Salton &

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from paretext.core.wording import first_few
 from paretext.data.checks import WORST
 from paretext.data.stop_words import LANGUAGES
 from paretext.profile.schema import Finding, Profile, Tokens
@@ -94,7 +95,7 @@ def _classes(profile: Profile) -> Iterator[Finding]:
             "mend",
             f"No training text has the label {empty[0]}."
             if one
-            else f"No training text has {_of(empty, rows)} labels: {_listed(empty)}.",
+            else f"No training text has {_of(empty, rows)} labels: {first_few(empty, WORST)}.",
             "Add texts of it, or take its name out of the file of --labels."
             if one
             else "Add texts of them, or take their names out of the file of --labels.",
@@ -112,7 +113,7 @@ def _classes(profile: Profile) -> Iterator[Finding]:
             f"The evaluation data has {_n(count, 'text')} of {label}."
             if len(few) == 1
             else f"The evaluation data has few texts of {_of(few, rows)} labels: "
-            f"{_listed([f'{label} {count:,}' for count, label in few])}.",
+            f"{first_few([f'{label} {count:,}' for count, label in few], WORST)}.",
             f"Add some: below about {_FEW} a class's recall cannot be told from luck.",
         )
 
@@ -199,7 +200,7 @@ def _distinctive(profile: Profile) -> Iterator[Finding]:
             "look",
             f"No word sets {alike[0]} apart."
             if len(alike) == 1
-            else f"No word sets {_of(alike, rows)} labels apart: {_listed(alike)}.",
+            else f"No word sets {_of(alike, rows)} labels apart: {first_few(alike, WORST)}.",
             "Read some of its texts: the label may be vague, or hang on more than words."
             if len(alike) == 1
             else "Read some of their texts: the labels may be vague, or hang on more than words.",
@@ -373,12 +374,6 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
 
 def _of(some: Sequence[object], every: Sequence[object]) -> str:
     return f"{len(some):,} of {len(every):,}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The worst, and how many more there are."""
-    more = f" and {len(names) - WORST:,} more" if len(names) > WORST else ""
-    return ", ".join(names[:WORST]) + more
 
 
 def _n(count: int, noun: str) -> str:

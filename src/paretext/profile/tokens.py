@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, first_line
 from paretext.profile.lengths import LengthCounts
 from paretext.profile.schema import ProfileSettings, Tokens
 
@@ -34,10 +34,9 @@ def load_tokenizer(model: str) -> Tokenizer:
     except ParetextError:
         raise
     except Exception as problem:  # OSError, ValueError and the libraries' own kinds
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
         raise ParetextError(
-            f"no tokenizer can be loaded from '{model}' ({reason}): give a folder with a "
-            "tokenizer.json or the id of a model on the hub."
+            f"no tokenizer can be loaded from '{model}' ({first_line(problem)}): give a folder "
+            "with a tokenizer.json or the id of a model on the hub."
         ) from None
     tokenizer.no_truncation()
     tokenizer.no_padding()

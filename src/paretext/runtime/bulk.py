@@ -1,7 +1,7 @@
 """Files in, files out: every row with its predicted label and probabilities, in constant memory.
 
 Row i of the output is row i of the source, always. A row is answered if its text is one that
-training would take (`data_values`); else it keeps its place with empty answers, is counted and
+training would take (`data.values`); else it keeps its place with empty answers, is counted and
 named. What cannot be written as UTF-8, half a surrogate pair or bytes that are not UTF-8, is
 written as U+FFFD, and that is said, too.
 """

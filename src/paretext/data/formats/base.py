@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -148,15 +148,6 @@ def is_unicode(text: str) -> bool:
 def replace_surrogates(text: str) -> str:
     """`text` with U+FFFD, the replacement character, for each half of a surrogate pair."""
     return "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in text)
-
-
-def listed(names: Iterable[str], word: str = "or") -> str:
-    *most, last = list(names)
-    return f"{', '.join(most)} {word} {last}" if most else last
-
-
-def first_line(problem: BaseException) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
 
 
 def text_value(value: object) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, first_line
 from paretext.data.formats.base import (
     BadRow,
     Format,
@@ -15,7 +15,6 @@ from paretext.data.formats.base import (
     Place,
     Row,
     checked_header,
-    first_line,
 )
 from paretext.data.formats.delimited import csv_value
 
