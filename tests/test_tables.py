@@ -307,13 +307,11 @@ def test_jsonl_is_plain_json(tmp_path: Path) -> None:
 
 
 def test_format_of_ignores_case() -> None:
-    assert [format_of(f"A{s.upper()}").name for s in SUFFIXES] == [
-        "csv",
-        "tsv",
-        "jsonl",
-        "jsonl",
-        "parquet",
-    ]
+    names = {suffix: format_of(f"A{suffix.upper()}").name for suffix in SUFFIXES}
+    assert names == {
+        **{".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"},
+        **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    }
 
 
 def test_without_pyarrow_parquet_names_the_remedy(

@@ -149,10 +149,10 @@ class Identities:
 
 def identities(data: Labelled) -> Identities:
     """One pass over `data`."""
-    found = Identities(data)
+    passed = Identities(data)
     for texts, labels in data.chunks():
-        found.add(texts, labels)
-    return found
+        passed.add(texts, labels)
+    return passed
 
 
 def check(train: Labelled, evaluation: Labelled | None = None) -> DataReport:
@@ -163,12 +163,12 @@ def check(train: Labelled, evaluation: Labelled | None = None) -> DataReport:
 
 def report(train: Identities, evaluation: Identities | None) -> DataReport:
     """What `check` says, of texts that have been passed over."""
-    found = DataReport(**_part(train).model_dump())
+    counted = DataReport(**_part(train).model_dump())
     if evaluation is None:
-        return found
+        return counted
     leaked = np.flatnonzero(evaluation.leaked(train))
     distinct = leaked[np.sort(np.unique(evaluation.keys[leaked], return_index=True)[1])]
-    return found.model_copy(
+    return counted.model_copy(
         update={
             "evaluation": _part(evaluation),
             "leaked_texts": len(leaked),
@@ -202,10 +202,10 @@ def drop_leaks(train: Dataset, evaluation: Dataset) -> Dataset:
 def require_apart(known: Sequence[str], name: str, held: Dataset) -> None:
     """ParetextError where most of the texts to be held out are among the `known` ones of that name:
     a score on them is no measurement. A few that repeat are counted and said (`check`)."""
-    found = int(np.isin(_keys(held.texts), _keys(known)).sum())
-    if found >= MOST * len(held):
+    repeated = int(np.isin(_keys(held.texts), _keys(known)).sum())
+    if repeated >= MOST * len(held):
         raise ParetextError(
-            f"{held.name}: {found:,} of its {len(held):,} texts also stand in {name}, so a "
+            f"{held.name}: {repeated:,} of its {len(held):,} texts also stand in {name}, so a "
             "score on them would be one of memory; give other texts (--drop-leaks leaves those of "
             "--eval out that stand in --data)."
         )
@@ -224,12 +224,12 @@ def _keys(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.fromiter((hash(text_identity(text)) for text in texts), np.int64, len(texts))
 
 
-def _part(found: Identities) -> PartReport:
-    data, first = found.data, found.first_rows()
-    conflicts = first[np.isin(found.keys[first], found.conflicting_keys())]
+def _part(own: Identities) -> PartReport:
+    data, first = own.data, own.first_rows()
+    conflicts = first[np.isin(own.keys[first], own.conflicting_keys())]
     return PartReport(
         name=data.name,
-        fingerprint=found.fingerprint,
+        fingerprint=own.fingerprint,
         rows=len(data),
         class_counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
         duplicate_texts=len(data) - len(first),

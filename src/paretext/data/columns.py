@@ -96,9 +96,9 @@ def _text_by_name(source: Source, label: str | None) -> str | None:
 
 
 def _by_name(source: Source, usual: tuple[str, ...], what: str, taken: str | None) -> str | None:
-    found = [name for name in source.columns if name.lower() in usual and name != taken]
-    best = [name for name in found if name.lower() == usual[0]]
-    return _only(best or found, source, what) if found else None
+    named = [name for name in source.columns if name.lower() in usual and name != taken]
+    best = [name for name in named if name.lower() == usual[0]]
+    return _only(best or named, source, what) if named else None
 
 
 def _only(candidates: list[str], source: Source, what: str) -> str:

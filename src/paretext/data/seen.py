@@ -73,9 +73,9 @@ class Sketch(_Record):
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Sketch:
-        found = _hashes(texts)
-        kept = found[:SIZE].astype("<u8").tobytes()
-        return cls(texts=len(found), hashes=base64.b64encode(kept).decode("ascii"))
+        hashes = _hashes(texts)
+        kept = hashes[:SIZE].astype("<u8").tobytes()
+        return cls(texts=len(hashes), hashes=base64.b64encode(kept).decode("ascii"))
 
     @field_validator("hashes")
     @classmethod
@@ -100,7 +100,7 @@ class Sketch(_Record):
 
 def _hashes(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
     """(n,) of n different texts, rising. Python's own hash differs from process to process."""
-    found = {
+    hashes = {
         int.from_bytes(
             hashlib.blake2b(
                 text_identity(text).encode("utf-8", "surrogatepass"), digest_size=8
@@ -109,4 +109,4 @@ def _hashes(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
         )
         for text in texts
     }
-    return np.sort(np.fromiter(found, np.uint64, len(found)))
+    return np.sort(np.fromiter(hashes, np.uint64, len(hashes)))

@@ -112,16 +112,17 @@ class Removed:
 
 def check_removal(texts: Sequence[str], language: str) -> None:
     """Say what removal leaves of the training texts; ParetextError if that is nothing at all."""
-    found = Removed.of(texts, language)
-    if found.empty == found.texts:
+    removed = Removed.of(texts, language)
+    if removed.empty == removed.texts:
         raise ParetextError(
-            f"none of the {found.texts:,} training texts has a word left without the "
+            f"none of the {removed.texts:,} training texts has a word left without the "
             f"{len(stop_words(language))} stop words of the language '{language}'; "
             "use --keep-stop-words, or give texts with other words."
         )
     progress.say(
-        f"stop words of the language '{language}' are removed: {found.gone:,} of {found.words:,} "
-        f"words of the training texts; {found.empty:,} of {found.texts:,} texts have no word left"
+        f"stop words of the language '{language}' are removed: {removed.gone:,} of "
+        f"{removed.words:,} words of the training texts; {removed.empty:,} of {removed.texts:,} "
+        "texts have no word left"
     )
 
 

@@ -74,14 +74,14 @@ class LabelledStream:
     def texts_at(self, indices: npt.NDArray[np.int64]) -> list[str]:
         """The texts at `indices`, in that order: one pass, which ends at the last of them."""
         wanted = set(indices.tolist())
-        found: dict[int, str] = {}
+        wanted_texts: dict[int, str] = {}
         begin = 0
         for texts, _ in self.chunks():
-            if len(found) == len(wanted):
+            if len(wanted_texts) == len(wanted):
                 break
-            found |= {i: texts[i - begin] for i in wanted if begin <= i < begin + len(texts)}
+            wanted_texts |= {i: texts[i - begin] for i in wanted if begin <= i < begin + len(texts)}
             begin += len(texts)
-        return [found[i] for i in indices.tolist()]
+        return [wanted_texts[i] for i in indices.tolist()]
 
     def rows_at(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The rows in the source of the texts at `indices`, counted from 1."""

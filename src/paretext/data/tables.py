@@ -68,9 +68,9 @@ def format_of(path: str | Path) -> Format:
     """The format that the suffix of `path` says; ParetextError for one that is not known."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        found = f"the suffix '{suffix}'" if suffix else "no suffix"
+        named = f"the suffix '{suffix}'" if suffix else "no suffix"
         raise ParetextError(
-            f"'{path}' has {found}, so its format is unknown: name it "
+            f"'{path}' has {named}, so its format is unknown: name it "
             f"{listed(sorted(FORMATS), 'or')}."
         )
     return FORMATS[suffix]

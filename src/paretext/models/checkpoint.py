@@ -123,8 +123,8 @@ class Weights:
 
 
 def _classes(mapping: Any, config: type) -> tuple[type, ...]:
-    found = mapping.get(config, ())
-    return tuple(found) if isinstance(found, tuple | list) else (found,)
+    classes = mapping.get(config, ())
+    return tuple(classes) if isinstance(classes, tuple | list) else (classes,)
 
 
 def shortly(names: Iterable[str]) -> str:

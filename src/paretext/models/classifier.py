@@ -77,11 +77,11 @@ class Classifier:
         source = Source.open(str(folder))
         source.require_classifier()
         tokenizer = source.tokenizer()
-        found = source.weights(tokenizer)
-        found.require_head()
+        loaded = source.weights(tokenizer)
+        loaded.require_head()
         longest = int(min(tokenizer.model_max_length, longest_input(source.config)))
         source.check_length(longest, tokenizer)
-        return cls(found.model, tokenizer, source.labels, longest)
+        return cls(loaded.model, tokenizer, source.labels, longest)
 
     def save(self, folder: str | Path) -> None:
         with quiet():

@@ -28,38 +28,38 @@ def with_labels(
     """
     own = tuple(map(label_name, source.labels)) if source.is_classifier else ()
     named = tuple(map(label_name, labels))
-    found = source.weights(tokenizer, own or labels)
-    drawn = found.missing | found.mismatched.keys()
-    last = _last_layer(found, len(own or labels))
+    loaded = source.weights(tokenizer, own or labels)
+    drawn = loaded.missing | loaded.mismatched.keys()
+    last = _last_layer(loaded, len(own or labels))
     if drawn:
         own = ()  # a head of which a part is missing answers nothing
     if own == named:
-        name_outputs(found.model.config, labels)
+        name_outputs(loaded.model.config, labels)
         said = f"{source.name}: training goes on from its trained head"
-        return found.model, (said, *_left_out(found))
-    model = found.model
+        return loaded.model, (said, *_left_out(loaded))
+    model = loaded.model
     if source.is_classifier or not last <= drawn:
         drawn |= last
         model = _redrawn(model, labels, drawn)
     kept = [label for label in named if label in own]
     if kept:
-        _copy_rows(found.model, model, last, own, named)
-    return model, (_said(source.name, own, named, kept, drawn), *_left_out(found))
+        _copy_rows(loaded.model, model, last, own, named)
+    return model, (_said(source.name, own, named, kept, drawn), *_left_out(loaded))
 
 
-def _last_layer(found: Weights, outputs: int) -> frozenset[str]:
+def _last_layer(loaded: Weights, outputs: int) -> frozenset[str]:
     """The tensors of the layer that gives the answers: the last linear one behind the encoder with
     so many outputs. Where there is none, all of the head."""
     names = [
         name
-        for name, module in found.model.named_modules()
+        for name, module in loaded.model.named_modules()
         if isinstance(module, nn.Linear)
         and module.out_features == outputs
-        and (found.is_head(f"{name}.weight") or found.model.base_model is found.model)
+        and (loaded.is_head(f"{name}.weight") or loaded.model.base_model is loaded.model)
     ]
-    tensors = found.model.state_dict().keys()
+    tensors = loaded.model.state_dict().keys()
     if not names:
-        return frozenset(name for name in tensors if found.is_head(name))
+        return frozenset(name for name in tensors if loaded.is_head(name))
     return frozenset(name for name in tensors if name.rpartition(".")[0] == names[-1])
 
 
@@ -114,8 +114,8 @@ def _said(
     )
 
 
-def _left_out(found: Weights) -> tuple[str, ...]:
-    if not found.unexpected:
+def _left_out(loaded: Weights) -> tuple[str, ...]:
+    if not loaded.unexpected:
         return ()
-    names = shortly(found.unexpected)
-    return (f"{found.name}: left out what classification has no use for ({names})",)
+    names = shortly(loaded.unexpected)
+    return (f"{loaded.name}: left out what classification has no use for ({names})",)

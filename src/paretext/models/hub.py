@@ -150,5 +150,5 @@ def _beside(folder: Path) -> list[str]:
 def _downloaded() -> list[str]:
     """The ids of the models in the hub's cache."""
     begin = "models--"
-    found = [each for each in _beside(Path(constants.HF_HUB_CACHE)) if each.startswith(begin)]
-    return [each.removeprefix(begin).replace("--", "/") for each in found]
+    folders = [each for each in _beside(Path(constants.HF_HUB_CACHE)) if each.startswith(begin)]
+    return [each.removeprefix(begin).replace("--", "/") for each in folders]

@@ -169,26 +169,26 @@ class Source:
         from transformers import AutoTokenizer
 
         with _refusing(self.name, self.local, "its tokenizer cannot be loaded, "):
-            found = AutoTokenizer.from_pretrained(
+            fast = AutoTokenizer.from_pretrained(
                 self.name, local_files_only=self.local, trust_remote_code=False
             )
-            longest, known = found.model_max_length, set(found.get_vocab())
+            longest, known = fast.model_max_length, set(fast.get_vocab())
             if not isinstance(longest, int | float) or not longest >= 1:
                 raise ValueError(f"model_max_length is {longest!r}, which is no length")
-            found("a text", truncation=True, max_length=8)
-        if known <= set(found.all_special_tokens):
+            fast("a text", truncation=True, max_length=8)
+        if known <= set(fast.all_special_tokens):
             # Without its files transformers makes a tokenizer that knows no word.
             missing = ValueError("its tokenizer's files are missing")
             raise not_a_model(self.name, missing, str(missing), local=self.local)
-        if not getattr(found, "is_fast", False):
+        if not getattr(fast, "is_fast", False):
             raise ParetextError(
                 f"{self.name} has no fast tokenizer (tokenizer.json), and artifacts tokenise with "
                 "it; convert it with transformers' convert_slow_tokenizer, or choose another model."
             )
-        found.padding_side = "right"
-        if found.pad_token is None:
-            found.pad_token = self._padding(found)
-        return found
+        fast.padding_side = "right"
+        if fast.pad_token is None:
+            fast.pad_token = self._padding(fast)
+        return fast
 
     def _padding(self, tokenizer: Any) -> str:
         """What to pad with where the tokenizer does not say; the mask tells the model to skip it.
@@ -197,13 +197,13 @@ class Source:
         """
         own = getattr(self.config, "pad_token_id", None)
         token = tokenizer.convert_ids_to_tokens(own) if isinstance(own, int) and own >= 0 else None
-        found = token or tokenizer.eos_token
-        if not isinstance(found, str):
+        padding = token or tokenizer.eos_token
+        if not isinstance(padding, str):
             raise ParetextError(
                 f"the tokenizer of {self.name} has no padding token and no end token to pad with; "
                 "name one in its tokenizer_config.json (pad_token)."
             )
-        return found
+        return padding
 
     def weights(self, tokenizer: Any, labels: Sequence[str] | None = None) -> Weights:
         """The network and transformers' report on it; `labels` for a new head, else its own.
@@ -236,16 +236,16 @@ class Source:
                 ignore_mismatched_sizes=True,  # reported, and refused by name below
                 output_loading_info=True,
             )
-        found = Weights(
+        loaded = Weights(
             self.name,
             model.eval(),
             missing=frozenset(report["missing_keys"]),
             unexpected=frozenset(report["unexpected_keys"]),
             mismatched={name: (tuple(a), tuple(b)) for name, a, b in report["mismatched_keys"]},
         )
-        found.check()
-        check_tokenizer(found.model, tokenizer, f"{self.name} ({type(found.model).__name__})")
-        return found
+        loaded.check()
+        check_tokenizer(loaded.model, tokenizer, f"{self.name} ({type(loaded.model).__name__})")
+        return loaded
 
 
 def look(name: str) -> Source | None:
@@ -256,13 +256,13 @@ def look(name: str) -> Source | None:
     path = Path(name, "config.json")
     if not path.is_file():
         local = _is_local(name)
-        found = None if Path(name).exists() else _in_cache(name)
-        if found is None and local:
+        cached = None if Path(name).exists() else _in_cache(name)
+        if cached is None and local:
             reason = "it is not among the models loaded before"
             raise not_a_model(name, ValueError(reason), reason, local=True)
-        if found is None:
+        if cached is None:
             return None
-        path = found
+        path = cached
     with _refusing(name, local=True):
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
@@ -394,8 +394,8 @@ def _in_cache(name: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError
 
     with contextlib.suppress(HFValidationError):  # no name that the hub could have
-        found = try_to_load_from_cache(name, "config.json")
-        return Path(found) if isinstance(found, str) else None
+        cached = try_to_load_from_cache(name, "config.json")
+        return Path(cached) if isinstance(cached, str) else None
     return None
 
 

@@ -80,7 +80,7 @@ def profile(
     if evaluation is not None:
         held = gather(evaluation, settings.near_duplicates_sample, settings.seed)
     names = data.label_names
-    found = Profile(
+    made = Profile(
         settings=settings,
         checks=report(own.identities, None if held is None else held.identities),
         bad_rows=(*_bad_rows(data), *_bad_rows(evaluation)),
@@ -96,7 +96,7 @@ def profile(
         other_languages=train.languages.result(data),
         label_errors=label_errors(own, names, settings),
     )
-    return found.model_copy(update={"findings": findings(found)})
+    return made.model_copy(update={"findings": findings(made)})
 
 
 def _bad_rows(data: Labelled | None) -> tuple[BadRows, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from paretext.data.dataset import Labelled
-from paretext.profile.schema import OddCharacters, Row, shown
+from paretext.profile.schema import NumberedText, OddCharacters, shown
 
 EXAMPLES = 5
 
@@ -30,20 +30,20 @@ class Examples:
     """How many texts, and where the first few stand."""
 
     count: int = 0
-    found: list[tuple[int, str]] = field(default_factory=list)
+    places: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, index: int, text: str) -> None:
         self.count += 1
-        if len(self.found) < EXAMPLES:
-            self.found.append((index, shown(text)))
+        if len(self.places) < EXAMPLES:
+            self.places.append((index, shown(text)))
 
-    def rows(self, data: Labelled) -> tuple[Row, ...]:
+    def rows(self, data: Labelled) -> tuple[NumberedText, ...]:
         import numpy as np
 
-        numbers = data.rows_at(np.array([index for index, _ in self.found], np.int64))
+        numbers = data.rows_at(np.array([index for index, _ in self.places], np.int64))
         return tuple(
-            Row(row=row, text=text)
-            for row, (_, text) in zip(numbers.tolist(), self.found, strict=True)
+            NumberedText(row=row, text=text)
+            for row, (_, text) in zip(numbers.tolist(), self.places, strict=True)
         )
 
 
@@ -51,16 +51,16 @@ def kinds_of(text: str) -> list[str]:
     """The kinds of odd characters in a text."""
     from ftfy.badness import is_bad
 
-    found = ["control"] if _CONTROL.search(text) else []
+    kinds = ["control"] if _CONTROL.search(text) else []
     if text.isascii():
-        return found
+        return kinds
     if "\ufffd" in text:
-        found.append("replacement")
+        kinds.append("replacement")
     elif is_bad(text):
-        found.append("mojibake")
+        kinds.append("mojibake")
     if _MIXED.search(text):
-        found.append("mixed scripts")
-    return found
+        kinds.append("mixed scripts")
+    return kinds
 
 
 class OddCharacterCounts:

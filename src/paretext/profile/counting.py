@@ -77,13 +77,13 @@ class Gathered:
 
 def gather(data: Labelled, size: int, seed: int) -> Gathered:
     """One pass over `data` for its identities and a sample of `size` texts."""
-    found, begin = Gathered(data, size, seed), 0
+    gathered, begin = Gathered(data, size, seed), 0
     with task(f"reading {data.name}", len(data)) as advance:
         for texts, labels in data.chunks():
-            found.add(texts, labels, begin)
+            gathered.add(texts, labels, begin)
             begin += len(texts)
             advance(len(texts))
-    return found
+    return gathered
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def count(data: Labelled, settings: ProfileSettings, sample_size: int) -> Counte
     anything is read.
     """
     n_classes = len(data.label_names)
-    found = Counted(
+    counted = Counted(
         gathered=Gathered(data, sample_size, settings.seed),
         lengths=LengthCounts(n_classes),
         stop_words=StopWordCounts(settings.language, n_classes),
@@ -119,14 +119,14 @@ def count(data: Labelled, settings: ProfileSettings, sample_size: int) -> Counte
     with task(f"counting {data.name}", len(data)) as advance:
         for texts, labels in data.chunks():
             words = [words_of(text) for text in texts]
-            found.gathered.add(texts, labels, begin)
-            found.lengths.add(list(map(len, words)), labels)
-            shares = found.stop_words.add(words, labels)
-            found.languages.add(texts, words, shares, begin)
-            found.words.add(words, labels)
-            found.characters.add(texts, begin)
-            if found.tokens:
-                found.tokens.add(texts, labels)
+            counted.gathered.add(texts, labels, begin)
+            counted.lengths.add(list(map(len, words)), labels)
+            shares = counted.stop_words.add(words, labels)
+            counted.languages.add(texts, words, shares, begin)
+            counted.words.add(words, labels)
+            counted.characters.add(texts, begin)
+            if counted.tokens:
+                counted.tokens.add(texts, labels)
             begin += len(texts)
             advance(len(texts))
-    return found
+    return counted

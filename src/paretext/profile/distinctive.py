@@ -26,17 +26,17 @@ _SHOWN = 40
 _LEAST_Z = 1.96
 
 
-def distinctive(found: WordCounts, label_names: tuple[str, ...]) -> Distinctive:
+def distinctive(counted: WordCounts, label_names: tuple[str, ...]) -> Distinctive:
     """Up to 40 words of each class, highest z first; none with z below 1.96.
 
     Raises ParetextError if the texts hold no word at all.
     """
-    words, counts = found.table(_MOST_WORDS)
+    words, counts = counted.table(_MOST_WORDS)
     if not words:
         raise ParetextError(
             "no word is left in the texts, only punctuation and symbols: give texts with words."
         )
-    deltas, scores = log_odds(counts, found.totals, PRIOR_WORDS)
+    deltas, scores = log_odds(counts, counted.totals, PRIOR_WORDS)
     elsewhere = counts.sum(axis=1, keepdims=True) - counts
     by_class = {}
     for k, name in enumerate(label_names):
@@ -53,10 +53,10 @@ def distinctive(found: WordCounts, label_names: tuple[str, ...]) -> Distinctive:
             if scores[i, k] >= _LEAST_Z and counts[i, k]
         )
     return Distinctive(
-        words=int(found.totals.sum()),
-        distinct=len(set().union(*found.counts)),
+        words=int(counted.totals.sum()),
+        distinct=len(set().union(*counted.counts)),
         prior_words=PRIOR_WORDS,
-        forgotten=found.forgotten,
+        forgotten=counted.forgotten,
         by_class=by_class,
     )
 

@@ -26,7 +26,7 @@ def findings(profile: Profile) -> tuple[Finding, ...]:
     """Every finding, in the order of the page's sections."""
     return tuple(
         finding
-        for found in (
+        for some in (
             _bad_rows(profile),
             _classes(profile),
             _lengths(profile),
@@ -38,7 +38,7 @@ def findings(profile: Profile) -> tuple[Finding, ...]:
             _languages(profile),
             _label_errors(profile),
         )
-        for finding in found
+        for finding in some
     )
 
 
@@ -58,21 +58,21 @@ def _bad_rows(profile: Profile) -> Iterator[Finding]:
 
 
 def _classes(profile: Profile) -> Iterator[Finding]:
-    found, rows = profile.classes, profile.classes.classes
+    classes, rows = profile.classes, profile.classes.classes
     present = [row for row in rows if row.count]
     largest = max(present, key=lambda row: row.count)
     smallest = min(present, key=lambda row: row.count)
     said = (
         f"{largest.label} has {largest.count:,} texts ({largest.share:.1%}), {smallest.label} "
-        f"{smallest.count:,} ({smallest.share:.1%}): {found.imbalance:.1f} to 1."
+        f"{smallest.count:,} ({smallest.share:.1%}): {classes.imbalance:.1f} to 1."
         if largest.count > smallest.count
         else f"Each of the {len(present):,} labels has {_n(largest.count, 'text')}."
     )
-    if found.imbalance < _IMBALANCE:
+    if classes.imbalance < _IMBALANCE:
         yield _finding(
             "classes", "fine", said, "Nothing: the class weights of training are enough."
         )
-    elif found.supersample == "none":
+    elif classes.supersample == "none":
         yield _finding(
             "classes",
             "look",
@@ -84,9 +84,9 @@ def _classes(profile: Profile) -> Iterator[Finding]:
             "classes",
             "look",
             said,
-            f"Train with --supersample {found.supersample}, which leaves "
-            f"{found.imbalance_after:.1f} to 1 for the class weights to level, and read macro-F1, "
-            "not accuracy.",
+            f"Train with --supersample {classes.supersample}, which leaves "
+            f"{classes.imbalance_after:.1f} to 1 for the class weights to level, and read "
+            "macro-F1, not accuracy.",
         )
     if empty := [row.label for row in rows if row.count == 0]:
         one = len(empty) == 1
@@ -172,21 +172,21 @@ def _round_up(length: int) -> int:
 
 
 def _stop_words(profile: Profile) -> Iterator[Finding]:
-    found = profile.stop_words
+    stop_words = profile.stop_words
     yield _finding(
         "stop words",
         "fine",
-        f"{found.per_text:.2f} stop words per text, {found.mean_share:.2%} of a text on average "
-        f"({found.share_of_words:.2%} of all words), by {found.list_name}.",
+        f"{stop_words.per_text:.2f} stop words per text, {stop_words.mean_share:.2%} of a text on "
+        f"average ({stop_words.share_of_words:.2%} of all words), by {stop_words.list_name}.",
         "Leave them in for encoders, which read them as context (not is one of them); bag-of-words "
         "models weigh them down by themselves; what removing them does to a model is measured by: "
         "paretext ablate --remove-stop-words.",
     )
-    if found.only:
+    if stop_words.only:
         yield _finding(
             "stop words",
             "look",
-            f"{_n(found.only, 'text')} would be empty without stop words.",
+            f"{_n(stop_words.only, 'text')} would be empty without stop words.",
             "Do not remove stop words from this data, or drop these texts first.",
         )
 
@@ -228,29 +228,29 @@ def _distinctive(profile: Profile) -> Iterator[Finding]:
 
 
 def _word_forms(profile: Profile) -> Iterator[Finding]:
-    found = profile.word_forms
-    if found is None:
+    forms = profile.word_forms
+    if forms is None:
         yield _finding(
             "word forms",
             "look",
             f"No dictionary of lemmas has the language {profile.settings.language}.",
             "Name another --language if the texts are in another one.",
         )
-    elif not found.lemmas:
+    elif not forms.lemmas:
         yield _finding(
             "word forms",
             "fine",
-            f"None of {found.tested} frequent lemmas has a form that a class prefers.",
+            f"None of {forms.tested} frequent lemmas has a form that a class prefers.",
             "Nothing: lemmatising would cost no signal here.",
         )
     else:
-        top = found.lemmas[0]
+        top = forms.lemmas[0]
         # With many classes none may use the lemma often enough for a preference of its own.
         best = "".join(f" (as {own.label} does {own.form})" for own in top.preferences[:1])
         yield _finding(
             "word forms",
             "fine",
-            f"Classes prefer forms of {found.preferring} of {found.tested} frequent lemmas, most "
+            f"Classes prefer forms of {forms.preferring} of {forms.tested} frequent lemmas, most "
             f"of all of {top.lemma}{best}, Cramér's V {top.v:.2f}.",
             "Do not lemmatise or stem the texts: the forms carry part of the label.",
         )
@@ -348,8 +348,8 @@ def _languages(profile: Profile) -> Iterator[Finding]:
 
 
 def _label_errors(profile: Profile) -> Iterator[Finding]:
-    found = profile.label_errors
-    if found is None:
+    errors = profile.label_errors
+    if errors is None:
         yield _finding(
             "label errors",
             "look",
@@ -358,16 +358,16 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
             "Add texts.",
         )
         return
-    sample = "a sample of " if found.sampled else ""
-    share = found.candidates / found.texts
+    sample = "a sample of " if errors.sampled else ""
+    share = errors.candidates / errors.texts
     yield _finding(
         "label errors",
-        "look" if found.candidates else "fine",
-        f"{_n(found.candidates, 'text')} of {sample}{found.texts:,} ({share:.1%}) may carry a "
-        f"wrong label, by a linear baseline of {found.macro_f1:.3f} macro-F1 out of fold.",
+        "look" if errors.candidates else "fine",
+        f"{_n(errors.candidates, 'text')} of {sample}{errors.texts:,} ({share:.1%}) may carry a "
+        f"wrong label, by a linear baseline of {errors.macro_f1:.3f} macro-F1 out of fold.",
         "Read the most confident ones and mend those that you disagree with; the rest is "
         "where that baseline errs."
-        if found.candidates
+        if errors.candidates
         else "Nothing: the baseline agrees with the labels.",
     )
 

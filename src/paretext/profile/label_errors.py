@@ -49,16 +49,16 @@ def label_errors(
     texts = texts.keep(np.flatnonzero(enough[texts.labels]))
     if enough.sum() < 2:
         return None
-    found = doubts(texts.texts, texts.labels, len(names), settings.seed)
-    if found is None:
+    doubted = doubts(texts.texts, texts.labels, len(names), settings.seed)
+    if doubted is None:
         return None
     numbers = own.data.rows_at(texts.indices)
-    carried = np.bincount(texts.labels[found.texts], minlength=len(names))
+    carried = np.bincount(texts.labels[doubted.texts], minlength=len(names))
     return LabelErrors(
         texts=len(texts.texts),
         sampled=not whole,
-        macro_f1=found.macro_f1,
-        candidates=len(found.texts),
+        macro_f1=doubted.macro_f1,
+        candidates=len(doubted.texts),
         by_class=dict(zip(names, carried.tolist(), strict=True)),
         most_confident=tuple(
             LabelError(
@@ -66,11 +66,11 @@ def label_errors(
                 text=shown(texts.texts[i]),
                 label=names[texts.labels[i]],
                 likely=names[k],
-                probability=float(found.probabilities[i, texts.labels[i]]),
-                probability_likely=float(found.probabilities[i, k]),
+                probability=float(doubted.probabilities[i, texts.labels[i]]),
+                probability_likely=float(doubted.probabilities[i, k]),
             )
             for i, k in zip(
-                found.texts[:_SHOWN].tolist(), found.likely[:_SHOWN].tolist(), strict=True
+                doubted.texts[:_SHOWN].tolist(), doubted.likely[:_SHOWN].tolist(), strict=True
             )
         ),
     )
@@ -89,17 +89,17 @@ class Doubts:
 
 def doubts(texts: list[str], labels: NDArray[np.int64], n_classes: int, seed: int) -> Doubts | None:
     """labels: (n,) of n distinct texts, at least 5 of every class that occurs."""
-    found = out_of_fold(texts, labels, n_classes, seed)
-    if found is None:
+    probabilities = out_of_fold(texts, labels, n_classes, seed)
+    if probabilities is None:
         return None
-    candidates, likely = confident(found, labels)
-    own = found[candidates, labels[candidates]]
-    order = np.argsort(own - found[candidates, likely], kind="stable")
+    candidates, likely = confident(probabilities, labels)
+    own = probabilities[candidates, labels[candidates]]
+    order = np.argsort(own - probabilities[candidates, likely], kind="stable")
     present = np.unique(labels)
     position = np.searchsorted(present, labels)
-    answers = found[:, present].argmax(axis=1)
+    answers = probabilities[:, present].argmax(axis=1)
     counts = confusion_matrix(position, answers, len(present))
-    return Doubts(candidates[order], likely[order], found, float(macro_f1(counts)))
+    return Doubts(candidates[order], likely[order], probabilities, float(macro_f1(counts)))
 
 
 def out_of_fold(
@@ -114,7 +114,7 @@ def out_of_fold(
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
-    found = np.zeros((len(texts), n_classes))
+    probabilities = np.zeros((len(texts), n_classes))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
     # A text is cut once; what a row holds is a list of its tokens.
     column = np.fromiter(map(tokens_of, texts), object, len(texts))
@@ -137,9 +137,9 @@ def out_of_fold(
                 return None
             model = LogisticRegression(C=20.0, max_iter=_MOST_STEPS).fit(values, labels[rest])
             answers = model.predict_proba(vectorizer.transform(column[held]))
-            found[np.ix_(held, model.classes_)] = answers
+            probabilities[np.ix_(held, model.classes_)] = answers
             advance()
-    return found
+    return probabilities
 
 
 def confident(

@@ -122,9 +122,9 @@ def _histogram(values: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Bi
     low, high = int(values[0]), _quantile(values, counts, 0.995) + 1
     width = max(-(-(high - low) // _BINS), 1)
     edges = np.arange(low, high + width, width)
-    found, _ = np.histogram(np.minimum(values, edges[-1] - 1), edges, weights=counts)
+    heights, _ = np.histogram(np.minimum(values, edges[-1] - 1), edges, weights=counts)
     tops = [*edges[1:-1].tolist(), max(int(edges[-1]), int(values[-1]) + 1)]
     return tuple(
         Bin(low=int(bottom), high=int(top), count=round(float(count)))
-        for bottom, top, count in zip(edges[:-1], tops, found, strict=True)
+        for bottom, top, count in zip(edges[:-1], tops, heights, strict=True)
     )

@@ -71,16 +71,16 @@ def signatures(plain: Sequence[str], seed: int) -> Signatures:
     odd = generator.integers(0, 2**63, shape, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     shift = generator.integers(0, 2**63, shape, dtype=np.uint64)
     powers = generator.integers(0, 2**63, RUN, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    found = np.empty((len(plain), shape), np.uint32)
+    least = np.empty((len(plain), shape), np.uint32)
     with task("looking for near duplicates", len(plain)) as advance:
         for begin in range(0, len(plain), _BATCH):
             part = plain[begin : begin + _BATCH]
             runs, offsets = _hashed_runs(part, powers)
             for i in range(shape):
                 values = (runs * odd[i] + shift[i]) >> np.uint64(32)
-                found[begin : begin + _BATCH, i] = np.minimum.reduceat(values, offsets)
+                least[begin : begin + _BATCH, i] = np.minimum.reduceat(values, offsets)
             advance(len(part))
-    return found
+    return least
 
 
 def _runs(text: str) -> set[str]:
@@ -104,24 +104,24 @@ def _hashed_runs(
     return hashed[inside], np.cumsum(counts) - counts
 
 
-def _candidates(found: Signatures) -> NDArray[np.int64]:
+def _candidates(signed: Signatures) -> NDArray[np.int64]:
     """(m, 2) pairs that share a band and most of their signature."""
-    pairs = [np.empty((0, 2), np.int64), *_bucket_mates(found)]
+    pairs = [np.empty((0, 2), np.int64), *_bucket_mates(signed)]
     distinct = np.unique(np.concatenate(pairs), axis=0)
     # The share of equal values estimates the similarity within 0.05 (one standard error).
     likely = [
-        (found[part[:, 0]] == found[part[:, 1]]).mean(axis=1) >= THRESHOLD - 0.2
+        (signed[part[:, 0]] == signed[part[:, 1]]).mean(axis=1) >= THRESHOLD - 0.2
         for part in np.array_split(distinct, max(len(distinct) // 100_000, 1))
     ]
     kept: NDArray[np.int64] = distinct[np.concatenate(likely)]
     return kept
 
 
-def _bucket_mates(found: Signatures) -> Iterator[NDArray[np.int64]]:
+def _bucket_mates(signed: Signatures) -> Iterator[NDArray[np.int64]]:
     for band in range(_BANDS):
-        values = found[:, band * _VALUES : (band + 1) * _VALUES].astype(np.uint64)
+        values = signed[:, band * _VALUES : (band + 1) * _VALUES].astype(np.uint64)
         high = values[:, 0] << np.uint64(32) | values[:, 1]
         low = values[:, 2] << np.uint64(32) | values[:, 3]
-        order = np.lexsort((np.arange(len(found)), low, high))
+        order = np.lexsort((np.arange(len(signed)), low, high))
         same = (np.diff(high[order]) == 0) & (np.diff(low[order]) == 0)
         yield np.stack([order[:-1][same], order[1:][same]], axis=1)

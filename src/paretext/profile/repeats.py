@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from paretext.data.checks import Identities
 from paretext.profile.counting import Gathered
 from paretext.profile.near_duplicates import THRESHOLD, near
-from paretext.profile.schema import Conflict, NearDuplicates, NearPair, Row, shown
+from paretext.profile.schema import Conflict, NearDuplicates, NearPair, NumberedText, shown
 
 _CONFLICTS, _ROWS, _PAIRS = 20, 20, 12
 
 
-def conflicts(found: Identities) -> tuple[Conflict, ...]:
+def conflicts(own: Identities) -> tuple[Conflict, ...]:
     """The first 20 texts that stand with two or more labels, with the rows of each label."""
-    first = found.first_rows()
-    chosen = first[np.isin(found.keys[first], found.conflicting_keys())][:_CONFLICTS]
+    first = own.first_rows()
+    chosen = first[np.isin(own.keys[first], own.conflicting_keys())][:_CONFLICTS]
     listed = []
-    for index, text in zip(chosen.tolist(), found.data.texts_at(chosen), strict=True):
-        same = np.flatnonzero(found.keys == found.keys[index])
+    for index, text in zip(chosen.tolist(), own.data.texts_at(chosen), strict=True):
+        same = np.flatnonzero(own.keys == own.keys[index])
         rows = {
-            found.data.label_names[label]: tuple(
-                found.data.rows_at(same[found.labels[same] == label][:_ROWS]).tolist()
+            own.data.label_names[label]: tuple(
+                own.data.rows_at(same[own.labels[same] == label][:_ROWS]).tolist()
             )
-            for label in np.unique(found.labels[same]).tolist()
+            for label in np.unique(own.labels[same]).tolist()
         }
         listed.append(Conflict(text=shown(text), labels=rows))
     return tuple(listed)
@@ -39,19 +39,19 @@ def near_duplicates(
     held = _Compared.of(evaluation, limit // 2, seed, but=train.identities)
     own = _Compared.of(train, limit - len(held.texts), seed)
     both = own + held
-    found = near(both.texts, seed)
+    alike = near(both.texts, seed)
     n = len(own.texts)
 
-    group = found.group[:n]
+    group = alike.group[:n]
     _, place, size = np.unique(group, return_index=True, return_counts=True)
     first = np.full(len(both.texts), -1)  # the first training text of a group
     first[group[place]] = place
     later = np.flatnonzero(first[group] != np.arange(n))
-    ends = found.pairs
+    ends = alike.pairs
     leaking = (ends[:, 0] < n) & (ends[:, 1] >= n)
     differing = both.labels[ends[:, 0]] != both.labels[ends[:, 1]]
     # Leaks first, then pairs of two labels; of each the most similar first.
-    order = np.lexsort((-found.similarity, ~differing, ~leaking))
+    order = np.lexsort((-alike.similarity, ~differing, ~leaking))
     return NearDuplicates(
         texts=len(both.texts),
         sampled=own.sampled or held.sampled,
@@ -59,9 +59,9 @@ def near_duplicates(
         groups=int((size > 1).sum()),
         rows=len(later),
         other_labels=int((own.labels[later] != own.labels[first[group[later]]]).sum()),
-        leaks=int((first[found.group[n:]] >= 0).sum()),
+        leaks=int((first[alike.group[n:]] >= 0).sum()),
         examples=tuple(
-            _pair(both, ends[i], float(found.similarity[i])) for i in order[:_PAIRS].tolist()
+            _pair(both, ends[i], float(alike.similarity[i])) for i in order[:_PAIRS].tolist()
         ),
     )
 
@@ -78,16 +78,16 @@ class _Compared:
 
     @classmethod
     def of(
-        cls, found: Gathered | None, most: int, seed: int, but: Identities | None = None
+        cls, gathered: Gathered | None, most: int, seed: int, but: Identities | None = None
     ) -> _Compared:
         """Up to `most` of the sample's distinct texts that do not stand in `but`."""
-        if found is None:
+        if gathered is None:
             return cls([], np.array([], str), [], [], False)
-        data, chosen = found.data, found.distinct()
+        data, chosen = gathered.data, gathered.distinct()
         if but is not None:  # an exact leak is counted elsewhere
-            leaked = found.identities.leaked(but)[chosen.indices]
+            leaked = gathered.identities.leaked(but)[chosen.indices]
             chosen = chosen.keep(np.flatnonzero(~leaked))
-        whole = len(found.sample.indices) == len(data) and len(chosen.texts) <= most
+        whole = len(gathered.sample.indices) == len(data) and len(chosen.texts) <= most
         chosen = chosen.at_most(most, seed)
         return cls(
             chosen.texts,
@@ -110,10 +110,10 @@ class _Compared:
 def _pair(both: _Compared, ends: NDArray[np.int64], similarity: float) -> NearPair:
     a, b = ends.tolist()
     return NearPair(
-        first=Row(row=both.rows[a], text=shown(both.texts[a])),
+        first=NumberedText(row=both.rows[a], text=shown(both.texts[a])),
         first_split=both.splits[a],
         first_label=str(both.labels[a]),
-        second=Row(row=both.rows[b], text=shown(both.texts[b])),
+        second=NumberedText(row=both.rows[b], text=shown(both.texts[b])),
         second_split=both.splits[b],
         second_label=str(both.labels[b]),
         similarity=similarity,

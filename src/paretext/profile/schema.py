@@ -44,7 +44,7 @@ class ProfileSettings(_Part):
     """Most training texts that the out-of-fold baseline reads."""
 
 
-class Row(_Part):
+class NumberedText(_Part):
     """A text and where it stands."""
 
     row: int
@@ -212,10 +212,10 @@ class Conflict(_Part):
 
 
 class NearPair(_Part):
-    first: Row
+    first: NumberedText
     first_split: str
     first_label: str
-    second: Row
+    second: NumberedText
     second_split: str
     second_label: str
     similarity: float
@@ -242,13 +242,13 @@ class OddCharacters(_Part):
     kind: str
     meaning: str
     count: int
-    examples: tuple[Row, ...]
+    examples: tuple[NumberedText, ...]
 
 
 class OtherLanguage(_Part):
     guess: str
     count: int
-    examples: tuple[Row, ...]
+    examples: tuple[NumberedText, ...]
 
 
 class LabelError(_Part):

@@ -25,12 +25,12 @@ class StopWordCounts:
 
     def add(self, texts: Sequence[list[str]], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         """texts: the words of each. Returns each text's share of stop words, 0 without words."""
-        found = np.array([sum(map(self.known.__contains__, words)) for words in texts], np.int64)
+        stops = np.array([sum(map(self.known.__contains__, words)) for words in texts], np.int64)
         totals = np.array([len(words) for words in texts], np.int64)
-        shares = found / np.maximum(totals, 1)
+        shares = stops / np.maximum(totals, 1)
         self.words += int(totals.sum())
-        self.stops += int(found.sum())
-        self.only += int((found == totals).sum())
+        self.stops += int(stops.sum())
+        self.only += int((stops == totals).sum())
         self.share_sums += np.bincount(labels, shares, len(self.share_sums))
         self.texts += np.bincount(labels, minlength=len(self.texts))
         return shares

@@ -26,7 +26,9 @@ _SHOWN = 30
 _CODES = {"no": "nb"}  # simplemma's name where it is not that of the stop words
 
 
-def word_forms(found: WordCounts, label_names: tuple[str, ...], language: str) -> WordForms | None:
+def word_forms(
+    counted: WordCounts, label_names: tuple[str, ...], language: str
+) -> WordForms | None:
     """Lemmas whose forms the classes use differently; None if no dictionary has the language."""
     import simplemma
     from simplemma.strategies.dictionaries.dictionary_factory import SUPPORTED_LANGUAGES
@@ -34,7 +36,7 @@ def word_forms(found: WordCounts, label_names: tuple[str, ...], language: str) -
     code = _CODES.get(language, language)
     if code not in SUPPORTED_LANGUAGES:
         return None
-    words, counts = found.table(_MOST_WORDS)
+    words, counts = counted.table(_MOST_WORDS)
     groups: dict[str, list[int]] = {}
     for i, word in enumerate(words):
         if counts[i].sum() >= _LEAST_OF_FORM and not any(map(str.isdigit, word)):
@@ -98,7 +100,7 @@ def _preferences(
     forms: list[str], table: NDArray[np.int64], label_names: tuple[str, ...]
 ) -> tuple[Preference, ...]:
     """Each class's most preferred form, the strongest preference first."""
-    found = []
+    preferences = []
     for k, name in enumerate(label_names):
         own, others = table[:, k], table.sum(axis=1) - table[:, k]
         if own.sum() < _LEAST_OF_FORM or others.sum() < _LEAST_OF_FORM:
@@ -106,7 +108,7 @@ def _preferences(
         here, there = own / own.sum(), others / others.sum()
         h = 2 * np.arcsin(np.sqrt(here)) - 2 * np.arcsin(np.sqrt(there))
         best = int(np.argmax(h))
-        found.append(
+        preferences.append(
             Preference(
                 label=name,
                 form=forms[best],
@@ -115,4 +117,4 @@ def _preferences(
                 h=float(h[best]),
             )
         )
-    return tuple(sorted(found, key=lambda each: -each.h))
+    return tuple(sorted(preferences, key=lambda each: -each.h))

@@ -41,7 +41,7 @@ class JsonLines(Format):
         for row in _read(path, on_bad_row):
             for name, value in row.items() if isinstance(row, dict) else ():
                 kinds.setdefault(name, set()).update(json_kinds(value))
-        return {name: common_type(found) for name, found in kinds.items()}
+        return {name: common_type(each) for name, each in kinds.items()}
 
     def rows(
         self, path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None

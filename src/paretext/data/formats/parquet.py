@@ -123,18 +123,18 @@ def json_kinds(value: object) -> set[str]:
 
 def common_type(kinds: set[str]) -> Any:
     """The Arrow type, or its name, that holds values of all `kinds`; strings hold any."""
-    found = kinds - {"null"}
-    items = {kind.removeprefix("item ") for kind in found if kind.startswith("item ")}
-    if found and found - {f"item {kind}" for kind in items} == {"list"}:
+    present = kinds - {"null"}
+    items = {kind.removeprefix("item ") for kind in present if kind.startswith("item ")}
+    if present and present - {f"item {kind}" for kind in items} == {"list"}:
         pyarrow, inner = import_pyarrow(), common_type(items)
         if inner == "string" and not items <= {"string", "null"}:
             return "string"
         return pyarrow.list_(pyarrow.type_for_alias(inner) if isinstance(inner, str) else inner)
-    if found and found <= {"int", "int64"}:
+    if present and present <= {"int", "int64"}:
         return "int64"
-    if found and found <= {"int", "double"}:
+    if present and present <= {"int", "double"}:
         return "double"
-    return "bool" if found == {"bool"} else "string"
+    return "bool" if present == {"bool"} else "string"
 
 
 def import_pyarrow() -> Any:
@@ -195,8 +195,8 @@ class ParquetSink:
         if name in self._types:
             return self._types[name]
         pyarrow = import_pyarrow()
-        found = pyarrow.array([row[name] for row in self._rows]).type
-        return pyarrow.string() if pyarrow.types.is_null(found) else found
+        guessed = pyarrow.array([row[name] for row in self._rows]).type
+        return pyarrow.string() if pyarrow.types.is_null(guessed) else guessed
 
     def finish(self) -> None:
         if self._rows or self._writer is None:
