@@ -22,7 +22,7 @@ from paretext.compression.recipe import Recipe
 from paretext.compression.step import Material, Step
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
-from paretext.data.formats.base import FORMATS, BadRow, Format, OnBadRow, Row, Sink
+from paretext.data.formats.base import FORMATS, BadRow, Format, OnBadRow, Row, TableSink
 from paretext.graphs import export
 from paretext.models.classifier import Classifier
 from paretext.models.encoder import Attention, Encoder, FeedForward, Layer, Linear
@@ -64,20 +64,12 @@ def dashes() -> Iterator[None]:
                 label, dash, text = line.partition(" - ")
                 yield {"label": label, "text": text} if dash else BadRow("no dash")
 
-        def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> Sink:
+        def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> TableSink:
             return DashesSink(binary)
 
-    class DashesSink:
-        def __init__(self, binary: IO[bytes]) -> None:
-            self.binary = binary
-
+    class DashesSink(TableSink):
         def write(self, row: Row) -> None:
             self.binary.write(" - ".join(map(str, row.values())).encode() + b"\n")
-
-        def finish(self) -> None: ...
-
-        def close(self) -> None:
-            self.binary.close()
 
     yield
     del FORMATS[".dashes"]

@@ -24,7 +24,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of
 from paretext.data import seen
 from paretext.data.dataset import Dataset
-from paretext.data.seen import Overlap, Sketch
+from paretext.data.sketch import Overlap, Sketch
 from paretext.measure.comparison import Comparison
 from paretext.pipeline.splits import prepare
 from paretext.pipeline.stages import run

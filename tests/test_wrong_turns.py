@@ -14,7 +14,7 @@ from said import said_to
 from paretext.certification.held_out import require_held_out
 from paretext.cli import console
 from paretext.core.errors import ParetextError
-from paretext.data.seen import Sketch
+from paretext.data.sketch import Sketch
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.bulk import predict_texts
 from paretext.runtime.manifest import Manifest

@@ -22,7 +22,7 @@ from paretext.certification.records import Clause, Flips, OperatingPoint
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, new_folder, sha256, write_json, write_text
 from paretext.core.records import Record, Verdict
-from paretext.data.seen import Overlap
+from paretext.data.sketch import Overlap
 from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card
 from paretext.runtime.manifest import CARD, CERTIFICATE, FileRecord, Manifest

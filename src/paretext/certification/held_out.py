@@ -8,7 +8,7 @@ from pathlib import Path
 from paretext.certification.certificate import Certificate
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
-from paretext.data.seen import Overlap
+from paretext.data.sketch import Overlap
 from paretext.measure.seen import overlap, say_seen
 from paretext.runtime.manifest import Manifest
 

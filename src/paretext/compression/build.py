@@ -23,7 +23,7 @@ from paretext.core.ownership import claim
 from paretext.core.run_folder import ARTIFACTS, CLASSIFIERS, PARENT, RunFolder
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
-from paretext.data.seen import Sketch
+from paretext.data.sketch import Sketch
 from paretext.graphs.quantisation import Quantization
 from paretext.measure.standing import say_standing
 from paretext.models.pretrained import Source

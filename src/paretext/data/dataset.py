@@ -23,10 +23,10 @@ import numpy.typing as npt
 from paretext.core.errors import ParetextError
 from paretext.core.wording import first_few
 from paretext.data.columns import shown
+from paretext.data.formats.base import OnBadRow, is_unicode
 from paretext.data.given import Given
 from paretext.data.reading import NamedBy, read_label_names
 from paretext.data.stream import Chunk, open_labelled
-from paretext.data.tables import OnBadRow, is_unicode
 from paretext.data.values import is_blank, label_name, repeated, text_problem
 
 __all__ = ["Dataset", "Fingerprint", "Labelled", "read_label_names", "require_trainable"]

@@ -47,14 +47,11 @@ def open_source(source: str | Path, split: str, on_bad_row: OnBadRow = "fail") -
     path, given = Path(source), str(source)
     if path.is_file() or (path.suffix.lower() in FORMATS and not path.is_dir()):
         return open_file(path, on_bad_row)
-    folder, _, folder_split = given.rpartition("@")
-    if path.is_dir():
-        return _open_dataset(
-            given, lambda datasets: _load_folder(datasets, path, split), on_bad_row
-        )
+    folder, _, part = (given, "", split) if path.is_dir() else given.rpartition("@")
     if folder and Path(folder).is_dir():
-        part, of = Path(folder), folder_split
-        return _open_dataset(given, lambda datasets: _load_folder(datasets, part, of), on_bad_row)
+        return _open_dataset(
+            given, lambda datasets: _load_folder(datasets, Path(folder), part), on_bad_row
+        )
     hub = _HUB_NAME.fullmatch(given)
     if hub is None or isinstance(source, Path):
         raise ParetextError(

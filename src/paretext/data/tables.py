@@ -42,8 +42,7 @@ from paretext.data.formats.base import (
     OnBadRow,
     Place,
     Row,
-    Sink,
-    is_unicode,
+    TableSink,
     lines,
 )
 
@@ -57,7 +56,6 @@ __all__ = [
     "columns",
     "existing",
     "format_of",
-    "is_unicode",
     "read_rows",
     "scan_rows",
     "text_lines",
@@ -175,7 +173,7 @@ class RowWriter:
             raise ParetextError(f"'{path}' needs one or more distinct columns, not {self.fields}.")
         self._format.check_writing()
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
-        self._sink: Sink | None = None
+        self._sink: TableSink | None = None
 
     def __enter__(self) -> RowWriter:
         if self.path.is_dir():

@@ -19,7 +19,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from paretext.data.tables import is_unicode
+from paretext.data.formats.base import is_unicode
 
 NO_TEXT = "no text"
 NO_LABEL = "no label"

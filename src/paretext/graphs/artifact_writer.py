@@ -23,7 +23,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import new_folder
 from paretext.core.locks import temporary_folder
 from paretext.core.ownership import require_own_folder
-from paretext.data.seen import Sketch
+from paretext.data.sketch import Sketch
 from paretext.graphs.agreement import answers, check_answers, odd_texts
 from paretext.graphs.calibration import Calibration
 from paretext.graphs.graph import write_graph

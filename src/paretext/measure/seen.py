@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from paretext.core import progress
 from paretext.data.dataset import Dataset
-from paretext.data.seen import Overlap
+from paretext.data.sketch import Overlap
 from paretext.runtime.manifest import Manifest
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from paretext.core import progress
 from paretext.core.records import Interval, Record
 from paretext.data.dataset import Dataset
-from paretext.data.seen import Overlap
+from paretext.data.sketch import Overlap
 from paretext.measure.intervals import Quality, paired_drops, quality, texts_needed
 from paretext.measure.metrics import IntArray, confusion_matrix, macro_f1
 from paretext.runtime.artifact import Artifact

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from paretext.data.dataset import Labelled
 from paretext.profile.schema import NumberedText, OddCharacters, shown
 
@@ -38,8 +40,6 @@ class Examples:
             self.places.append((index, shown(text)))
 
     def rows(self, data: Labelled) -> tuple[NumberedText, ...]:
-        import numpy as np
-
         numbers = data.rows_at(np.array([index for index, _ in self.places], np.int64))
         return tuple(
             NumberedText(row=row, text=text)

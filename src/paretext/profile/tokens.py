@@ -30,7 +30,12 @@ def load_tokenizer(model: str) -> Tokenizer:
 
     file = Path(model) / "tokenizer.json"
     try:
-        tokenizer = Tokenizer.from_file(str(file)) if file.is_file() else _from_hub(model)
+        if file.is_file():
+            tokenizer = Tokenizer.from_file(str(file))
+        else:
+            from paretext.models.pretrained import Source
+
+            tokenizer = Source.open(model).tokenizer().backend_tokenizer
     except ParetextError:
         raise
     except Exception as problem:  # OSError, ValueError and the libraries' own kinds
@@ -41,13 +46,6 @@ def load_tokenizer(model: str) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _from_hub(model: str) -> Tokenizer:
-    from paretext.models.pretrained import Source
-
-    fast: Tokenizer = Source.open(model).tokenizer().backend_tokenizer
-    return fast
 
 
 class TokenCounts:

@@ -20,7 +20,7 @@ import numpy as np
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.data.columns import choose_text_column, shown
-from paretext.data.formats.base import replace_surrogates
+from paretext.data.formats.base import is_unicode, replace_surrogates
 from paretext.data.reading import (
     Bad,
     bad_kinds,
@@ -37,7 +37,6 @@ from paretext.data.tables import (
     RowWriter,
     column_types,
     format_of,
-    is_unicode,
 )
 from paretext.data.values import is_blank
 from paretext.runtime.artifact import CHUNK_TEXTS, Artifact, softmax

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, files_below, sha256, write_text
 from paretext.core.run_folder import RunFolder
-from paretext.data.seen import Sketch
+from paretext.data.sketch import Sketch
 
 FORMAT_VERSION = 1
 NAME = "manifest.json"

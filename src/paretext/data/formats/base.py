@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import IO, Any, ClassVar, Literal, NamedTuple
 
 from paretext.core.errors import ParetextError
 
@@ -62,19 +62,25 @@ class Format:
     def check_writing(self) -> None:
         """ParetextError where it cannot be written, for want of a library."""
 
-    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> Sink:
+    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> TableSink:
         """What writes rows of these fields into an open file."""
         raise NotImplementedError
 
 
-class Sink(Protocol):
-    binary: IO[bytes]
+class TableSink:
+    """Writes rows into an open file; `close` comes also after an error, `finish` only without."""
 
-    def write(self, row: Row) -> None: ...
+    def __init__(self, binary: IO[bytes]) -> None:
+        self.binary = binary
 
-    def finish(self) -> None: ...
+    def write(self, row: Row) -> None:
+        raise NotImplementedError
 
-    def close(self) -> None: ...
+    def finish(self) -> None:
+        """Write what is held back."""
+
+    def close(self) -> None:
+        self.binary.close()
 
 
 class Place:

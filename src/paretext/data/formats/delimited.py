@@ -16,6 +16,7 @@ from paretext.data.formats.base import (
     OnBadRow,
     Place,
     Row,
+    TableSink,
     as_json,
     checked_header,
     lines,
@@ -64,7 +65,7 @@ class _Delimited(Format):
             if place.row == 1:
                 raise ParetextError(f"'{path}' has a header and no rows: give a file with rows.")
 
-    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> DelimitedSink:
+    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> TableSink:
         return DelimitedSink(binary, fields, self.delimiter)
 
     def _header(self, records: Iterator[list[str] | BadRow], place: Place) -> list[str]:
@@ -137,9 +138,9 @@ def _fields(count: int) -> str:
     return f"{count} field" if count == 1 else f"{count} fields"
 
 
-class DelimitedSink:
+class DelimitedSink(TableSink):
     def __init__(self, binary: IO[bytes], fields: list[str], delimiter: str) -> None:
-        self.binary = binary
+        super().__init__(binary)
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer, delimiter=delimiter)
         self._put(fields)
@@ -154,12 +155,6 @@ class DelimitedSink:
 
     def write(self, row: Row) -> None:
         self._put(map(csv_value, row.values()))
-
-    def finish(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.binary.close()
 
 
 def csv_value(value: object) -> object:

@@ -14,6 +14,7 @@ from paretext.data.formats.base import (
     OnBadRow,
     Place,
     Row,
+    TableSink,
     as_json,
     is_unicode,
     lines,
@@ -48,7 +49,7 @@ class JsonLines(Format):
     ) -> Iterator[Row | BadRow]:
         return _read(path, on_bad_row)
 
-    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> JsonLinesSink:
+    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> TableSink:
         return JsonLinesSink(binary)
 
 
@@ -103,16 +104,7 @@ def _json_kind(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-class JsonLinesSink:
-    def __init__(self, binary: IO[bytes]) -> None:
-        self.binary = binary
-
+class JsonLinesSink(TableSink):
     def write(self, row: Row) -> None:
         row = {name: text_value(value) for name, value in row.items()}
         self.binary.write(as_json(row).encode("utf-8") + b"\n")
-
-    def finish(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.binary.close()

@@ -14,6 +14,7 @@ from paretext.data.formats.base import (
     OnBadRow,
     Place,
     Row,
+    TableSink,
     checked_header,
 )
 from paretext.data.formats.delimited import csv_value
@@ -43,7 +44,7 @@ class Parquet(Format):
     def check_writing(self) -> None:
         import_pyarrow()
 
-    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> ParquetSink:
+    def sink(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> TableSink:
         return ParquetSink(binary, fields, types)
 
 
@@ -162,9 +163,9 @@ def parquet_file(path: Path) -> Any:
     return file
 
 
-class ParquetSink:
+class ParquetSink(TableSink):
     def __init__(self, binary: IO[bytes], fields: list[str], types: Mapping[str, Any]) -> None:
-        self.binary = binary
+        super().__init__(binary)
         self._fields = fields
         self._types = types
         self._rows: list[Row] = []
@@ -208,7 +209,7 @@ class ParquetSink:
             with contextlib.suppress(Exception):
                 self._writer.close()
             self._writer.is_open = False
-        self.binary.close()
+        super().close()
 
 
 def _string(value: object) -> str | None:
