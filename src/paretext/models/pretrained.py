@@ -1,9 +1,9 @@
 """What a model's folder says, read in one place, and its weights: all of them, or a refusal.
 
 Everything that paretext asks of a folder or hub id before it trusts it stands here: that it brings
-no code, what its config says of labels (`config_file`), lengths and padding, that the tokenizer fits the word
-table, and that its tensors are all there (`checkpoint`). Only training may begin with a new head
-(`heads`), and says so.
+no code, what its config says of labels (`config_file`), lengths and padding, that the tokenizer
+fits the word table, and that its tensors are all there (`checkpoint`). Only training may begin with
+a new head (`heads`), and says so.
 
 Loading a model imports PyTorch, which takes seconds. So `look` reads its config.json alone, and
 refuses at once what that shows.
