@@ -22,9 +22,8 @@ from paretext.certification.verify import verify
 from paretext.compression import Recipe
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of
-from paretext.data import seen
 from paretext.data.dataset import Dataset
-from paretext.data.sketch import Overlap, Sketch
+from paretext.data.sketch import SIZE, Overlap, Sketch
 from paretext.measure.comparison import Comparison
 from paretext.pipeline.splits import prepare
 from paretext.pipeline.stages import run
@@ -68,7 +67,7 @@ def test_the_share_is_estimated_within_four_standard_errors(share: float) -> Non
     n = int(4000 * share)
     asked = [*rng.permutation(KNOWN)[:n], *OTHERS[: 4000 - n]]
     found = sketch.overlap(asked)
-    expected = 4000 * seen.SIZE / len(KNOWN)
+    expected = 4000 * SIZE / len(KNOWN)
     assert abs(found.tested - expected) < 4 * np.sqrt(expected)
     error = np.sqrt(share * (1 - share) / found.tested)
     assert abs(found.share - share) <= 4 * error
