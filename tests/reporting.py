@@ -13,9 +13,9 @@ import toy
 from paretext.certification.badge import badge_of
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, Model, attach
-from paretext.certification.certify import overall
-from paretext.certification.clauses import judge
 from paretext.certification.flips import find_flips, write_flips
+from paretext.certification.judgement import judge
+from paretext.certification.verdicts import overall
 from paretext.compression import Recipe
 from paretext.compression.recipe import preset
 from paretext.core.files import sha256, write_json

@@ -10,10 +10,12 @@ from sklearn import metrics as sk
 
 from paretext.certification.budget import Budget
 from paretext.certification.calibration import BINS, rises
-from paretext.certification.clauses import judge, overall, texts_needed, verdict
+from paretext.certification.judgement import judge
 from paretext.certification.operating import At, find_threshold, operating_points
+from paretext.certification.verdicts import overall, verdict
 from paretext.core.errors import ParetextError
 from paretext.core.records import Interval
+from paretext.measure.intervals import texts_needed
 
 COUNTS = (550, 704, 178, 275, 212, 81)
 LABELS = tuple("abcdef")

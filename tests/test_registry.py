@@ -1,7 +1,9 @@
-"""A step, a file format and an architecture that this file alone defines, and what takes them."""
+"""A step, a file format, an architecture and a clause that this file alone defines, and who takes
+them."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
@@ -16,11 +18,19 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from paretext.certification.budget import Budget, parse_limits
+from paretext.certification.catalogue import CATALOGUE, Rule
+from paretext.certification.certificate import Certificate
+from paretext.certification.certify import certify
+from paretext.certification.evidence import Evidence
+from paretext.certification.records import Clause
+from paretext.certification.verdicts import simple
 from paretext.compression import StructuredPruning
 from paretext.compression.build import compress
 from paretext.compression.recipe import Recipe
 from paretext.compression.step import Material, Step
 from paretext.core.errors import ParetextError
+from paretext.core.records import Interval
 from paretext.data.dataset import Dataset
 from paretext.data.formats.base import FORMATS, BadRow, Format, OnBadRow, Row, TableSink
 from paretext.graphs import export
@@ -29,6 +39,7 @@ from paretext.models.encoder import Attention, Encoder, FeedForward, Layer, Line
 from paretext.models.families.base import FAMILIES, Family, array, linear_reader, norm
 from paretext.runtime.manifest import Manifest
 from paretext.training.settings import TrainingSettings
+from paretext.tuning.limits import Limits
 
 
 class LouderHead(Step):
@@ -245,3 +256,58 @@ def test_no_model_type_belongs_to_two_families() -> None:
             model_types = ("toy-another", "bert")
 
     assert "toy-another" not in FAMILIES
+
+
+@pytest.fixture
+def joylessness() -> Iterator[None]:
+    """A clause: by how much the share of the answer "joy" falls."""
+
+    class Joylessness(Rule):
+        name = "joy_drop"
+        also = ("gloom",)
+        default = 0.5
+        reason = "a toy has to be cheerful"
+        judged = "its joy"
+
+        def judge(self, evidence: Evidence, limit: float) -> Clause:
+            joy = evidence.labels.index("joy")
+            before, after = ((each == joy).mean() for each in (evidence.before, evidence.after))
+            drop = float(before - after)
+            return simple(self, limit, Interval(drop, drop - 0.1, drop + 0.1), evidence.n)
+
+    yield
+    del CATALOGUE["joy_drop"]
+
+
+@pytest.mark.usefixtures("joylessness")
+def test_a_budget_limits_the_clause_and_a_certificate_judges_it(
+    versions: dict[str, Path], tmp_path: Path
+) -> None:
+    assert Budget().limits()["joy_drop"] == 0.5
+    assert parse_limits("gloom<=2%") == {"joy_drop": 0.02}
+    assert Limits(parse_limits("gloom<=2%")).unseen() == ["joy_drop"]
+    with pytest.raises(ParetextError, match="unknown clause 'gloo'; did you mean 'gloom'"):
+        Budget.of(["gloo<=2%"])
+    int8 = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
+    budget = Budget.of([*(f"{name}<=1" for name in ("flips", "accuracy_drop")), "gloom<=2%"])
+    certify(int8, versions["fp32"], toy.dataset(60), budget, resamples=100)
+    found = Certificate.of(int8)
+    assert found is not None
+    assert found.clause("joy_drop").verdict == "undecided"
+    assert "60 texts are too few to judge" in str(found)
+    assert "its joy" in str(found)
+
+
+def test_a_certificate_outlives_the_clause(
+    versions: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Whoever has not registered it can still read what was judged."""
+    request.getfixturevalue("joylessness")
+    int8 = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
+    made = certify(int8, versions["fp32"], toy.dataset(60), Budget.of(["gloom<=9%"]), resamples=100)
+    rule = CATALOGUE.pop("joy_drop")
+    found = Certificate.of(int8)
+    CATALOGUE["joy_drop"] = rule
+    assert found is not None
+    assert found.clause("joy_drop") == made.clause("joy_drop")
+    assert found.budget.joy_drop == 0.09

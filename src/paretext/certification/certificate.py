@@ -13,9 +13,9 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from paretext.certification.budget import Budget
 from paretext.certification.records import Clause, Flips, OperatingPoint
@@ -52,6 +52,10 @@ class Data(Record):
     """The model whose answers stood in for labels: then only what changes is judged."""
 
 
+def _recorded(values: Any) -> Any:
+    return Budget.recorded(values) if isinstance(values, dict) else values
+
+
 class Certificate(Record):
     """The claim, everything that it depends on, and its own digest."""
 
@@ -61,7 +65,7 @@ class Certificate(Record):
     candidate: Model
     reference: Model
     data: Data
-    budget: Budget
+    budget: Annotated[Budget, BeforeValidator(_recorded)]
     clauses: tuple[Clause, ...]
     operating_points: tuple[OperatingPoint, ...]
     flips: Flips
@@ -150,7 +154,7 @@ class Certificate(Record):
         except (OSError, ValueError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise ParetextError(f"{path} cannot be read ({reason}); certify again.") from None
-        if found.digest != found._digest():
+        if found.digest != digest_of({k: v for k, v in values.items() if k != "digest"}):
             raise ParetextError(
                 f"{path} differs from its own digest: it was changed; certify again."
             )

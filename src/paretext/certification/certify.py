@@ -4,41 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, attach
-from paretext.certification.clauses import judge, overall, simple
+from paretext.certification.evidence import Deployed
 from paretext.certification.flips import MARK, find_flips, write_flips
 from paretext.certification.held_out import require_held_out
+from paretext.certification.judgement import judge
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
-from paretext.certification.records import Clause
+from paretext.certification.verdicts import overall
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
-from paretext.core.files import folder_bytes, sha256
+from paretext.core.files import sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
-from paretext.core.records import Interval
 from paretext.core.run_folder import ARTIFACTS, PARENT, RunFolder
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
-from paretext.measure.cost import Target, benchmark, machine
+from paretext.measure.cost import machine
 from paretext.measure.intervals import quality
 from paretext.measure.metrics import FloatArray
 from paretext.measure.naming import check_order
 from paretext.measure.standing import stand
-from paretext.runtime.manifest import CERTIFICATE, Manifest
 from paretext.runtime.manifest import NAME as MANIFEST
+from paretext.runtime.manifest import Manifest
 
 LEAST_TEXTS = 10
 """With fewer, one text more or less moves every share by over ten points."""
-ROUNDS = 7
-"""Of timing, where latency is limited: the least and the largest of 7 enclose the median of all
-rounds there could be in 63 of 64 cases."""
 
 
 @changes("candidate")
@@ -136,7 +132,6 @@ def measure(
     old, new = answers
     if before.labels != opened.labels and data.answered_by is None:
         check_order(old, data, "--labels")
-    costs = _costs(folder, before, data, budget, threads)
     with progress.task(f"judging {folder.name}", 2) as advance:
         found = judge(
             data.labels,
@@ -147,6 +142,7 @@ def measure(
             at=points,
             resamples=resamples,
             seed=seed,
+            deployed=Deployed(folder, before.folder, data.texts, threads),
         )
         advance()
         standing = None
@@ -157,9 +153,8 @@ def measure(
                 before.record.name, data.labels, answered, data.label_names, own, seen=seen
             )
         advance()
-    clauses = (*found.clauses, *costs)
     certificate = Certificate(
-        verdict=overall([clause.verdict for clause in clauses]),
+        verdict=overall([clause.verdict for clause in found.clauses]),
         candidate=after.record,
         reference=before.record,
         data=Data(
@@ -170,7 +165,7 @@ def measure(
             answered_by=data.answered_by,
         ),
         budget=budget,
-        clauses=clauses,
+        clauses=found.clauses,
         operating_points=found.points,
         flips=find_flips(data, old, new, budget.confidence),
         alike=found.alike,
@@ -236,34 +231,3 @@ def require_enough(data: Dataset) -> None:
             f"{data.label_names[present[0]]!r}, and a certificate needs texts of two or more "
             "labels; give texts of the others too."
         )
-
-
-def _costs(
-    folder: Path, reference: Opened, data: Dataset, budget: Budget, threads: int
-) -> list[Clause]:
-    """The clauses of size and latency, measured only where the budget limits them."""
-    clauses = []
-    if budget.size is not None:
-        size = deployed_bytes(folder)
-        reference_size = deployed_bytes(reference.folder)
-        found = Interval(size, size, size)
-        clauses.append(simple("size", budget.size, found, len(data), (reference_size, size)))
-    if budget.p95_latency is not None:
-        target = Target("candidate", folder)
-        measured = benchmark([target], data.texts, threads=threads, rounds=ROUNDS)
-        cost = measured[target.name].cost
-        rounds = cost.rounds["batch1_ms_p95"]
-        found = Interval(cost.batch1_ms_p95, min(rounds), max(rounds))
-        timed = simple("p95_latency", budget.p95_latency, found, len(data))
-        # More texts would not settle it; a quieter machine might.
-        known: dict[str, Any] = {"candidate": cost.batch1_ms_p95, "texts_needed": None}
-        if cost.unsteady:
-            known |= {"verdict": "undecided", "why": f"the machine was busy: {cost.unsteady}"}
-        clauses.append(timed.model_copy(update=known))
-    return clauses
-
-
-def deployed_bytes(folder: Path) -> int:
-    """All bytes of a folder but a certificate's, so that certifying does not change the size."""
-    path = folder / CERTIFICATE
-    return folder_bytes(folder) - (path.stat().st_size if path.is_file() else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from paretext.certification.catalogue import CATALOGUE
 from paretext.certification.units import Kind, written
 from paretext.core.markdown import escaped, table
 from paretext.core.wording import listed, sentence
@@ -16,22 +17,6 @@ if TYPE_CHECKING:
 BADGES = {"holds": "✓ holds", "broken": "✗ broken", "undecided": "? undecided"}
 CLAUSE_COLUMNS = ("clause", "found", "interval", "limit", "verdict", "would decide")
 
-
-SAID = {
-    "macro_f1_drop": "its macro-F1",
-    "balanced_accuracy_drop": "its balanced accuracy",
-    "kappa_drop": "its kappa",
-    "accuracy_drop": "its accuracy",
-    "recall_drop": "its recall",
-    "flips": "how many answers flip",
-    "calibration_error_rise": "its calibration",
-    "brier_rise": "its Brier score",
-    "operating_recall_drop": "its recall at the reference's thresholds",
-    "operating_fpr_rise": "its false positives at the reference's thresholds",
-    "size": "its size",
-    "p95_latency": "its latency",
-}
-"""What each clause judges, as the end of "too few to judge ..."."""
 _MOST_NAMED = 2
 
 
@@ -67,22 +52,27 @@ def _open(certificate: Certificate) -> list[str]:
     whole = [each for each in clauses if not each.parts and not each.why]
     found = [_of_classes(each) for each in clauses if each.parts and _undecided(each)]
     if whole:
-        texts, judged = certificate.data.texts, listed([SAID[each.name] for each in whole])
+        texts, judged = certificate.data.texts, listed([_judged(each) for each in whole])
         found.append(f"{texts:,} texts are too few to judge {judged}")
     found += [f"{each.name} is open: {each.why}" for each in clauses if each.why]
     return found
 
 
 def _of_classes(clause: Clause) -> str:
-    parts, judged = _undecided(clause), SAID[clause.name]
+    parts, judged = _undecided(clause), _judged(clause)
     if len(parts) > 1:
         judged = judged.replace("its", "their")
     if len(parts) > _MOST_NAMED:
         return f"{len(parts)} labels have too few texts to judge {judged}"
-    of = "that are not" if clause.name == "operating_fpr_rise" else "of"
+    of = CATALOGUE[clause.name].of if clause.name in CATALOGUE else "of"
     few = [f"{_texts(each.texts)} {of} {each.label}" for each in parts]
     are = "is" if [each.texts for each in parts] == [1] else "are"
     return f"{listed(few)} {are} too few to judge {judged}"
+
+
+def _judged(clause: Clause) -> str:
+    """ "its recall"; a certificate may hold a clause that somebody else registered."""
+    return CATALOGUE[clause.name].judged if clause.name in CATALOGUE else f"its {clause.name}"
 
 
 def _texts(count: int) -> str:

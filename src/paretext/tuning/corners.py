@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from paretext.certification.budget import kind_of
+from paretext.certification.catalogue import unit_of
 from paretext.certification.units import written
 from paretext.compression.step import Outline
 from paretext.core import progress
 from paretext.core.errors import ParetextError
-from paretext.tuning.limits import Limits
+from paretext.tuning.limits import Limits, price
 from paretext.tuning.shapes import Shape
 from paretext.tuning.space import Family, Real, Space
 from paretext.tuning.workshop import Workshop
@@ -68,16 +68,13 @@ def _smallest(
 def _impossible(corners: dict[str, Shape], limits: Limits) -> str:
     """Which limit cannot be met, and how close the smallest shapes came."""
     for clause, limit in limits.costs().items():
-        found = {
-            name: shape.bytes if clause == "size" else shape.p95_ms
-            for name, shape in corners.items()
-        }
+        found = {name: price(clause, shape.bytes, shape.p95_ms) for name, shape in corners.items()}
         best = min(found, key=lambda name: found[name])
         if found[best] > limit:
-            kind = "smallest" if clause == "size" else "fastest"
+            kind = "smallest" if unit_of(clause) == "bytes" else "fastest"
             return (
                 f"{limits.phrase(clause)} cannot be met: the {kind} shape that is tried has "
-                f"{written(found[best], kind_of(clause))} (family {best}); allow more."
+                f"{written(found[best], unit_of(clause))} (family {best}); allow more."
             )
     listed = ", ".join(
         f"{name} {written(shape.bytes, 'bytes')} and p95 {written(shape.p95_ms, 'ms')}"

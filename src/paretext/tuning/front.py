@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.measure.intervals import paired_drops
-from paretext.tuning.limits import DROPS, Limits
+from paretext.tuning.limits import Limits, is_drop
 
 STANDARD_ERROR = 0.6827
 """Coverage of an interval of one standard error to both sides."""
@@ -83,7 +83,7 @@ def winner(
 def nearest_miss(candidates: Sequence[Candidate], limits: Limits) -> str:
     """Which limit no candidate holds, and how close they came, in a sentence."""
     for clause, limit in limits.values.items():
-        if clause not in DROPS:
+        if not is_drop(clause):
             continue
         best = min(candidates, key=lambda c: c.drops[clause])
         if best.drops[clause] > limit:

@@ -7,20 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from paretext.certification.budget import kind_of
+from paretext.certification.catalogue import CATALOGUE, Rule, unit_of
 from paretext.certification.units import written
 
-COSTS = ("size", "p95_latency")
-DROPS = (
-    "macro_f1_drop",
-    "balanced_accuracy_drop",
-    "kappa_drop",
-    "accuracy_drop",
-    "recall_drop",
-    "flips",
-)
-"""What is estimated for every artifact that was taught; the other clauses are for the certificate
-alone."""
+
+def is_cost(name: str) -> bool:
+    """Whether bytes or time alone say what an artifact has of it."""
+    return type(CATALOGUE[name]).price is not Rule.price
+
+
+def is_drop(name: str) -> bool:
+    """Whether it is estimated for every artifact that was taught; what is neither this nor a cost
+    is for the certificate alone."""
+    return type(CATALOGUE[name]).estimate is not Rule.estimate
+
+
+def price(name: str, size: float, p95_ms: float) -> float:
+    """What an artifact has of a cost, in the unit of its limit."""
+    found = CATALOGUE[name].price(size, p95_ms)
+    assert found is not None
+    return found
 
 
 class Measured(Protocol):
@@ -44,27 +50,28 @@ class Limits:
         return bool(self.values)
 
     def costs(self) -> dict[str, float]:
-        return {name: value for name, value in self.values.items() if name in COSTS}
+        return {name: value for name, value in self.values.items() if is_cost(name)}
 
     def unseen(self) -> list[str]:
         """The clauses that only the certificate can judge."""
-        return [name for name in self.values if name not in (*COSTS, *DROPS)]
+        return [name for name in self.values if not is_cost(name) and not is_drop(name)]
 
     def excess_of_costs(self, size: float, p95_ms: float) -> dict[str, float]:
         """How far above each limit, as the logarithm of the ratio; below it is negative."""
-        found = {"size": size, "p95_latency": p95_ms}
-        return {name: math.log(found[name] / limit) for name, limit in self.costs().items()}
+        return {
+            name: math.log(price(name, size, p95_ms) / limit)
+            for name, limit in self.costs().items()
+        }
 
     def excess_of_drops(self, drops: Mapping[str, float]) -> dict[str, float]:
         """How far above each limit, as a difference; below it is negative."""
-        return {name: drops[name] - limit for name, limit in self.values.items() if name in DROPS}
+        return {name: drops[name] - limit for name, limit in self.values.items() if is_drop(name)}
 
     def broken_costs(self, size: float, p95_ms: float) -> list[str]:
         """A phrase for each limit that is exceeded."""
-        found = {"size": size, "p95_latency": p95_ms}
         excess = self.excess_of_costs(size, p95_ms)
         return [
-            f"{self.phrase(name)} is not met by {written(found[name], kind_of(name))}"
+            f"{self.phrase(name)} is not met by {written(price(name, size, p95_ms), unit_of(name))}"
             for name, over in excess.items()
             if over > 0
         ]
@@ -85,4 +92,4 @@ class Limits:
 
     def phrase(self, name: str) -> str:
         """A limit in words: "size <= 5 MB"."""
-        return f"{name} <= {written(self.values[name], kind_of(name))}"
+        return f"{name} <= {written(self.values[name], unit_of(name))}"

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from paretext.certification.budget import CLAUSES, Budget
+from paretext.certification.budget import Budget
+from paretext.certification.catalogue import CATALOGUE
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
 from paretext.core import progress
@@ -131,7 +132,7 @@ def _again(folder: Path) -> str:
 
 def budget_of(limits: Limits) -> Budget:
     """A budget of these limits and no others."""
-    none: dict[str, float | None] = dict.fromkeys(CLAUSES)
+    none: dict[str, float | None] = dict.fromkeys(CATALOGUE)
     return Budget(**{**none, **limits.values})
 
 

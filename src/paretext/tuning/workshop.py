@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from paretext.certification.catalogue import rules
 from paretext.compression.build import CHECK_TEXTS, Builder
 from paretext.compression.methods.trimming import trim
 from paretext.compression.recipe import Recipe, Version
@@ -189,15 +190,8 @@ class Workshop:
         lost = paired_drops(
             self.selection.labels, self._reference_answers, answers, classes, resamples=1
         )
-        shares = {
-            "macro_f1_drop": lost.macro_f1,
-            "balanced_accuracy_drop": lost.balanced_accuracy,
-            "kappa_drop": lost.kappa,
-            "accuracy_drop": lost.accuracy,
-            "flips": lost.flips,
-        }
-        worst = float(np.nanmax([each.estimate for each in lost.recall]))
-        return {name: each.estimate for name, each in shares.items()} | {"recall_drop": worst}
+        seen = ((each.name, each.estimate(lost)) for each in rules())
+        return {name: found for name, found in seen if found is not None}
 
     @cached_property
     def _reference_answers(self) -> Answers:

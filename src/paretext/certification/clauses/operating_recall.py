@@ -1,0 +1,27 @@
+"""The drop in recall of every class at the reference's thresholds."""
+
+from __future__ import annotations
+
+from paretext.certification.catalogue import Rule
+from paretext.certification.evidence import Evidence
+from paretext.certification.records import Clause
+from paretext.certification.verdicts import Asked, of_parts
+
+
+class OperatingRecall(Rule):
+    name = "operating_recall_drop"
+    rank = 45
+    default = 0.02
+    reason = r"as recall, where a threshold decides (\`--at\`)"
+    judged = "its recall at the reference's thresholds"
+
+    def judge(self, evidence: Evidence, limit: float) -> Clause | None:
+        asked = []
+        for point in evidence.points:
+            record, pairs = point.record, point.recall
+            if pairs and record.reference and record.candidate:
+                rates = (each.recall.estimate for each in (record.reference, record.candidate))
+                asked.append(Asked(record.label, record.at, pairs, *rates))
+        if not asked:
+            return None
+        return of_parts(self, limit, asked, evidence.confidence, evidence.unchanged, evidence.n)
