@@ -49,13 +49,13 @@ def _printed_commands() -> Iterator[None]:
 
     from paretext.cli import app
 
-    verbs: Any = get_command(app).commands  # type: ignore[attr-defined]
+    verbs: Any = get_command(app)
     join = shlex.join
 
     def checked(words: list[str]) -> str:
         name, verb, *rest = [*words, "", ""]
         if name == "paretext":
-            known = {each for param in verbs[verb].params for each in param.opts}
+            known = {each for param in verbs.get_command(None, verb).params for each in param.opts}
             unknown = [each for each in rest if each.startswith("--") and each not in known]
             assert not unknown, f"{join(words)} cannot be typed: {unknown}"
         return join(words)

@@ -17,6 +17,7 @@ from paretext.measure.comparison import Comparison
 from paretext.models.classifier import Classifier
 from paretext.pipeline.asked import asked_recipe
 from paretext.pipeline.candidates import removed_language
+from paretext.pipeline.options import Trains
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 from paretext.training.baselines import BASELINES, Recurrent
@@ -100,7 +101,7 @@ def test_flags_for_stop_words_stand_over_the_recipe_file(tmp_path: Path) -> None
     path.write_text("{stop_words: remove, language: de}", encoding="utf-8")
 
     def found(**given: Any) -> tuple[str, str]:
-        recipe = asked_recipe(path, None, None, **given)
+        recipe = asked_recipe(Trains(recipe=path, **given))
         return recipe.stop_words, recipe.language
 
     assert found() == ("remove", "de")

@@ -17,6 +17,9 @@ from paretext.compression import DynamicQuantization, MagnitudePruning
 from paretext.compression.recipe import Recipe
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.pipeline.asked import asked_recipe
+from paretext.pipeline.options import Run, Trains
+from paretext.pipeline.python import _in_python
 from paretext.training.settings import TrainingSettings
 
 FUNCTIONS = {
@@ -69,10 +72,15 @@ def test_every_public_name_is_a_function_or_a_class_whatever_was_imported() -> N
         (lambda: paretext.compress("x", threads="two"), "threads is 'two'; give a whole number"),
         (lambda: paretext.run("x.csv", rounds=0), "rounds is 0; give 1 or more"),
         (lambda: paretext.run("x.csv", text_column=3), "text_column is 3; give a string"),
-        (lambda: paretext.compress("x", preset=8), "preset is 8; give a string or a list"),
+        (lambda: paretext.compress("x", preset=8), "preset is 8; give a string or a list."),
         (lambda: paretext.run("x.csv", out=3), "out is 3; give a string or a path"),
         (lambda: paretext.compress("x", presets="int8"), "no argument 'presets'; did you mean"),
         (lambda: paretext.certify("x"), "certify needs 'against'"),
+        (lambda: paretext.run("x.csv", data="y.csv"), "run has two values for 'data'"),
+        (lambda: paretext.run("x.csv", "y.csv"), "run takes fewer arguments without a name"),
+        (lambda: paretext.run("x.csv", epochs=0), "run: epochs is 0; give 1 or more"),
+        (lambda: paretext.run("x.csv", steps=3, epochs=1), "given twice, as 3 steps and as 1"),
+        (lambda: paretext.run("x.csv", recipe=TrainingSettings(), model="tfidf"), "give a Recipe"),
         (
             lambda: paretext.Dataset.read({"text": ["a"], "label": ["x"]}, on_bad_row="skp"),
             "use 'fail' or 'skip'",
@@ -87,6 +95,46 @@ def test_a_python_caller_meets_the_projects_own_errors(
         make()
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_errors_name_arguments_as_a_python_caller_writes_them(tmp_path: Path) -> None:
+    """Not as options; a command that is to be typed stays one."""
+    data = toy.write(tmp_path / "data.csv", toy.texts_and_labels(60))
+    with pytest.raises(ParetextError) as raised:
+        paretext.run(data, eval=data, model="tfidf", out=tmp_path / "run")
+    assert str(raised.value).startswith(f"'eval' is {data}, and so is 'data', so a score")
+    known = {"eval": 0, "on_bad_row": 0}
+    assert (
+        _in_python("leave out with --on-bad-row skip", known) == "leave out with 'on_bad_row' skip"
+    )
+    typed = "with: paretext compress MODEL --eval TEXTS; then give --eval and --force."
+    assert _in_python(typed, known) == typed.replace("give --eval", "give 'eval'")
+
+
+def test_a_call_shows_every_argument_and_its_help() -> None:
+    """A call, a recipe and a command have the same settings, with the same defaults."""
+    known = inspect.signature(paretext.run).parameters
+    for name, field in TrainingSettings.model_fields.items():
+        assert known[name].default == field.default
+    assert [name for name, each in known.items() if each.kind is each.POSITIONAL_OR_KEYWORD] == [
+        "data"
+    ]
+    positional = list(inspect.signature(paretext.certify).parameters)[:4]
+    assert positional == ["artifact", "against", "eval", "budget"]
+    documented = paretext.run.__doc__ or ""
+    for name, field in Run.model_fields.items():
+        assert not field.description or f"\n{name}: {field.description[:10]}" in documented
+    assert "--" not in documented
+
+
+def test_a_setting_that_is_given_stands_for_the_recipes_and_none_is_as_if_it_were_not() -> None:
+    recipe = Recipe(max_length=64, training=TrainingSettings(batch_size=8, epochs=3))
+    asked = Trains(recipe=recipe, batch_size=32, seed=0)
+    found = asked_recipe(asked)
+    assert (found.max_length, found.training.batch_size, found.training.epochs) == (64, 32, 3)
+    assert asked_recipe(Trains(recipe=recipe, steps=5)).training.epochs is None
+    with pytest.raises(ParetextError, match="certify needs 'eval'"):
+        paretext.certify("artifact", "reference", None)
 
 
 def test_a_python_caller_sees_what_a_job_does(

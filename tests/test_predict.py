@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import toy
 
-from paretext.cli import predict
+from paretext.cli import console, predict
+from paretext.data.tables import read_rows
 from paretext.runtime.artifact import Artifact
 
 TEXTS = [text for text, _ in toy.texts_and_labels(7, seed=5)]
@@ -87,6 +89,75 @@ def test_a_file_to_standard_output_and_lines_to_a_file(
         rows = list(csv.DictReader(file))
     assert [row["predicted_label"] for row in rows] == expected
     assert [row["text"] for row in rows] == TEXTS
+
+
+def test_a_stream_of_lines_is_answered_as_it_comes(
+    command: Any, monkeypatch: pytest.MonkeyPatch, versions: dict[str, Path]
+) -> None:
+    """An object a line; what is no text keeps its place. The second text is sent only when the
+    first has been answered."""
+    answers = io.StringIO()
+    monkeypatch.setattr(console.out, "_file", answers)
+    pieces = [f"{TEXTS[0]}\n{TEXTS[1][:4]}", f"{TEXTS[1][4:]}\r\n\n", "no end \u2028 of a line"]
+
+    class Slow(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, into: Any) -> int:
+            assert len(answers.getvalue().splitlines()) == min(sent[0], 1) + 2 * (sent[0] > 1)
+            piece = pieces[sent[0]].encode() if sent[0] < len(pieces) else b""
+            sent[0] += 1
+            into[: len(piece)] = piece
+            return len(piece)
+
+    sent = [0]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Slow())))
+    ended = command("predict", versions["fp32"], "-", "--json")
+    assert ended.status == 0, ended.err
+    assert "left 1 of 4 rows without an answer" in " ".join(ended.err.split())
+    found = [json.loads(line) for line in answers.getvalue().splitlines()]
+    whole = [*TEXTS[:2], "no end \u2028 of a line"]
+    assert found.pop(2) == {"text": "", "label": None, "probabilities": None}
+    assert [each["text"] for each in found] == whole
+    assert [each["label"] for each in found] == labels(versions["fp32"], whole)
+    exact = Artifact.load(versions["fp32"]).probabilities(whole)
+    shares = [list(each["probabilities"].values()) for each in found]
+    np.testing.assert_allclose(shares, exact, rtol=5e-6)
+
+
+def test_a_stream_fails_at_a_row_without_a_text_where_that_is_asked(
+    command: Any, given: Any, versions: dict[str, Path]
+) -> None:
+    given(f"{TEXTS[0]}\n\n".encode())
+    ended = command("predict", versions["fp32"], "-", "--json", "--on-bad-row", "fail")
+    assert ended.status == 2
+    assert "standard input: 1 of 2 rows cannot be used, 1 with no text (row 2)" in ended.err
+
+
+def test_a_file_to_standard_output_as_json(
+    command: Any, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    source = toy.write(tmp_path / "in.csv", [(text, "joy") for text in TEXTS])
+    ended = command("predict", versions["fp32"], source, "-o", "-", "--json")
+    rows = [json.loads(line) for line in ended.out.splitlines()]
+    assert [row["predicted_label"] for row in rows] == labels(versions["fp32"], TEXTS)
+
+
+def test_probabilities_written_as_text_have_six_digits(
+    command: Any, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    source = toy.write(tmp_path / "in.csv", [(text, "joy") for text in TEXTS])
+    exact = Artifact.load(versions["fp32"]).probabilities(TEXTS)
+    for name, least in (("out.csv", 6), ("out.parquet", 7)):
+        assert command("predict", versions["fp32"], source, "-o", tmp_path / name).status == 0
+        rows = list(read_rows(tmp_path / name))
+        written = [[row[f"probability_{label}"] for label in toy.LABELS] for row in rows]
+        digits = [
+            len(str(each).replace("0.", "", 1).lstrip("0")) for row in written for each in row
+        ]
+        assert max(digits) == 6 if least == 6 else max(digits) > 6
+        np.testing.assert_allclose(np.array(written, float), exact, rtol=5e-6)
 
 
 def test_what_is_no_file_is_a_text(command: Any, versions: dict[str, Path], tmp_path: Path) -> None:
@@ -172,7 +243,7 @@ def test_a_run_that_recommends_nothing_names_its_artifacts(
     ("words", "said"),
     [
         (("a text", "-o", "out.csv"), "was given by hand"),
-        (("-", "--json"), "--format jsonl"),
+        (("-", "--json", "--format", "csv"), "--json and --format csv are two forms"),
         (("a text", "--text", "another"), "either a file of texts or --text"),
     ],
 )

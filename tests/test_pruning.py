@@ -186,7 +186,20 @@ def _version(**values: Any) -> dict[str, Any]:
     ("values", "sentence"),
     [
         ({"trainning": {}}, "unknown setting 'trainning'; did you mean 'training'?"),
-        ({"epochs": 3}, "the setting 'epochs' does not belong at epochs; see recipes/study.yaml."),
+        ({"epochs": 3}, "the setting 'epochs' does not belong at epochs; write training.epochs."),
+        (
+            {"training": {"max_length": 3}},
+            "the setting 'max_length' does not belong at training.max_length; write max_length.",
+        ),
+        ({"training": {"lr": 1}}, "unknown setting 'training.lr'; known are batch_size, class_w"),
+        ({"models": "bert"}, "models is 'bert'; give a list."),
+        ({"model": ["bert"]}, "model is called 'models' in a recipe; write that in its place."),
+        ({"preset": "int8"}, "preset is called 'versions' in a recipe; write that in its place."),
+        (
+            _version(steps=[{"step": "dynamic_quantization", "embeddings": True}]),
+            "versions.0.steps.0.dynamic_quantization.embeddings is called 'embedding_bits' in a "
+            "recipe; write that in its place.",
+        ),
         (
             {"training": {"learning_rat": 1}},
             "unknown setting 'training.learning_rat'; did you mean 'learning_rate'?",
@@ -227,10 +240,10 @@ def _version(**values: Any) -> dict[str, Any]:
             {"training": {"supersample": "a,b"}},
             "supersample is 'a,b'; give 'auto' or one whole number per class: 1,1,4.",
         ),
-        ({"max_length": "long"}, "max_length is 'long': input should be a valid integer, unable"),
+        ({"max_length": "long"}, "max_length is 'long'; give a whole number."),
         (
             _version(steps=[{"step": "magnitude_pruning", "amount": 1}]),
-            "versions.0.steps.0.magnitude_pruning.amount is 1: input should be less than 1.",
+            "versions.0.steps.0.magnitude_pruning.amount is 1; give less than 1.",
         ),
     ],
 )

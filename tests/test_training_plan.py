@@ -30,6 +30,7 @@ from paretext.compression.recipe import Recipe
 from paretext.core.errors import ParetextError
 from paretext.models.classifier import Classifier
 from paretext.pipeline.asked import asked_recipe
+from paretext.pipeline.options import Trains
 from paretext.report.run_data import Candidate
 from paretext.report.run_gather import _Gatherer
 from paretext.training.fit import Fitted, fit
@@ -148,12 +149,12 @@ def test_a_length_is_given_once_and_a_flag_stands_for_the_recipes(tmp_path: Path
     with pytest.raises(ParetextError, match="given twice, as 300 steps and as 3 epochs"):
         TrainingSettings(steps=300, epochs=3)
     with pytest.raises(ParetextError, match="given twice, as 300 steps and as 3 epochs"):
-        asked_recipe(None, None, None, steps=300, epochs=3)
+        Trains(steps=300, epochs=3)
     path = tmp_path / "recipe.yaml"
     path.write_text("training: {epochs: 10, learning_rate: 2.0e-5}", encoding="utf-8")
-    training = asked_recipe(path, None, None, steps=300).training
+    training = asked_recipe(Trains(recipe=path, steps=300)).training
     assert (training.steps, training.epochs, training.learning_rate) == (300, None, 2e-5)
-    assert asked_recipe(path, None, None, seed=1).training.epochs == 10
+    assert asked_recipe(Trains(recipe=path, seed=1)).training.epochs == 10
     assert Recipe().training.epochs is None
 
 

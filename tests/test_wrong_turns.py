@@ -14,6 +14,7 @@ from said import said_to
 from paretext.certification.held_out import require_held_out
 from paretext.cli import console
 from paretext.core.errors import ParetextError
+from paretext.core.files import write_json
 from paretext.data.sketch import Sketch
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.bulk import predict_texts
@@ -138,3 +139,21 @@ def test_numbers_are_not_coloured_by_halves() -> None:
             patch.setattr(each, "_force_terminal", True)
             each.print(text)
     assert written.getvalue() == f"{text}\n" * 2
+
+
+def test_a_run_of_another_version_says_to_make_it_anew(command: Any, tmp_path: Path) -> None:
+    """Its recipe has a setting that there is no more; whatever needs the recipe says so."""
+    (tmp_path / "run" / "candidates" / "old" / "model").mkdir(parents=True)
+    write_json(tmp_path / "run" / "parent.json", {"parent": "old"})
+    recipe = {"training": {"warm_up": 0.1}}
+    write_json(tmp_path / "run" / "run.json", {"recipe": recipe, "data": {}})
+    table = toy.write(tmp_path / "data.csv", toy.texts_and_labels(60))
+    for verb, *more in (("compress", "--eval"), ("search", "--data")):
+        ended = command(verb, tmp_path / "run", *more, table)
+        assert ended.status == 2
+        said = " ".join(ended.err.split())
+        assert said == (
+            f"paretext: the run {tmp_path}/run is of another version of paretext ({tmp_path}/run/"
+            "run.json: unknown setting 'training.warm_up'); to make it anew, start the same "
+            "paretext run (or paretext train) again."
+        )

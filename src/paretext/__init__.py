@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from paretext.measure.cost import benchmark
     from paretext.measure.evaluation import evaluate
     from paretext.models.classifier import Classifier
-    from paretext.pipeline.calls import certify, compare, compress, run, search
     from paretext.pipeline.finished import Finished
+    from paretext.pipeline.python import certify, compare, compress, run, search
     from paretext.runtime.artifact import Artifact
     from paretext.training.fit import fit
 
@@ -37,14 +37,14 @@ _HOMES = {
     "Finished": "paretext.pipeline.finished",
     "ParetextError": "paretext.core.errors",
     "benchmark": "paretext.measure.cost",
-    "certify": "paretext.pipeline.calls",
-    "compare": "paretext.pipeline.calls",
-    "compress": "paretext.pipeline.calls",
+    "certify": "paretext.pipeline.python",
+    "compare": "paretext.pipeline.python",
+    "compress": "paretext.pipeline.python",
     "evaluate": "paretext.measure.evaluation",
     "export": "paretext.graphs",
     "fit": "paretext.training.fit",
-    "run": "paretext.pipeline.calls",
-    "search": "paretext.pipeline.calls",
+    "run": "paretext.pipeline.python",
+    "search": "paretext.pipeline.python",
 }
 
 __all__ = [

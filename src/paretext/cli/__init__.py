@@ -7,6 +7,7 @@ PyTorch.
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
 import sys
@@ -17,25 +18,11 @@ from typing import Annotated, Any
 
 import typer
 
-from paretext.cli import (
-    ablate,
-    certify,
-    compare,
-    compress,
-    demo,
-    explore,
-    inspect,
-    predict,
-    report,
-    run,
-    search,
-    train,
-    verify,
-)
-from paretext.cli.helping import Verb, Verbs, sentence
+from paretext.cli.helping import VERBS, Verbs, sentence
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import is_full_disk
+from paretext.core.settings import nearest
 from paretext.core.version import __version__
 
 
@@ -44,6 +31,19 @@ class _Interrupted(Exception):
 
 
 class _Verbs(Verbs):
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The verb of the file of that name, which is imported when it is asked for."""
+        verbs = [verb for group in VERBS.values() for verb in group]
+        if cmd_name in verbs:
+            from paretext.cli.commands import command
+
+            module = importlib.import_module(f"paretext.cli.{cmd_name}")
+            return command(getattr(module, cmd_name))
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
+            raise ParetextError(f"paretext has no verb {cmd_name!r}{nearest(cmd_name, verbs)}")
+        return found
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -86,24 +86,6 @@ def paretext(
 
     Start with: paretext demo
     """
-
-
-for verb in (
-    demo.demo,
-    explore.explore,
-    run.run,
-    train.train,
-    compress.compress,
-    compare.compare,
-    certify.certify,
-    verify.verify,
-    search.search,
-    ablate.ablate,
-    predict.predict,
-    report.report,
-    inspect.inspect,
-):
-    app.command(cls=Verb)(verb)
 
 
 def main() -> None:

@@ -2,62 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from paretext.cli.options import (
-    Budgets,
-    DropLeaks,
-    Json,
-    LabelColumn,
-    Labels,
-    OnBadRow,
-    Presets,
-    RecipeFile,
-    Rounds,
-    SelectionFile,
-    TextColumn,
-    Threads,
-    UnlabelledFile,
-)
+from paretext.cli.commands import Json
 from paretext.core.run_folder import RunFolder
-
-Model = Annotated[
-    str, typer.Argument(help="A classifier: its Hugging Face folder, its hub id, or a run.")
-]
-EvalFile = Annotated[
-    str | None,
-    typer.Option("--eval", help="Labelled, only measured on (default: part of the others)."),
-]
-DataFile = Annotated[
-    str | None, typer.Option("--data", help="Labelled texts, for the versions that learn.")
-]
+from paretext.pipeline.options import Compress
 
 
-def compress(
-    model: Model,
-    eval_: EvalFile = None,
-    data: DataFile = None,
-    unlabelled: UnlabelledFile = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The run's folder (the run, or runs/NAME)."),
-    ] = None,
-    preset: Presets = None,
-    recipe: RecipeFile = None,
-    labels: Labels = None,
-    selection: SelectionFile = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    on_bad_row: OnBadRow = "fail",
-    drop_leaks: DropLeaks = False,
-    budget: Budgets = None,
-    threads: Threads = None,
-    rounds: Rounds = 5,
-    json: Json = False,
-) -> None:
+def compress(asked: Compress, json: Json = False) -> None:
     """From a fine-tuned classifier to the folder to deploy: make smaller and faster versions,
     certify what that changed, measure all of them, and say which to take.
 
@@ -68,28 +18,11 @@ def compress(
     """
     from paretext.cli.console import dump_with, line, show_comparison, show_verdict
     from paretext.cli.endings import of_run
-    from paretext.pipeline.calls import compress as compress_job
+    from paretext.pipeline import calls
     from paretext.pipeline.stages import artifacts_of
     from paretext.runtime.manifest import Manifest
 
-    folder = compress_job(
-        model,
-        eval=eval_,
-        data=data,
-        unlabelled=unlabelled,
-        preset=preset,
-        recipe=recipe,
-        selection=selection,
-        labels=labels,
-        text_column=text_column,
-        label_column=label_column,
-        on_bad_row=on_bad_row,
-        drop_leaks=drop_leaks,
-        out=out,
-        budget=budget,
-        threads=threads,
-        rounds=rounds,
-    ).folder
+    folder = calls.compress(asked).folder
     verdict = of_run(folder)
     if (RunFolder(folder).comparison / "comparison.json").is_file():
         show_comparison(RunFolder(folder).comparison, verdict, json)

@@ -250,10 +250,10 @@ def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__:
     _sentence(err, f"{category.__name__}: {message}")
 
 
-def dump(value: Any) -> None:
-    """JSON for machines on standard output."""
+def dump(value: Any, indent: int | None = 2) -> None:
+    """JSON for machines on standard output; indent None: on one line."""
     try:
-        out.file.write(as_json(value, out.encoding) + "\n")
+        out.file.write(as_json(value, out.encoding, indent) + "\n")
         out.file.flush()
     except BrokenPipeError:
         out.on_broken_pipe()

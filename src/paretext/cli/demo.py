@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from pydantic import Field
 
-from paretext.cli.options import Json, Threads
+from paretext.cli.commands import Json
 from paretext.core.run_folder import RunFolder
+from paretext.pipeline.sources import Cores
 
 
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the corpus and of training.")] = 0,
-    threads: Threads = None,
-    json: Json = False,
-) -> None:
+class Demo(Cores):
+    out: Path = Field(Path("runs/demo"), description="The run's folder.")
+    seed: int = Field(0, description="Seed of the corpus and of training.")
+
+
+def demo(asked: Demo, json: Json = False) -> None:
     """The whole job in a few minutes, offline: generated texts, a small RoBERTa from scratch.
 
     Example: paretext demo
@@ -25,5 +25,5 @@ def demo(
     from paretext.cli.endings import of_run
     from paretext.demo.job import run_demo
 
-    run_demo(out, seed=seed, threads=threads)
-    show_comparison(RunFolder(out).comparison, of_run(out), json)
+    run_demo(asked.out, seed=asked.seed, threads=asked.threads)
+    show_comparison(RunFolder(asked.out).comparison, of_run(asked.out), json)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
+from pydantic import Field
 
-from paretext.cli.options import Json, LabelColumn, Labels, TextColumn
-from paretext.core.errors import ParetextError
+from paretext.cli.commands import Json
+from paretext.data.given import Given
+from paretext.data.tables import OnBadRow
+from paretext.pipeline.sources import Reading
+from paretext.profile.schema import ProfileSettings
 
 if TYPE_CHECKING:
     from paretext.profile import Profile
@@ -17,106 +20,69 @@ _CLASSES, _WORDS, _LEMMAS, _ERRORS = 20, 8, 5, 8  # rows and words on the termin
 _ELSEWHERE = "--json and the page of --out have all"
 
 
-def explore(
-    data: Annotated[
-        str, typer.Argument(help="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset.")
-    ],
-    eval_: Annotated[
-        str | None, typer.Option("--eval", help="Texts to measure on; leaks are looked for.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for profile.html and profile.json.")
-    ] = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    labels: Labels = None,
-    on_bad_row: Annotated[
-        Literal["fail", "skip"],
-        typer.Option(help="Rows without text or label: skip and report them, or fail."),
-    ] = "skip",
-    language: Annotated[str, typer.Option(help="Of stop words and lemmas: en, de, fr ...")] = "en",
-    model: Annotated[
-        str | None, typer.Option(help="Hub id or folder whose tokens are counted.")
-    ] = None,
-    max_length: Annotated[int, typer.Option(min=2, help="Longest input in tokens.")] = 128,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts per batch, for the padding.")] = 32,
-    supersample: Annotated[
-        str, typer.Option(help="Copies of each class's texts: 1,1,4,2,3,8 or auto.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of samples and folds.")] = 0,
-    json: Json = False,
-) -> None:
+class Explore(Reading, ProfileSettings):
+    data: str = Field(
+        title="DATA", description="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset."
+    )
+    eval: Given = Field(
+        None, title="FILE", description="Texts to measure on; leaks are looked for."
+    )
+    on_bad_row: OnBadRow = Field(
+        "skip", description="Rows without text or label: skip and report them, or fail."
+    )
+    out: Path | None = Field(None, description="Folder for profile.html and profile.json.")
+
+
+def explore(asked: Explore, json: Json = False) -> None:
     """Say what is in the data, and what to do about it, before anything is trained.
 
     Example: paretext explore train.csv --eval validation.csv --model roberta-base --out profile
     """
-    from pydantic import ValidationError
-
     from paretext.cli.console import dump_with, line, show_verdict
     from paretext.cli.endings import of_profile
-    from paretext.data.dataset import read_label_names, require_trainable
+    from paretext.data.dataset import require_trainable
     from paretext.data.reading import NamedBy
     from paretext.data.stop_words import stop_words
     from paretext.data.stream import open_labelled
-    from paretext.profile import ProfileSettings, profile
+    from paretext.profile import profile
 
-    try:
-        settings = ProfileSettings(
-            language=language,
-            model=model,
-            max_length=max_length,
-            batch_size=batch_size,
-            supersample=supersample,
-            seed=seed,
-        )
-    except ValidationError as error:
-        raise ParetextError(f"{error.errors()[0]['ctx']['error']}.") from None
-    stop_words(language)  # an unknown language is refused before anything is read
-    if out:
+    stop_words(asked.language)  # an unknown language is refused before anything is read
+    if asked.out:
         from paretext.core.locks import require_folder
         from paretext.report.profile_page import require_own_profile
 
-        require_folder(out)
-        require_own_profile(out)
-    names = read_label_names(labels) if labels else None
-    by = NamedBy.file(labels) if labels else None
-    train = open_labelled(
-        data,
-        label_names=names,
-        named_by=by,
-        on_bad_row=on_bad_row,
-        text_column=text_column,
-        label_column=label_column,
-    )
+        require_folder(asked.out)
+        require_own_profile(asked.out)
+    columns = asked.model_dump(include={"text_column", "label_column", "on_bad_row"})
+    names, by = asked.names(), asked.named_by()
+    train = open_labelled(asked.data, label_names=names, named_by=by, **columns)
     require_trainable(train)  # before the labels of the other are looked up in its own
     held = None
-    if eval_:
+    if asked.eval:
         held = open_labelled(
-            eval_,
+            asked.eval,
             label_names=train.label_names,
             named_by=by or NamedBy.texts(train.name),
             split="validation",
-            on_bad_row=on_bad_row,
-            text_column=text_column,
-            label_column=label_column,
+            **columns,
         )
-    found = profile(train, held, settings)
-    if out:
+    found = profile(train, held, ProfileSettings(**asked.part(ProfileSettings)))
+    if asked.out:
         from paretext.core.files import Stages
         from paretext.core.locks import change
         from paretext.report.profile_page import write_profile
 
-        with change(out):
-            Stages(out.parent).forget(out.name)
-            write_profile(found, out)
-    verdict = of_profile(found, data, eval_)
+        with change(asked.out):
+            Stages(asked.out.parent).forget(asked.out.name)
+            write_profile(found, asked.out)
+    verdict = of_profile(found, asked.data, asked.eval)
     if json:
         dump_with(verdict, found.model_dump(mode="json"))
         return
     _show(found)
-    if out:
+    if asked.out:
         line()
-        line(f"Wrote {out}: profile.html and profile.json.")
+        line(f"Wrote {asked.out}: profile.html and profile.json.")
     show_verdict(verdict)
 
 

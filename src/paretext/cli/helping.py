@@ -7,31 +7,14 @@ by `paretext train --help`.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from paretext.core.errors import ParetextError
 from paretext.core.settings import nearest
 
-GROUPS = {
-    "Data": (
-        *("data", "eval_", "unlabelled", "selection", "labels", "text_column", "label_column"),
-        *("on_bad_row", "drop_leaks", "text"),
-    ),
-    "Model and versions": ("model", "preset", "recipe", "against", "baseline"),
-    "Training": (
-        *("max_length", "learning_rate", "batch_size", "steps", "epochs", "patience"),
-        *("supersample", "class_weights", "remove_stop_words", "language", "precision", "device"),
-        "seed",
-    ),
-    "Measuring and output": (
-        *("budget", "trials", "hours", "minutes", "at", "resamples", "threads", "rounds"),
-        *("require_certificate", "force", "rerun", "resume", "storage"),
-        *("out", "output", "form", "no_texts", "json", "help"),
-    ),
-}
+LAST = "Measuring and output"
+"""The group of what is a verb's own; the others are titles of groups that verbs share."""
 _NAMED_ONLY = {("run", "Training"), ("ablate", "Training")}
 VERBS = {
     "From what you have to the folder to deploy": {
@@ -60,20 +43,6 @@ VERBS = {
 }
 """Every verb with a line, those first that do a whole job."""
 _COLUMN = 29
-_VALUES = {
-    **dict.fromkeys(("data", "eval_", "selection", "unlabelled", "labels", "recipe"), "FILE"),
-    **dict.fromkeys(("text_column", "label_column"), "NAME"),
-    **dict.fromkeys(("model", "preset"), "NAME"),
-    **dict.fromkeys(("against", "baseline"), "FOLDER"),
-    **dict.fromkeys(("language", "precision", "device"), "NAME"),
-    "budget": "LIMITS",
-    "at": "POINT",
-    "storage": "URL",
-    "supersample": "COPIES",
-    "text": "TEXT",
-}
-"""What an option takes, where its type says less."""
-_KINDS = {int: "N", float: "X", Path: "PATH"}
 
 
 class Verb(TyperCommand):
@@ -102,28 +71,18 @@ class Verb(TyperCommand):
                 formatter.write("\n".join(_example(example.strip(), formatter.width)) + "\n")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        params = {each.name: each for each in self.get_params(ctx)}
-        arguments: list[Any] = [each for each in params.values() if _is_argument(each)]
+        params = self.get_params(ctx)
+        arguments: list[Any] = [each for each in params if _is_argument(each)]
         rows = [(each.name.upper(), each.help or "") for each in arguments]
         if rows:
             with formatter.section("Arguments"):
                 formatter.write_dl(rows, col_max=_COLUMN)
-        options = {
-            name: each
-            for name, each in params.items()
-            if not _is_argument(each) and not getattr(each, "hidden", False)
-        }
-        known = {name for group in GROUPS.values() for name in group}
-        groups = {
-            group: [options[name] for name in names if name in options]
-            for group, names in GROUPS.items()
-        }
-        if [each.name for each in groups["Training"]] == ["seed"]:  # of the resamples, say
-            groups["Measuring and output"][:0] = groups.pop("Training")
-        groups["Other"] = [each for name, each in options.items() if name not in known]
+        options = [each for each in params if not _is_argument(each)]
+        groups: dict[str, list[Any]] = {}
+        for each in options:
+            groups.setdefault(getattr(each, "rich_help_panel", None) or LAST, []).append(each)
+        groups[LAST] = groups.pop(LAST)  # it ends with --help
         for group, members in groups.items():
-            if not members:
-                continue
             if (self.name, group) in _NAMED_ONLY:
                 names = ", ".join(each.opts[0] for each in members)
                 with formatter.section(f"{group} (explained by: paretext train --help)"):
@@ -148,14 +107,6 @@ class Verbs(TyperGroup):
                 formatter.write_dl(list(verbs.items()))
         formatter.write_paragraph()
         formatter.write_text("paretext VERB --help has a verb's options, and an example.")
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        found = super().get_command(ctx, cmd_name)
-        if found is None:
-            raise ParetextError(
-                f"paretext has no verb {cmd_name!r}{nearest(cmd_name, self.commands)}"
-            )
-        return found
 
 
 def sentence(error: Any) -> str:
@@ -183,22 +134,10 @@ def _is_argument(param: Any) -> bool:
 
 
 def _row(option: Any) -> tuple[str, str]:
-    """An option with what it takes; its help with what it is where it is not given."""
+    """An option with what it takes, and its help."""
     names = ", ".join([*option.opts, *option.secondary_opts])
-    kind: Any = getattr(getattr(option, "type_descriptor", None), "annotation", None)
-    if get_origin(kind) is Literal:
-        names += f" {'|'.join(map(str, get_args(kind)))}"
-    elif not option.is_flag:
-        names += f" {_VALUES.get(option.name) or _KINDS.get(kind, 'TEXT')}"
-    required, said = "(required) " if option.required else "", option.help or ""
-    plain = option.default if isinstance(option.default, int | float | str) else None
-    if plain is not None and not isinstance(plain, bool):
-        said = (
-            f"{said.rstrip('.')} (default: {plain:,})."
-            if isinstance(plain, int)
-            else (f"{said.rstrip('.')} (default: {plain}).")
-        )
-    return names, f"{required}{said}"
+    takes = "" if option.is_flag else f" {option.metavar}"
+    return f"{names}{takes}", f"{'(required) ' if option.required else ''}{option.help or ''}"
 
 
 def _example(command: str, width: int) -> list[str]:

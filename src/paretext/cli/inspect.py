@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from pydantic import Field
 
-from paretext.cli.options import Json
+from paretext.cli.commands import Json
+from paretext.core.settings import Settings
 
 
-def inspect(
-    path: Annotated[Path, typer.Argument(help="An artifact, a classifier's folder or a run.")],
-    json: Json = False,
-) -> None:
+class Inspect(Settings):
+    path: Path = Field(title="PATH", description="An artifact, a classifier's folder or a run.")
+
+
+def inspect(asked: Inspect, json: Json = False) -> None:
     """Say what a folder is: labels, recipe, lineage, sizes; verify an artifact's digests.
 
     Example: paretext inspect runs/emotion/artifacts/int8
@@ -22,10 +23,10 @@ def inspect(
     from paretext.cli.endings import of_folder
     from paretext.pipeline.inspection import describe
 
-    found = describe(path)
-    verdict = of_folder(path, found)
+    found = describe(asked.path)
+    verdict = of_folder(asked.path, found)
     if json:
         dump_with(verdict, found)
         return
-    pairs(found, title=str(path))
+    pairs(found, title=str(asked.path))
     show_verdict(verdict)

@@ -4,54 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import typer
+from pydantic import ConfigDict, Field
 
-from paretext.cli.options import Json, TextColumn, Threads
+from paretext.cli.commands import Json
 from paretext.core.errors import ParetextError
 from paretext.core.run_folder import RunFolder
+from paretext.core.settings import Settings
+from paretext.data.tables import OnBadRow
+from paretext.pipeline.sources import Cores
 
 _MOST = 3
 """Labels of a text that the screen shows; --json has all."""
 
 
-def predict(
-    artifact: Annotated[
-        Path, typer.Argument(help="An artifact's folder, or a run's: the version it recommends.")
-    ],
-    texts: Annotated[
-        str | None,
-        typer.Argument(
-            help="CSV, TSV, JSONL or Parquet with a column of texts; - is standard input; anything "
-            "else is itself the text."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="File to write; its suffix is its format; - is standard output."
-        ),
-    ] = None,
-    text: Annotated[list[str] | None, typer.Option(help="Classify this text instead.")] = None,
-    form: Annotated[
-        Literal["lines", "csv", "tsv", "jsonl"],
-        typer.Option("--format", help="Of -: a text a line in, its label a line out; or a table."),
-    ] = "lines",
-    text_column: TextColumn = None,
-    on_bad_row: Annotated[
-        Literal["fail", "skip"],
-        typer.Option(help="Rows without a text: leave their answers empty, or fail"),
-    ] = "skip",
-    require_certificate: Annotated[
-        bool,
-        typer.Option(
-            "--require-certificate", help="Refuse an artifact without a certificate that holds."
-        ),
-    ] = False,
-    threads: Threads = None,
-    json: Json = False,
-) -> None:
+class Rows(Settings):
+    model_config = ConfigDict(title="Data")
+
+    text_column: str | None = Field(
+        None, title="NAME", description="Column of the texts (default: guessed)."
+    )
+    on_bad_row: OnBadRow = Field(
+        "skip", description="Rows without a text: leave their answers empty, or fail."
+    )
+
+
+class Predict(Rows, Cores):
+    artifact: Path = Field(
+        title="ARTIFACT",
+        description="An artifact's folder, or a run's: the version it recommends.",
+    )
+    texts: str | None = Field(
+        None,
+        title="TEXTS",
+        description="CSV, TSV, JSONL or Parquet with a column of texts; - is standard input; "
+        "anything else is itself the text.",
+    )
+    text: tuple[str, ...] = Field(
+        (), title="WORDS...", description="Classify this text instead; may repeat."
+    )
+    format: Literal["lines", "csv", "tsv", "jsonl"] = Field(
+        "lines", description="Of -: a text a line in, its label a line out; or a table."
+    )
+    require_certificate: bool = Field(
+        False, description="Refuse an artifact without a certificate that holds."
+    )
+    out: Path | None = Field(
+        None, description="File to write; its suffix is its format; - is standard output."
+    )
+
+
+def predict(asked: Predict, json: Json = False) -> None:
     """Add predicted_label and a probability per label to every row of a file. No PyTorch needed.
 
     Row for row: one that has no text, or cannot be read, keeps its place with these columns empty;
@@ -60,15 +64,19 @@ def predict(
     Example: paretext predict runs/emotion/artifacts/int8 input.csv -o output.csv
 
     Example: cut -f2 log.tsv | paretext predict runs/emotion - | sort | uniq -c
+
+    With - and --json each line is answered as it comes: an object with its text, label and
+    probabilities.
     """
     from paretext.certification.gate import check_certificate
     from paretext.cli.standard import STANDARD
     from paretext.data.tables import existing
 
-    if (texts is None) == (not text):
-        which = "and not both" if text else "and needs one: a file, - or a text"
+    if (asked.texts is None) == (not asked.text):
+        which = "and not both" if asked.text else "and needs one: a file, - or a text"
         raise ParetextError(f"predict takes either a file of texts or --text, {which}.")
-    by_hand = text or ([texts] if texts is not None and _is_text(texts) else None)
+    texts, output = asked.texts, asked.out
+    by_hand = asked.text or ((texts,) if texts is not None and _is_text(texts) else None)
     source = STANDARD if texts == "-" else Path(texts or "")
     target = STANDARD if output is None and source == STANDARD else output
     if by_hand is not None and output is not None:
@@ -76,26 +84,28 @@ def predict(
             f"-o {output} takes the answers to a file, and the text was given by hand: leave -o "
             "out, --json prints all probabilities."
         )
-    if json and target == STANDARD:
+    streams = json and source == target == STANDARD and asked.format == "lines"
+    if json and target == STANDARD and asked.format in ("csv", "tsv"):
         raise ParetextError(
-            "--json describes a file that was written, and standard output takes the answers "
-            "themselves: leave --json out, --format jsonl makes them JSON, or give -o output.csv."
+            f"--json and --format {asked.format} are two forms of the same answers; give one."
         )
-    folder = _artifact_of(artifact)
+    folder = _artifact_of(asked.artifact)
     from paretext.runtime.artifact import Artifact
 
-    loaded = Artifact.load(folder, threads=threads)
+    loaded = Artifact.load(folder, threads=asked.threads)
     if by_hand is None and source != STANDARD:
         existing(source)
     if by_hand is None and target is None:
         raise ParetextError(
             "predict needs a file to write: give -o output.csv, or -o - for standard output."
         )
-    check_certificate(folder, require_certificate)
+    check_certificate(folder, asked.require_certificate)
     if by_hand is not None:
         _answer(loaded, folder, by_hand, json)
+    elif streams:
+        _answer_stream(loaded, asked.on_bad_row)
     elif target is not None:
-        _answer_file(loaded, folder, source, target, form, text_column, on_bad_row, json)
+        _answer_file(loaded, folder, source, target, asked, json)
 
 
 def _is_text(given: str) -> bool:
@@ -154,15 +164,18 @@ def _answer(loaded: Any, folder: Path, texts: Sequence[str], as_json: bool) -> N
     show_verdict(of_texts(answers, folder))
 
 
+def _answer_stream(loaded: Any, on_bad_row: OnBadRow) -> None:
+    """An object a line, each as soon as its line is there."""
+    from paretext.cli.console import dump
+    from paretext.cli.standard import STANDARD_INPUT, lines_as_they_come
+    from paretext.runtime.bulk import predict_stream
+
+    for answer in predict_stream(loaded, lines_as_they_come(), on_bad_row, STANDARD_INPUT):
+        dump(answer, indent=None)
+
+
 def _answer_file(
-    loaded: Any,
-    folder: Path,
-    source: Path,
-    target: Path,
-    form: Literal["lines", "csv", "tsv", "jsonl"],
-    text_column: str | None,
-    on_bad_row: Literal["fail", "skip"],
-    as_json: bool,
+    loaded: Any, folder: Path, source: Path, target: Path, asked: Predict, as_json: bool
 ) -> None:
     from paretext.cli.console import dump_with, line, show_verdict
     from paretext.cli.endings import of_answers
@@ -170,18 +183,21 @@ def _answer_file(
     from paretext.core.progress import say
     from paretext.runtime.bulk import LABEL, predict_file
 
+    printed = target == STANDARD
+    form = "jsonl" if as_json and printed else asked.format
+    text_column, name = asked.text_column, ""
+    if source == STANDARD:
+        name = STANDARD_INPUT
+        text_column = TEXT if form == "lines" else text_column
     with standard_files(source, target, form, LABEL) as (read, written):
-        name = STANDARD_INPUT if source == STANDARD else ""
-        if source == STANDARD and form == "lines":
-            text_column = TEXT
-        found = predict_file(loaded, read, written, text_column, on_bad_row, name)
-    if as_json:
+        found = predict_file(loaded, read, written, text_column, asked.on_bad_row, name)
+    if as_json and not printed:
         dump_with(of_answers(folder, target), found)
         return
     unanswered = sum(found["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
-    told, where = (say, "standard output") if target == STANDARD else (line, target)
+    told, where = (say, "standard output") if printed else (line, target)
     rows = "1 row" if found["rows"] == 1 else f"{found['rows']:,} rows"
     told(f"{rows} in {found['seconds']:.1f} s{without} -> {where}")
-    if target != STANDARD:  # which holds the answers and nothing else
+    if not printed:  # which holds the answers and nothing else
         show_verdict(of_answers(folder, target))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from pydantic import Field
 
-from paretext.cli.options import Json
+from paretext.cli.commands import Json
+from paretext.core.settings import Settings
 
 
-def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder, finished or not.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Where to write (report/ in the run)."),
-    ] = None,
-    json: Json = False,
-) -> None:
+class Report(Settings):
+    run: Path = Field(title="RUN", description="A run's folder, finished or not.")
+    out: Path | None = Field(None, description="Where to write (report/ in the run).")
+
+
+def report(asked: Report, json: Json = False) -> None:
     """Write a run's page anew: one HTML file with everything in it, and the same data as JSON.
 
     Example: paretext report runs/emotion
@@ -29,7 +27,7 @@ def report(
     from paretext.cli.console import dump, line, show_verdict
     from paretext.report.run_page import write_report
 
-    page, found = write_report(run, out)
+    page, found = write_report(asked.run, asked.out)
     if json:
         dump(from_json(found.model_dump_json()))
         return

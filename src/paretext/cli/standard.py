@@ -11,8 +11,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from paretext.core.errors import ParetextError
 from paretext.core.locks import temporary_folder
@@ -22,6 +23,8 @@ STANDARD = Path("-")
 STANDARD_INPUT = "standard input"
 TEXT = "text"
 """The column that lines become."""
+_PIECE = 2**16
+"""Bytes of standard input that are taken at once, at most."""
 Format = Literal["lines", "csv", "tsv", "jsonl"]
 
 
@@ -56,13 +59,27 @@ def standard_files(
             _give(written, sys.stdout.buffer, form, label)
 
 
+def lines_as_they_come() -> Iterator[list[str]]:
+    """The lines of standard input, as many at a time as are there; a stream may never end."""
+    given, rest = cast("BufferedReader", sys.stdin.buffer), b""
+    while piece := given.read1(_PIECE):  # waits for something, not for all of it
+        *whole, rest = (rest + piece).split(b"\n")
+        yield list(map(_text, whole))
+    if rest:
+        yield [_text(rest)]
+
+
+def _text(line: bytes) -> str:
+    """A line's text, without its end; bytes that are not UTF-8 are lone surrogates (PEP 383)."""
+    return line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+
+
 def _take(given: IO[bytes], file: IO[bytes], form: Format) -> None:
     if form != "lines":
         shutil.copyfileobj(given, file)
         return
     for line in given:
-        text = line.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
-        file.write(json.dumps({TEXT: text}).encode() + b"\n")
+        file.write(json.dumps({TEXT: _text(line)}).encode() + b"\n")
 
 
 def _give(written: Path, out: IO[bytes], form: Format, label: str) -> None:

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
+from pydantic import Field
 
 from paretext.cli.certify import STATUS
-from paretext.cli.options import Json, LabelColumn, Labels, OnBadRow, TextColumn, Threads
+from paretext.cli.commands import Json
+from paretext.data.given import Given
+from paretext.pipeline.sources import Cores, Reading
 
 
-def verify(
-    artifact: Annotated[Path, typer.Argument(help="An artifact with a certificate.")],
-    eval_: Annotated[
-        str | None, typer.Option("--eval", help="The texts that it was certified on.")
-    ] = None,
-    against: Annotated[
-        Path | None, typer.Option(help="The reference that it was certified against.")
-    ] = None,
-    rerun: Annotated[
-        bool, typer.Option("--rerun", help="Measure every claim anew, on this machine.")
-    ] = False,
-    labels: Labels = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    on_bad_row: OnBadRow = "fail",
-    threads: Threads = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Verify one on texts that were trained on too."),
-    ] = False,
-    json: Json = False,
-) -> None:
+class Verify(Reading, Cores):
+    artifact: Path = Field(title="ARTIFACT", description="An artifact with a certificate.")
+    eval: Given = Field(None, title="FILE", description="The texts that it was certified on.")
+    against: Path | None = Field(
+        None, title="FOLDER", description="The reference that it was certified against."
+    )
+    rerun: bool = Field(False, description="Measure every claim anew, on this machine.")
+    force: bool = Field(False, description="Verify one on texts that were trained on too.")
+
+
+def verify(asked: Verify, json: Json = False) -> None:
     """Check a certificate: digests of all it names, the machine, and with --rerun its claims.
 
     Exit status: that of the verdict (0 holds, 1 broken, 3 undecided); 2 if something was changed.
@@ -41,27 +32,22 @@ def verify(
     from paretext.certification.verify import verify as verify_one
     from paretext.cli.console import dump, line, show_certificate, show_verdict
     from paretext.cli.endings import of_certificate
-    from paretext.data.dataset import Dataset, read_label_names
     from paretext.data.reading import NamedBy
 
-    given = None if labels is None else read_label_names(labels)
-    texts = None
-    if eval_ is not None:
-        names = _names(artifact, against, given)
-        texts = Dataset.read(
-            eval_,
-            text_column=text_column,
-            label_column=label_column,
-            label_names=names,
-            named_by=NamedBy.model(against or artifact, names),
-            split="test",
-            on_bad_row=on_bad_row,
-        )
+    given, texts = asked.names(), None
+    if asked.eval is not None:
+        names = _names(asked.artifact, asked.against, given)
+        by = NamedBy.model(asked.against or asked.artifact, names)
+        texts = asked.labelled(asked.eval, names, by, "test")
     found = verify_one(
-        artifact, texts, against, labels=given, rerun=rerun, threads=threads, force=force
+        *(asked.artifact, texts, asked.against),
+        labels=given,
+        rerun=asked.rerun,
+        threads=asked.threads,
+        force=asked.force,
     )
     certificate = found.again or found.certificate
-    verdict = of_certificate(certificate, artifact, against)
+    verdict = of_certificate(certificate, asked.artifact, asked.against)
     if json:
         dump(
             {

@@ -22,7 +22,7 @@ from paretext.core.run_folder import PARENT
 from paretext.core.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
 from paretext.data.stop_words import LANGUAGES, unknown_language
 from paretext.graphs.quantisation import Quantization
-from paretext.training.settings import TrainingSettings
+from paretext.training.settings import InputSettings, TrainingSettings
 
 Made = TypeVar("Made", bound=BaseModel)
 
@@ -83,22 +83,23 @@ class Version(Settings):
         return self
 
 
+_EXAMPLE = "see recipes/study.yaml"
+
+
 def _worth_deploying() -> tuple[Version, ...]:
     """The default: what nothing is lost with, and what is many times faster. (Zeros in a dense
     matrix buy no speed: the preset `pruned` shows it.)"""
     return (*preset("int8"), *preset("safe"))
 
 
-class Recipe(Settings):
+class Recipe(InputSettings):
     """models: hub ids, folders or baselines; the best encoder on the selection split becomes the
     parent. stop_words: remove those of `language`, keep them, or (auto) what each model does by
     itself: the recurrent baselines remove them, all others keep them."""
 
     models: tuple[str, ...] = ()
-    max_length: int = Field(default=128, ge=4)
     selection_share: float = Field(default=0.15, gt=0, lt=1)
     stop_words: Literal["auto", "keep", "remove"] = "auto"
-    language: str = "en"
     training: TrainingSettings = TrainingSettings()
     versions: tuple[Version, ...] = Field(default_factory=_worth_deploying)
 
@@ -177,7 +178,7 @@ class Recipe(Settings):
     @classmethod
     def _of(cls, values: Any, source: str) -> Recipe:
         if not isinstance(values, dict):
-            raise ParetextError(f"the recipe {source} holds no settings; see recipes/study.yaml.")
+            raise ParetextError(f"the recipe {source} holds no settings; {_EXAMPLE}.")
         return validated(cls, values, source)
 
 
@@ -199,19 +200,32 @@ def validated(model: type[Made], values: dict[str, Any], source: str) -> Made:
         raise ParetextError(f"{source}: {_complaint(error, model)}") from None
 
 
+_CALLED = {
+    "embeddings": "embedding_bits",
+    "model": "models",
+    "preset": "versions",
+    "remove_stop_words": "stop_words",
+}
+"""What a setting was called, or is on the command line -> its name in a recipe."""
+
+
 def _complaint(error: ValidationError, model: type[BaseModel]) -> str:
     errors = error.errors()
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
+        if name in _CALLED:
+            return f"{where} is called {_CALLED[name]!r} in a recipe; write that in its place."
         step = next((STEPS[part] for part in first["loc"] if part in STEPS), None)
         if step is not None:
             return complaint(error, [step])
         known: list[type[BaseModel]] = [model, Version, TrainingSettings, *STEPS.values()]
         if name in names(*known):
-            return f"the setting {name!r} does not belong at {where}; see recipes/study.yaml."
-        return complaint(error, known)
+            home = "training." if name in names(TrainingSettings) else ""
+            there = f"write {home}{name}" if home or name in names(model) else _EXAMPLE
+            return f"the setting {name!r} does not belong at {where}; {there}."
+        return complaint(error, [TrainingSettings] if first["loc"][0] == "training" else known)
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
         return f"unknown step {tag!r} at {where}{nearest(tag, list(STEPS))}"

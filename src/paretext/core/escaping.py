@@ -57,14 +57,14 @@ def encodable(text: str, encoding: str) -> str:
     return text
 
 
-def as_json(value: Any, encoding: str = "utf-8") -> str:
+def as_json(value: Any, encoding: str = "utf-8", indent: int | None = 2) -> str:
     """JSON (RFC 8259) that every reader takes and no terminal obeys.
 
     A number that is none (NaN or infinite), which JSON does not have, is null. What cannot be seen,
     and in another encoding than UTF-8 all but ASCII, stands as \\uXXXX, which readers turn back.
     """
     finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
-    text = json.dumps(finite, indent=2, ensure_ascii=not encoding.lower().startswith("utf"))
+    text = json.dumps(finite, indent=indent, ensure_ascii=not encoding.lower().startswith("utf"))
     return re.sub(r"[^\n -~]", _json_escape, text)
 
 

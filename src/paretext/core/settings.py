@@ -1,9 +1,21 @@
-"""What people write: settings and their base class, YAML files, the name that was meant."""
+"""What people write: settings and their base class, YAML files, the name that was meant.
+
+A setting is declared once, whoever gives it: a class of settings is a part of the recipe, the
+arguments of a Python call and the options of a command. A verb's class inherits the groups that it
+shares with others, and declares anew what means something else there. Of a field says
+
+    description     its help; without one it is no option, and for recipes and Python alone
+    title           what it takes, where its type says less: FILE; with dots behind it, it may
+                    repeat; the field's own name in capitals makes it an argument without a name
+    kw_only=False   in Python it need not be named
+    title of the class (`model_config`): the group of the help that its fields stand in
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,13 +49,50 @@ class Settings(BaseModel, metaclass=_Settings):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def part(self, kind: type[BaseModel]) -> dict[str, Any]:
+        """What was given of the settings that `kind` has, by name; the others are as elsewhere."""
+        mine = [name for name in kind.model_fields if name in self.model_fields_set]
+        return {name: getattr(self, name) for name in mine}
 
-def complaint(error: ValidationError, models: Iterable[type[BaseModel]]) -> str:
-    """The first of pydantic's complaints in a sentence; models: whose settings may be meant."""
+    @classmethod
+    def ordered(cls) -> list[str]:
+        """The fields' names, first those that a class declares itself, anew or for the first time,
+        and then those of its bases."""
+        declared = (name for each in cls.__mro__ for name in inspect.get_annotations(each))
+        return [name for name in dict.fromkeys(declared) if name in cls.model_fields]
+
+
+_WANTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "string_type": "a string",
+    "path_type": "a string or a path",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "is_instance_of": "a list",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "model_type": "settings",
+}
+"""What a value has to be, where pydantic says it otherwise."""
+_INPUT = "Input should be "
+
+
+def complaint(
+    error: ValidationError,
+    models: Iterable[type[BaseModel]],
+    called: Callable[[str], str] | None = None,
+) -> str:
+    """The first of pydantic's complaints in a sentence; models: whose settings may be meant.
+
+    called: of arguments, none of which has settings of its own: how whoever gave them calls one.
+    """
     errors = error.errors()
     # A name that is not known explains the one that is missing.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    where = ".".join(map(str, first["loc"]))
+    where = called(str(first["loc"][0])) if called and first["loc"] else _dotted(first["loc"])
     if first["type"] == "value_error":
         return f"{first['ctx']['error']}."
     if first["type"] == "extra_forbidden":
@@ -52,7 +101,23 @@ def complaint(error: ValidationError, models: Iterable[type[BaseModel]]) -> str:
         return f"{where} is missing; give it a value."
     value = repr(first["input"])
     shown = value if len(value) <= 80 else f"{value[:77]}..."
-    return f"{where} is {shown}: {first['msg'].lower()}."
+    same = [each for each in errors if each["loc"][:1] == first["loc"][:1]] if called else [first]
+    return f"{where} is {shown}; {_remedy(same)}."
+
+
+def _dotted(place: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, place))
+
+
+def _remedy(errors: list[Any]) -> str:
+    """What to give: one of what the kinds of value that may be there complain about."""
+    kinds = [_WANTED.get(each["type"], str(each["msg"])) for each in errors]
+    if errors[0]["type"] == "greater_than_equal":
+        kinds = [f"{errors[0]['ctx']['ge']} or more"]
+    if kinds[0][:1].isupper() and not kinds[0].startswith(_INPUT):
+        return kinds[0][:1].lower() + kinds[0][1:]
+    words = (word for kind in kinds for word in kind.removeprefix(_INPUT).split(" or "))
+    return f"give {' or '.join(dict.fromkeys(words))}"
 
 
 def names(*models: type[BaseModel]) -> set[str]:

@@ -7,34 +7,15 @@ that the two do not multiply.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator
 
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
 
 _MOST_COPIES = 8
-
-
-def _parse_factors(value: Any) -> Any:
-    """'1,1,4' as the command line gives it."""
-    if isinstance(value, str) and value != "auto":
-        try:
-            value = tuple(int(part) for part in value.split(","))
-        except ValueError:
-            raise ValueError(
-                f"supersample is {value!r}; give 'auto' or one whole number per class: 1,1,4"
-            ) from None
-    if isinstance(value, list | tuple) and any(factor < 1 for factor in value):
-        raise ValueError(f"supersample is {value}; every factor must be at least 1")
-    return value
-
-
-Supersample = Annotated[tuple[int, ...] | Literal["auto"] | None, BeforeValidator(_parse_factors)]
-"""Copies of each class's texts, one factor a class; "auto"; or None for one copy each."""
 
 
 def check_factors(factors: tuple[int, ...] | str | None, label_names: tuple[str, ...]) -> None:

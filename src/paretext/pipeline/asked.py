@@ -7,56 +7,51 @@ from pathlib import Path
 from typing import Any
 
 from paretext.compression.recipe import Recipe, preset, validated
+from paretext.core.errors import ParetextError
+from paretext.core.settings import Settings
 from paretext.pipeline.candidates import require_models
+from paretext.pipeline.options import Compress, Trains, Versions
 from paretext.pipeline.parents import is_run, parent_of
+from paretext.pipeline.sources import listed
+from paretext.training.settings import InputSettings, TrainingSettings
 
 
-def asked_recipe(
-    given: str | Path | Recipe | None,
-    models: Sequence[str] | None,
-    max_length: int | None,
-    presets: Sequence[str] | None = None,
-    *,
-    remove_stop_words: bool | None = None,
-    language: str | None = None,
-    **training: Any,
-) -> Recipe:
+def asked_recipe(asked: Trains, **training: Any) -> Recipe:
     """The recipe that was given, or of its file, or the default one, with single settings over it.
 
-    A model that is missing is refused first.
+    training: settings in the place of those that were asked for. A model that is missing is refused
+    first.
     """
-    recipe = _read(given) or Recipe()
+    recipe, models = _read(asked.recipe) or Recipe(), listed(asked.model)
     if named := models or recipe.models:
         require_models(named)
-    own = {name: value for name, value in training.items() if value is not None}
-    values = recipe.model_dump(mode="json", by_alias=True)
+    own = asked.part(TrainingSettings) | training
+    values = recipe.model_dump(mode="json", by_alias=True) | asked.part(InputSettings)
     lengths = {"steps": None, "epochs": None} if {"steps", "epochs"} & own.keys() else {}
     values["training"] |= lengths | own  # a length that is given stands for the recipe's
     values["models"] = models or values["models"]
-    if max_length is not None:
-        values["max_length"] = max_length
-    if remove_stop_words is not None:
-        values["stop_words"] = "remove" if remove_stop_words else "keep"
-    if language is not None:
-        values["language"] = language
-    return with_presets(validated(Recipe, values, "the settings"), presets, given is not None)
+    if asked.remove_stop_words is not None:
+        values["stop_words"] = "remove" if asked.remove_stop_words else "keep"
+    presets = asked.preset if isinstance(asked, Versions) else None
+    return _with_presets(
+        validated(Recipe, values, "the settings"), listed(presets), asked.recipe is not None
+    )
 
 
-def asked_versions(
-    model: str, given: str | Path | Recipe | None, presets: Sequence[str] | None
-) -> Recipe | None:
+def asked_versions(asked: Compress) -> Recipe | None:
     """The recipe of a compression, where one or presets were given; None without.
 
     A run is split and trained as it says itself, whatever the recipe has on that.
     """
-    if given is None and not presets:
+    if asked.recipe is None and not asked.preset:
         return None
-    own = parent_of(Path(model))[2] if is_run(model) else None
-    found = with_presets(_read(given) or own or Recipe(), presets, given is not None)
+    own = parent_of(Path(asked.model))[2] if is_run(asked.model) else None
+    beside = asked.recipe is not None
+    found = _with_presets(_read(asked.recipe) or own or Recipe(), listed(asked.preset), beside)
     return found if own is None else own.model_copy(update={"versions": found.versions})
 
 
-def with_presets(recipe: Recipe, presets: Sequence[str] | None, beside: bool) -> Recipe:
+def _with_presets(recipe: Recipe, presets: Sequence[str] | None, beside: bool) -> Recipe:
     """The recipe with the presets' versions: beside its own, or in their place."""
     if not presets:
         return recipe
@@ -67,5 +62,11 @@ def with_presets(recipe: Recipe, presets: Sequence[str] | None, beside: bool) ->
     return validated(Recipe, values, "the presets")
 
 
-def _read(given: str | Path | Recipe | None) -> Recipe | None:
-    return Recipe.read(given) if isinstance(given, str | Path) else given
+def _read(given: str | Path | Settings | None) -> Recipe | None:
+    if given is None or isinstance(given, Recipe):
+        return given
+    if isinstance(given, Settings):
+        raise ParetextError(
+            f"recipe is of type {type(given).__name__}; give a Recipe, or the path of a YAML file."
+        )
+    return Recipe.read(given)

@@ -31,11 +31,13 @@ from paretext.core.locks import works_in
 from paretext.core.ownership import claim
 from paretext.core.run_folder import ANSWERS, WRITES, RunFolder
 from paretext.data.checks import require_apart
-from paretext.data.dataset import Dataset, require_trainable
+from paretext.data.dataset import Dataset
 from paretext.data.reading import NamedBy
 from paretext.measure.naming import check_order, output_names, some_of
 from paretext.models.pretrained import Source, source_digest
+from paretext.pipeline.asked import asked_recipe, asked_versions
 from paretext.pipeline.candidates import check_models, train_candidate
+from paretext.pipeline.options import Compress, Run
 from paretext.pipeline.parents import (
     adopt,
     check_splits,
@@ -45,8 +47,8 @@ from paretext.pipeline.parents import (
     require_model,
     was_held_out,
 )
-from paretext.pipeline.sources import Measuring, Sources
-from paretext.pipeline.splits import Data, prepare, prepare_answered, prepare_measured
+from paretext.pipeline.sources import Sources
+from paretext.pipeline.splits import Data, prepare, prepare_answered, prepare_measured, read
 from paretext.pipeline.stages import (
     LINEAR,
     Trained,
@@ -66,74 +68,52 @@ _ANSWERED_TOGETHER = 512
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".gz")
 
 
-def run(
-    sources: Sources, recipe: Recipe, out: Path | None = None, measuring: Measuring | None = None
-) -> Path:
+def run(asked: Run) -> Path:
     """From a table of labelled texts to a finished run; returns its folder, by default runs/NAME.
 
     Where no model is named it is DEFAULT_MODEL; where no texts to measure on are given, some of
     the others are held out.
     """
-    measuring = measuring or Measuring()
+    recipe, budget = asked_recipe(asked), asked.limits()
     if not recipe.models:
         recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
-    folder = out or RUNS / folder_name(sources.data)
+    folder = Path(asked.out or RUNS / folder_name(asked.data))
     require_startable(recipe.models, folder)
-    sources.check()
-    by = sources.named_by()
-    train = sources.train(sources.names(), by)
-    if train is None:
-        raise ParetextError("run learns from labelled texts: give them with --data.")
-    by = by or NamedBy.texts(train.name)
-    require_trainable(train)  # before the labels of the others are looked up in its own
-    data = prepare(
-        train,
-        sources.evaluation(train.label_names, by),
-        recipe,
-        selection=sources.chosen_by(train.label_names, by),
-        leaks_dropped=sources.drop_leaks,
-        hold_out=True,
-    )
     run_prepared(
-        data,
+        read(asked, recipe, hold_out=True),
         recipe,
         folder,
-        unlabelled=sources.texts(),
-        budget=measuring.budget,
-        threads=measuring.threads,
-        rounds=measuring.rounds,
+        unlabelled=asked.texts(),
+        budget=budget,
+        threads=asked.threads,
+        rounds=asked.rounds,
     )
     return folder
 
 
-def compress(
-    model: str,
-    sources: Sources,
-    recipe: Recipe | None = None,
-    out: Path | None = None,
-    measuring: Measuring | None = None,
-) -> Path:
+def compress(asked: Compress) -> Path:
     """From a classifier to a finished run with its versions; returns the run's folder.
 
-    model: a run, a classifier's folder, or a hub id. recipe: what to make; by default what is worth
-    deploying and can be made of this model with these texts. out: default the run, or runs/NAME.
+    Without a recipe or presets, what is worth deploying and can be made of this model with these
+    texts. The folder is by default the run that was given, or runs/NAME.
     """
-    measuring = measuring or Measuring()
+    model = str(asked.model)
     require_model(model)
-    if sources.eval is sources.data is sources.unlabelled is None:
+    recipe, _ = asked_versions(asked), asked.limits()  # a budget that is none is refused here
+    if asked.eval is asked.data is asked.unlabelled is None:
         raise ParetextError(
             f"nothing says what {model} may lose: give labelled texts to measure on with --eval, "
             "or texts without labels with --unlabelled."
         )
     if is_run(model):
         own, _, settings = parent_of(Path(model))
-        if out is None or out.resolve() == Path(model).resolve():
-            return _more(Path(model), sources, recipe or settings, measuring)
+        if asked.out is None or Path(asked.out).resolve() == Path(model).resolve():
+            return _more(Path(model), asked, recipe or settings)
         model, recipe = str(own), recipe or settings
     source = open_model(model)
-    names = output_names(source.labels, sources.names(), source.name)
-    folder = out or RUNS / folder_name(model)
-    _take(source, names, sources, recipe or Recipe(), folder, measuring)
+    names = output_names(source.labels, asked.names(), source.name)
+    folder = Path(asked.out or RUNS / folder_name(model))
+    _take(source, names, asked, recipe or Recipe(), folder)
     return folder
 
 
@@ -141,53 +121,52 @@ def compress(
 def _take(
     source: Source,
     names: tuple[str, ...],
-    sources: Sources,
+    asked: Compress,
     recipe: Recipe,
     folder: Path,
-    measuring: Measuring,
 ) -> None:
     """Take somebody's model into the run `folder`, and do the rest there."""
     _claim(folder, source, record=False)
-    sources.check()
-    read = _Read.of(sources, names, source.name)
-    recipe = recipe.within(outline_of(source.name), learns=read.learns)
+    asked.check()
+    tables = _Read.of(asked, names, source.name)
+    recipe = recipe.within(outline_of(source.name), learns=tables.learns)
     _claim(folder, source)
     stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
     parent = adopt(source, names, name, stages)
-    labelled = read.evaluation or read.train
+    labelled = tables.evaluation or tables.train
     if names != source.labels and labelled is not None:
         from paretext.models.classifier import Classifier
 
         some = some_of(labelled)
-        check_order(Classifier.load(parent).logits(some.texts), some, str(sources.labels))
-    data = read.split(parent, source.name, recipe, folder, hold_out=True)
-    if data.held_out and read.train is not None:
+        check_order(Classifier.load(parent).logits(some.texts), some, str(asked.labels))
+    data = tables.split(parent, source.name, recipe, folder, hold_out=True)
+    if data.held_out and tables.train is not None:
         progress.say(
             f"if {source.name} was trained on these texts too, it knows the held-out ones by heart "
             "and every figure is too good; measure on others with --eval"
         )
     write_record(recipe, data, folder)
     folders = {name: parent}
-    if read.train is not None:
+    if tables.train is not None:
         check_models([LINEAR], data, recipe)
         folders[LINEAR] = train_candidate(stages, LINEAR, LINEAR, data, recipe) / "model"
-    _finish(Trained(folders, name), recipe, data, folder, read, measuring)
+    _finish(Trained(folders, name), recipe, data, folder, tables, asked)
 
 
 @works_in("folder")
-def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) -> Path:
+def _more(folder: Path, asked: Compress, recipe: Recipe) -> Path:
     """More versions of a run's parent, in the run; measured where there are texts to do it on."""
     parent, name, _ = parent_of(folder)
     source = open_model(str(parent))
-    sources.check()
-    names = output_names(source.labels, sources.names(), source.name)
-    read = _Read.of(sources, names, source.name)
-    recipe = recipe.within(outline_of(parent), learns=read.learns)
-    data = read.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
+    asked.check()
+    names = output_names(source.labels, asked.names(), source.name)
+    tables = _Read.of(asked, names, source.name)
+    recipe = recipe.within(outline_of(parent), learns=tables.learns)
+    data = tables.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
     models = RunFolder(folder).models()
     if data.evaluation is not None:
-        _finish(Trained(models, name), recipe, data, folder, read, measuring)
+        _finish(Trained(models, name), recipe, data, folder, tables, asked)
         return folder
     make_versions(
         parent,
@@ -196,7 +175,7 @@ def _more(folder: Path, sources: Sources, recipe: Recipe, measuring: Measuring) 
         data.selection,
         folder,
         parent_name=name,
-        unlabelled=read.more,
+        unlabelled=tables.more,
     )
     write_report(folder)
     progress.say("the versions are made and not certified: that takes texts to measure on, --eval")
@@ -208,18 +187,18 @@ def _finish(
     recipe: Recipe,
     data: Data,
     folder: Path,
-    read: _Read,
-    measuring: Measuring,
+    tables: _Read,
+    asked: Compress,
 ) -> None:
     finish(
         trained,
         recipe,
         data,
         folder,
-        unlabelled=read.more,
-        budget=measuring.budget,
-        threads=measuring.threads,
-        rounds=measuring.rounds,
+        unlabelled=tables.more,
+        budget=asked.limits(),
+        threads=asked.threads,
+        rounds=asked.rounds,
     )
 
 

@@ -50,7 +50,13 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
     recipe = Recipe()
     if settings.is_file():
         values = read_json(settings, AGAIN, lambda values: dict(values["recipe"]))
-        recipe = validated(Recipe, values, str(settings))
+        try:
+            recipe = validated(Recipe, values, str(settings))
+        except ParetextError as error:
+            raise ParetextError(
+                f"the run {source} is of another version of paretext "
+                f"({str(error).split(';')[0].rstrip('.')}); to make it anew, {AGAIN}."
+            ) from None
     return folder, name, recipe
 
 

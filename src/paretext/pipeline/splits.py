@@ -22,6 +22,8 @@ from paretext.core.errors import ParetextError
 from paretext.data.balance import check_factors
 from paretext.data.checks import DataReport, check, drop_leaks, require_apart
 from paretext.data.dataset import Dataset, require_trainable
+from paretext.data.reading import NamedBy
+from paretext.pipeline.sources import Sources
 
 EVALUATION_SHARE = 0.2
 """Of the texts, held out to measure on where no file of them is given."""
@@ -47,6 +49,25 @@ class Data:
     def fingerprints(self) -> dict[str, str]:
         """Those of the two splits that a classifier is made from."""
         return {"train": self.train.fingerprint, "selection": self.selection.fingerprint}
+
+
+def read(sources: Sources, recipe: Recipe, *, hold_out: bool = False) -> Data:
+    """Read all tables with the label names of the first, check them and split them."""
+    sources.check()
+    by = sources.named_by()
+    train = sources.train(sources.names(), by)
+    if train is None:
+        raise ParetextError("training takes labelled texts: give them with --data.")
+    by = by or NamedBy.texts(train.name)
+    require_trainable(train)  # before the labels of the others are looked up in its own
+    return prepare(
+        train,
+        sources.evaluation(train.label_names, by),
+        recipe,
+        selection=sources.chosen_by(train.label_names, by),
+        leaks_dropped=sources.drop_leaks,
+        hold_out=hold_out,
+    )
 
 
 def prepare(

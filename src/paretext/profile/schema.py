@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from paretext.data.balance import Supersample
+from paretext.core.settings import Settings
 from paretext.data.checks import DataReport
+from paretext.training.settings import Supersample
 
 SHOWN_CHARACTERS = 300
 
@@ -25,19 +26,25 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ProfileSettings(_Part):
-    """What to count, and with what."""
+class ProfileSettings(Settings):
+    """What to count, and with what. language: ISO 639-1; model: None counts words only."""
 
-    language: str = "en"
-    """Of the stop words and the lemmas: ISO 639-1."""
-    model: str | None = None
-    """Whose tokens are counted: a folder or hub id; None counts words only."""
-    max_length: int = Field(default=128, ge=2)
-    """Longest input in tokens, special tokens included."""
-    batch_size: int = Field(default=32, ge=1)
-    supersample: Supersample = "auto"
-    seed: int = 0
-    """Of the samples and the folds."""
+    model_config = ConfigDict(title="What is counted")
+
+    model: str | None = Field(
+        None, title="NAME", description="Hub id or folder whose tokens are counted."
+    )
+    max_length: int = Field(default=128, ge=2, description="Longest input in tokens.")
+    batch_size: int = Field(default=32, ge=1, description="Texts per batch, for the padding.")
+    supersample: Supersample = Field(
+        default="auto",
+        title="COPIES",
+        description="Copies of each class's texts: 1,1,4,2,3,8 or auto.",
+    )
+    language: str = Field(
+        default="en", title="NAME", description="Of stop words and lemmas, as ISO code."
+    )
+    seed: int = Field(default=0, description="Seed of samples and folds.")
     near_duplicates_sample: int = Field(default=100_000, ge=2)
     """Most texts, of both splits together, that are compared with each other."""
     label_errors_sample: int = Field(default=30_000, ge=100)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ from paretext.data.values import is_blank
 from paretext.runtime.artifact import CHUNK_TEXTS, Artifact, softmax
 
 LABEL = "predicted_label"
+DIGITS = 6
+"""Significant ones of a probability that is written as text; Parquet has all that there are."""
 
 
 def predict_file(
@@ -75,10 +77,11 @@ def predict_file(
         )
     if on_bad_row == "fail":
         _require_texts(opened, column)
+    typed, in_place = format_of(target).typed, target.exists() and target.samefile(source)
     types: dict[str, Any] = {LABEL: "string"} | dict.fromkeys(added[1:], "double")
-    if format_of(target).typed:
+    if typed:
         types |= column_types(source, on_bad_row)
-    job = _Job(artifact, opened, column, added, target.exists() and target.samefile(source))
+    job = _Job(artifact, opened, column, added, in_place, digits=None if typed else DIGITS)
     with (
         RowWriter(target, [*opened.columns, *added], types) as writer,
         progress.task("predicting", 0) as advance,
@@ -97,6 +100,32 @@ def predict_file(
         "truncated_texts": job.truncated,
         "seconds": time.perf_counter() - begin,
     }
+
+
+def predict_stream(
+    artifact: Artifact, pieces: Iterable[Sequence[str]], on_bad_row: OnBadRow, name: str
+) -> Iterator[dict[str, Any]]:
+    """What `predict_texts` has of each text, as the texts come: a piece is answered at once.
+
+    A text that is none keeps its place and has null for its answers; "fail" ends there with a
+    ParetextError. name: what messages call the source.
+    """
+    column, labels = "text", artifact.manifest.labels
+    source = Source(name, [column], {}, lambda: [column], lambda _: iter(()))
+    named = {label: f"probability_{label}" for label in labels}
+    job = _Job(artifact, source, column, [LABEL, *named.values()], in_place=False)
+    for piece in pieces:
+        answered = job.answers([{column: text} for text in piece])
+        if job.bad and on_bad_row == "fail":
+            require_rows(source, job.answered, job.bad, "fail")
+        for answer in answered:
+            shares = (
+                {label: answer[each] for label, each in named.items()} if LABEL in answer else None
+            )
+            yield {"text": answer[column], "label": answer.get(LABEL), "probabilities": shares}
+    if not job.answered:
+        require_rows(source, 0, job.bad, "skip")
+    job.say()
 
 
 def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -132,13 +161,20 @@ class _Job:
     """Answers rows, a chunk at a time, and remembers what there was to say about them."""
 
     def __init__(
-        self, artifact: Artifact, source: Source, column: str, added: list[str], in_place: bool
+        self,
+        artifact: Artifact,
+        source: Source,
+        column: str,
+        added: list[str],
+        in_place: bool,
+        digits: int | None = DIGITS,
     ) -> None:
         self.artifact = artifact
         self.source = source
         self.column = column
         self.added = added
         self.in_place = in_place
+        self.digits = digits
         self.rows = self.answered = self.truncated = 0
         self.bad: Bad = {}
         self.replaced: list[int] = []
@@ -186,12 +222,15 @@ class _Job:
         found = self.artifact.answers(texts)
         self.truncated += found.truncated
         probabilities = softmax(found.logits)
+        written = probabilities.tolist()
+        if self.digits:
+            written = [[float(f"{each:.{self.digits}g}") for each in row] for row in written]
         self.answered += len(texts)
         labels = np.array(self.artifact.manifest.labels)
         names = labels[probabilities.argmax(axis=1)].tolist()
         return (
             dict(zip(self.added, [name, *values], strict=True))
-            for name, values in zip(names, probabilities.tolist(), strict=True)
+            for name, values in zip(names, written, strict=True)
         )
 
     def _unicode(self, row: Row) -> Row:
