@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,6 @@ from paretext.compression import (
     Material,
     Recipe,
     RecurrentStudent,
-    StructuredPruning,
     Version,
     Vocabulary,
     Width,
@@ -30,8 +31,6 @@ from paretext.compression import (
     preset,
 )
 from paretext.compression.methods.augmentation import altered
-from paretext.compression.methods.batches import batches
-from paretext.compression.methods.relations import Relations
 from paretext.compression.methods.teacher import ParentTeacher
 from paretext.compression.step import Outline, compact
 from paretext.compression.steps.low_rank import token_counts, weighted_svd
@@ -40,7 +39,9 @@ from paretext.graphs import export
 from paretext.graphs.quantisation import StaticQuantization
 from paretext.models.classifier import Classifier
 from paretext.runtime.artifact import Artifact
+from paretext.training.batches import Padding
 from paretext.training.fit import TrainingSettings
+from paretext.training.targets import Distance, States, Targets, forget_maps, map_states
 
 Encoder = Callable[[str], Path]
 
@@ -58,7 +59,7 @@ class Oracle:
     def logits_of_copies(self, rounds: Sequence[Sequence[str]]) -> list[np.ndarray]:  # type: ignore[type-arg]
         return [self.logits(each) for each in rounds]
 
-    def states(self, texts: Sequence[str], layers: int) -> np.ndarray:  # type: ignore[type-arg]
+    def states(self, texts: Sequence[str], layers: Sequence[int]) -> None:
         raise AssertionError("nobody asked for states")
 
     def whole(self) -> Classifier:
@@ -189,7 +190,9 @@ def test_a_student_learns_its_teachers_answers_not_the_labels(
     teacher = Oracle()
     taught = Material(data.train, data.selection, TRAINING, teacher, unlabelled=("more", "text"))
     dropout = None if student == "recurrent" else 0
-    step = Distillation(epochs=12, learning_rate=5e-3, batch_size=8, copies=1, dropout=dropout)
+    step = Distillation(
+        epochs=12, learning_rate=5e-3, batch_size=8, copies=1, dropout=dropout, states_weight=0
+    )
     made, said = step.apply(origin, taught)
     assert made.model.config.dropout == 0  # the student's own, or as it was asked for
     texts = data.train.texts
@@ -286,7 +289,7 @@ def test_copies_are_answered_in_int8_unless_that_changes_too_many_answers(
 
 
 def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) -> None:
-    """Its first token's states come nearer to those that Hugging Face's own network computes."""
+    """All tokens come nearer to what Hugging Face's own network makes of them."""
     origin, data = classifier(encoder), material()
     origin.save(tmp_path / "parent")
     artifact = export(origin, tmp_path / "artifact", TEXTS)
@@ -297,10 +300,12 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
             origin.model(**origin.tokenizer(text, return_tensors="pt"), output_hidden_states=True)
             for text in texts
         ]
-    expected = np.stack([each.hidden_states[-1][0, 0].numpy() for each in alone])
-    found = teacher.states(texts, 1)
-    np.testing.assert_allclose(found[:, 0], expected, atol=5e-3)
-    np.testing.assert_array_equal(teacher.states(texts, 2)[:, 1], found[:, 0])
+    expected = np.concatenate([each.hidden_states[-1][0].numpy() for each in alone])
+    last = origin.model.config.num_hidden_layers
+    found = teacher.states(texts, [1, last])
+    assert found is not None
+    np.testing.assert_allclose(found[1], expected, atol=5e-3)
+    assert len(found[0]) == len(expected)
 
     student, _ = Layers(keep=1).apply(origin, data)
     taught = Material(data.train, data.selection, TRAINING, teacher)
@@ -310,60 +315,67 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
             epochs=6, learning_rate=5e-3, batch_size=8, copies=0, states_weight=weight
         )
         made, _ = step.apply(student, taught)
+        assert not hasattr(made.model, "state_maps")
+        own = []
         with torch.no_grad():
-            own = [(made.model(each.ids, each.mask), each.rows) for each in batches(made, texts)]
-        cosines = [
-            torch.nn.functional.cosine_similarity(
-                answer.hidden_states[-1][:, 0], torch.from_numpy(expected[rows])
-            )
-            for answer, rows in own
+            for text in texts:
+                read = made.tokenizer(text, return_tensors="pt")
+                own.append(made.model(**read, output_hidden_states=True).hidden_states[-1][0])
+        return float(np.square(torch.cat(own).numpy() - expected).mean())
+
+    assert distance(3.0) < 0.8 * distance(0.0)
+
+
+def test_the_distance_of_states_is_what_numpy_says(encoder: Encoder) -> None:
+    """Of a student of another width, texts of unequal lengths, the last of them without states."""
+    origin, data = classifier(encoder), material()
+    student, _ = RecurrentStudent(embedding_size=8, hidden_size=12).apply(origin, data)
+    model: Any = student.model.eval()
+    ids = student.tokenize(["a text", "another longer text of words", "no states"])["input_ids"]
+    inputs = student.pad(ids)
+    chance = np.random.default_rng(0)
+    lengths = [len(each) for each in ids[:2]]
+    tokens = chance.normal(size=(sum(lengths), 7)).astype(np.float16)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    logits = chance.normal(size=(3, len(origin.label_names))).astype(np.float32)
+    states = States(layers=[1], tokens=[tokens], starts=starts)
+    targets = Targets(logits, logits, [np.arange(3)], states=states, states_weight=2.0)
+    map_states(model, states)
+    padding = Padding(student)
+    batch = padding(
+        [
+            {"input_ids": row, "teacher_logits": logits[i], "teacher_states": states.of(i)}
+            for i, row in enumerate(ids)
         ]
-        return float(1 - torch.cat(cosines).mean())
+    )
+    taught = {name: batch[name] for name in batch if name.startswith("teacher")}
+    with torch.no_grad():
+        alone = Distance(replace(targets, states=None))(model, inputs, taught)
+        both = Distance(targets)(model, inputs, taught)
+        own = model(**inputs, output_hidden_states=True).hidden_states[1].numpy()
+        matrix = model.state_maps[0].weight.numpy()
+    flat = np.concatenate([own[i, :length] for i, length in enumerate(lengths)]) @ matrix.T
+    wanted = tokens.astype(np.float32)
+    expected = 2.0 * np.square(flat - wanted).mean() / wanted.var()
+    assert float(both - alone) == pytest.approx(expected, rel=1e-4)
+    forget_maps(model)
+    assert "state_maps.0.weight" not in model.state_dict()
 
-    assert distance(1.0) < 0.7 * distance(0.0)
 
-
-def test_a_student_learns_how_like_each_other_tokens_are(encoder: Encoder, tmp_path: Path) -> None:
-    """Of a parent with more tokens and wider keys, whose own relations are at distance 0."""
+def test_states_are_compared_only_where_tokens_are_the_same(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    """A student with another vocabulary learns the answers alone, and does not say otherwise."""
     origin, data = classifier(encoder), material()
     origin.save(tmp_path / "parent")
     artifact = export(origin, tmp_path / "artifact", TEXTS)
     teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
-    student, _ = Vocabulary(minimum_count=1).apply(compact(origin), data)
-    student, _ = StructuredPruning(heads=0.5, refit=False).apply(student, data)
-    assert len(student.tokenizer) < len(origin.tokenizer)
-
-    def distance(made: Classifier) -> float:
-        relations, total = Relations(made, origin), 0.0
-        with torch.no_grad():
-            for each in batches(made, data.train.texts):
-                states = made.model(each.ids, each.mask).hidden_states
-                total += float(relations.distance(made.model, states, each.ids, each.mask))
-        return total
-
-    assert distance(compact(origin)) == pytest.approx(0, abs=1e-6)
     taught = Material(data.train, data.selection, TRAINING, teacher)
-    alone, beside = (
-        Distillation(
-            epochs=6, learning_rate=5e-3, batch_size=8, copies=0, relations_weight=weight
-        ).apply(student, taught)[0]
-        for weight in (0.0, 4.0)
-    )
-    assert distance(beside) < 0.7 * distance(alone)
-
-
-def test_relations_are_compared_where_there_is_attention_and_a_token_is_known(
-    encoder: Encoder,
-) -> None:
-    origin = classifier(encoder)
-    bare = compact(origin)
-    for layer in bare.model.layers:
-        layer.heads = 0
-    with pytest.raises(ParetextError, match="none left; leave relations_weight out"):
-        Relations(bare, origin)
-    smaller, _ = Vocabulary(minimum_count=1).apply(compact(origin), material())
-    with pytest.raises(ParetextError, match="is none of its parent's"):
-        Relations(compact(origin), smaller)
+    step = Distillation(epochs=1, copies=1)
+    smaller, _ = Vocabulary(minimum_count=2).apply(origin, data)
+    assert "tokens are after" not in step.apply(smaller, taught)[1][0]
+    _, (said,) = step.apply(origin, taught)
+    assert f"what {len(data.train):,} texts' tokens are after" in said
 
 
 def test_distillation_without_a_teacher_is_refused(encoder: Encoder) -> None:
@@ -379,7 +391,7 @@ def test_presets_are_recipes_and_an_unknown_one_gets_the_nearest() -> None:
         (version,) = preset(name)
         assert version.name == name
         assert version.quantization is not None
-        version.plan(Outline("roberta", 6, 384, 384, 384))
+        version.plan(Outline("roberta", 6, 384, 384))
     with pytest.raises(ParetextError, match="no preset 'tinny'; did you mean 'tiny'"):
         preset("tinny")
 
@@ -432,15 +444,15 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
             r"distillation with dropout comes after recurrent_student",
         ),
         (
-            [RecurrentStudent(), Distillation(states_weight=1)],
-            r"distillation with states_weight comes after recurrent_student",
+            [Vocabulary(), Distillation(states_weight=1)],
+            r"distillation with states_weight compares token by token",
         ),
     ],
 )
 def test_an_impossible_step_is_refused_by_the_plan(steps: list[object], message: str) -> None:
     version = Version.model_validate({"name": "mine", "steps": steps})
     with pytest.raises(ParetextError, match=message) as caught:
-        version.plan(Outline("roberta", 6, 384, 384, 384))
+        version.plan(Outline("roberta", 6, 384, 384))
     assert str(caught.value).startswith("version 'mine': the step ")
     with pytest.raises(
         ParetextError, match="does not know the architecture 'mpnet'; it knows bert"

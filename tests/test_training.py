@@ -24,7 +24,8 @@ from paretext.data.dataset import Dataset
 from paretext.models.classifier import Classifier
 from paretext.training.batches import OwnRows
 from paretext.training.checkpoints import last_whole, seal
-from paretext.training.fit import Fitted, Targets, TrainingSettings, fit
+from paretext.training.fit import Fitted, TrainingSettings, fit
+from paretext.training.targets import Distance, Targets
 
 TRAIN, SELECTION = toy.dataset(96), toy.dataset(48, seed=1)
 SETTINGS = TrainingSettings(
@@ -247,14 +248,14 @@ def test_no_checkpoint_is_used_without_the_best_one_before_it(
 
 
 def test_a_student_that_goes_on_learns_each_epochs_own_rows(
-    untrained: Classifier, tmp_path: Path
+    untrained: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epochs = [np.arange(24) + 24 * epoch for epoch in range(4)]
     logits, answers = (np.eye(3, dtype=np.float32)[each.labels] * 4 for each in (TRAIN, SELECTION))
     seen: list[str] = []
 
     def train(work: Path, after_step: Any = None) -> Fitted:
-        targets = Targets(logits, answers, epochs, beside=lambda _, __, ids, ___: _note(ids))
+        targets = Targets(logits, answers, epochs)
         return fit(
             compact(untrained),
             TRAIN,
@@ -265,9 +266,13 @@ def test_a_student_that_goes_on_learns_each_epochs_own_rows(
             targets=targets,
         )
 
-    def _note(ids: torch.Tensor) -> torch.Tensor:
-        seen.extend(untrained.tokenizer.batch_decode(ids, skip_special_tokens=True))
-        return torch.zeros(())
+    class Noting(Distance):
+        def __call__(self, model: Any, inputs: Any, taught: Any) -> torch.Tensor:
+            ids = inputs["input_ids"]
+            seen.extend(untrained.tokenizer.batch_decode(ids, skip_special_tokens=True))
+            return super().__call__(model, inputs, taught)
+
+    monkeypatch.setattr("paretext.training.fit.Distance", Noting)
 
     def texts(rows: Any) -> list[str]:
         own = untrained.tokenize(TRAIN.take(rows).texts)["input_ids"]

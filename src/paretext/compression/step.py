@@ -37,7 +37,9 @@ class Teacher(Protocol):
 
     def logits_of_copies(self, rounds: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]: ...
 
-    def states(self, texts: Sequence[str], layers: int) -> NDArray[np.float16]: ...
+    def states(
+        self, texts: Sequence[str], layers: Sequence[int]
+    ) -> list[NDArray[np.float16]] | None: ...
 
     def whole(self) -> Classifier: ...
 
@@ -69,14 +71,14 @@ class Outline:
     """What the steps before one leave of a classifier, as far as it can be known beforehand.
 
     model_type: as in its configuration; width: of the hidden states; word_width: of the word table;
-    parent_width: of the parent's hidden states.
+    parents_tokens: whether it reads the tokens that its parent reads.
     """
 
     model_type: str
     layers: int
     width: int
     word_width: int
-    parent_width: int
+    parents_tokens: bool = True
 
     @classmethod
     def of(cls, config: Any) -> Outline:
@@ -85,7 +87,7 @@ class Outline:
         width = int(getattr(config, "hidden_size", 0))
         words = getattr(config, "word_rank", None) or getattr(config, "embedding_size", None)
         layers = int(getattr(config, "num_hidden_layers", 0))
-        return cls(kind, layers, width, int(words or width), width)
+        return cls(kind, layers, width, int(words or width))
 
 
 class Step(NamedStep):

@@ -12,7 +12,7 @@ one. As the head reads one row a text, the last layer computes only that row.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +42,6 @@ class CompactConfig(PretrainedConfig):
     the table has one row more than the longest input, max_position_embeddings."""
 
     model_type = COMPACT
-    keys_to_ignore_at_inference: ClassVar[list[str]] = ["hidden_states"]
 
     def __init__(
         self,
@@ -171,17 +170,22 @@ class CompactClassifier(PreTrainedModel):
             nn.init.ones_(module.weight)
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        output_hidden_states: bool = False,
+        **_: Any,
     ) -> SequenceClassifierOutput:
-        """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right, and the
-        states: the embeddings, then those after each layer; after the last one only those that the
-        head reads."""
-        *states, pooled = self.encode(input_ids, attention_mask)
+        """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right, and where
+        they are asked for the states of all tokens: the embeddings, then those after each layer,
+        each (batch, sequence, width)."""
+        *states, pooled = self.encode(input_ids, attention_mask, every_token=output_hidden_states)
         hidden = nn.functional.dropout(pooled, self.config.dropout, self.training)
         hidden = self.head_activation(self.head_dense(hidden))
         hidden = nn.functional.dropout(hidden, self.config.dropout, self.training)
         logits = self.head_output(hidden)
-        return SequenceClassifierOutput(logits=logits, hidden_states=tuple(states))
+        kept = tuple(states) if output_hidden_states else None
+        return SequenceClassifierOutput(logits=logits, hidden_states=kept)
 
     def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
         """What the first layer reads, (batch, sequence, width)."""
@@ -202,15 +206,18 @@ class CompactClassifier(PreTrainedModel):
         counted = (input_ids != self.config.pad_token_id).int()
         return nn.functional.embedding(counted.cumsum(1) * counted, table)
 
-    def encode(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> list[torch.Tensor]:
-        """The embeddings, each layer's output, and last the pooled (batch, width)."""
+    def encode(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, every_token: bool = False
+    ) -> list[torch.Tensor]:
+        """The embeddings, each layer's output (of the last one only what the head reads, unless
+        every token is asked for), and last the pooled (batch, width)."""
         present = attention_mask.bool()
         mask = present[:, None, None, :]
         x = self.embed(input_ids)
         states = [x]
         first_only = self.config.pooling == "first"
         for index, layer in enumerate(self.layers):
-            last = first_only and index == len(self.layers) - 1
+            last = first_only and index == len(self.layers) - 1 and not every_token
             x = layer(x, mask, x[:, :1] if last else x)
             states.append(x)
         if first_only:

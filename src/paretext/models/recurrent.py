@@ -78,11 +78,18 @@ class RecurrentClassifier(PreTrainedModel):
             module.reset_parameters()
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        output_hidden_states: bool = False,
+        **_: Any,
     ) -> SequenceClassifierOutput:
-        """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right."""
+        """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right, and where
+        they are asked for the word embeddings and the states of both directions after the last
+        layer, (batch, sequence, 2 x hidden_size)."""
+        words = self.dropout(self.words(self._some_unknown(input_ids)))
         packed = nn.utils.rnn.pack_padded_sequence(
-            self.dropout(self.words(self._some_unknown(input_ids))),
+            words,
             attention_mask.sum(1).cpu(),
             batch_first=True,
             enforce_sorted=False,
@@ -94,7 +101,8 @@ class RecurrentClassifier(PreTrainedModel):
             total_length=input_ids.shape[1],
         )
         logits: Any = self.output(self.dropout(outputs.amax(1)))
-        return SequenceClassifierOutput(logits=logits)
+        kept = (words, outputs) if output_hidden_states else None
+        return SequenceClassifierOutput(logits=logits, hidden_states=kept)
 
     def _some_unknown(self, ids: torch.Tensor) -> torch.Tensor:
         """The ids; while it trains, some at random are the unknown word's."""

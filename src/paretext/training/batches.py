@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from paretext.data.dataset import Dataset
 from paretext.models.classifier import Classifier
+from paretext.training.targets import Targets
 
 _POOL_BATCHES = 50
 """Texts are sorted by length in pools of so many batches: nearly no padding, and batches differ."""
@@ -19,10 +20,10 @@ _TOKENISED_TOGETHER = 4096
 
 
 class Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Tokenised texts as Trainer wants them, with labels and whatever else is `taught` of each."""
+    """Tokenised texts as Trainer wants them, with labels and what a student is to learn of each."""
 
     def __init__(
-        self, classifier: Classifier, data: Dataset, taught: dict[str, NDArray[Any]] | None = None
+        self, classifier: Classifier, data: Dataset, targets: Targets | None = None
     ) -> None:
         parts, lengths = [np.empty(0, np.int32)], []
         for start in range(0, len(data), _TOKENISED_TOGETHER):
@@ -33,7 +34,11 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         self.lengths = np.array(lengths)
         self._tokens = np.concatenate(parts)  # Python's own numbers would take nine times as much
         self._ends = np.cumsum(self.lengths)
-        self.arrays = {"labels": data.labels, **(taught or {})}
+        self.arrays: dict[str, NDArray[Any]] = {"labels": data.labels}
+        self.states = None
+        if targets is not None:
+            self.arrays["teacher_logits"] = targets.logits
+            self.states = targets.states
 
     def __len__(self) -> int:
         return len(self.arrays["labels"])
@@ -41,7 +46,10 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         end, length = self._ends[index], self.lengths[index]
         ids = self._tokens[end - length : end].tolist()
-        return {"input_ids": ids} | {name: rows[index] for name, rows in self.arrays.items()}
+        found = {"input_ids": ids} | {name: rows[index] for name, rows in self.arrays.items()}
+        if self.states is not None:
+            found["teacher_states"] = self.states.of(index)
+        return found
 
 
 class Padding:
@@ -52,6 +60,13 @@ class Padding:
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         inputs = self.pad([example["input_ids"] for example in examples])
+        if "teacher_states" in examples[0]:
+            longest = inputs["input_ids"].shape[1]
+            for example in examples:
+                states = example["teacher_states"]
+                missing = longest - states.shape[1]
+                example["teacher_tokens"] = np.int64(states.shape[1])
+                example["teacher_states"] = np.pad(states, ((0, 0), (0, missing), (0, 0)))
         stacked = {
             name: torch.from_numpy(np.stack([example[name] for example in examples]))
             for name in examples[0]

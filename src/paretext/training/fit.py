@@ -7,9 +7,7 @@ evaluation's weights are kept, and training stops when `patience` evaluations in
 improved it.
 
 A student learns on the same path (`targets`): the loss is then the distance of its answers from
-its teacher's, softened by a temperature (Hinton et al. 2015, "Distilling the Knowledge in a Neural
-Network", section 2), and of its first token's states from the teacher's where those are given (Sun
-et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section 3.2).
+its teacher's, and of what it makes of every token.
 
 A training that dies goes on from its last whole checkpoint and ends with the same weights:
 Trainer keeps optimizer, schedule, random states and data order in each checkpoint.
@@ -47,46 +45,18 @@ from paretext.training.plan import (
 )
 from paretext.training.plan import plan as make_plan
 from paretext.training.settings import Device, OnEpoch, TrainingSettings
+from paretext.training.targets import Distance, Targets, forget_maps, map_states
 
 __all__ = [
     "Fitted",
     "OnEpoch",
-    "Targets",
     "TrainingSettings",
     "fit",
     "resolve_device",
     "uses_bf16",
 ]
 
-Beside = Callable[[Any, Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
 _DIVERGENCE = "eval_divergence"
-
-
-@dataclass(frozen=True)
-class Targets:
-    """A teacher's answers to the training texts, row by row, in place of their labels.
-
-    logits: (texts, classes). selection: those of the selection split, in its order; the best epoch
-    is the one with the least mean KL divergence from them: it has less noise than macro-F1, which
-    hangs on the few texts that are answered otherwise.
-    epochs: the rows that each epoch learns, as many of them in each.
-    states: (texts, layers, width), what the first token of the student shall be after each of its
-    layers, compared after scaling to length 1, with `states_weight`.
-    beside: a further distance, of a network and its states for ids and mask (batch, sequence).
-    """
-
-    logits: NDArray[np.float32]
-    selection: NDArray[np.float32]
-    epochs: Sequence[NDArray[np.int64]]
-    temperature: float = 2.0
-    states: NDArray[np.float16] | None = None
-    states_weight: float = 0.0
-    beside: Beside | None = None
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What belongs to each training text, as `_distance` reads it."""
-        states = {} if self.states is None else {"teacher_states": self.states}
-        return {"teacher_logits": self.logits, **states}
 
 
 @dataclass(frozen=True)
@@ -231,18 +201,20 @@ class _Training:
         set_seed(self.settings.seed)
         classifier = self.classifier.copy()
         order = by_length(self.selection)
-        taught = None if self.targets is None else self.targets.arrays()
+        targets = self.targets
+        if targets is not None and targets.states is not None:
+            map_states(classifier.model, targets.states)
         done = steps_done(checkpoint)
         with progress.task(self.label, self.plan.steps) as advance:
             trainer = _trainer_class()(
                 model=classifier.model,
                 args=self._arguments(done if ended else None),
-                train_dataset=Examples(classifier, self.train, taught),
+                train_dataset=Examples(classifier, self.train, targets),
                 eval_dataset=Examples(classifier, self.selection.take(order)),
                 data_collator=Padding(classifier),
                 compute_loss_func=_weighted_loss(self._class_weights()),
                 rows=self._rows(),
-                targets=self.targets,
+                distance=None if targets is None else Distance(targets),
                 compute_metrics=_selection_scores(
                     None if self.targets is None else self.targets.selection[order]
                 ),
@@ -254,6 +226,7 @@ class _Training:
             _quiet(trainer)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = _history(trainer.state.log_history)
+        forget_maps(classifier.model)
         classifier.model.to("cpu").eval()
         return Fitted(classifier, history)
 
@@ -355,11 +328,11 @@ def _trainer_class() -> Any:
             self,
             *,
             rows: Sequence[NDArray[np.int64]] | None,
-            targets: Targets | None,
+            distance: Distance | None,
             **arguments: Any,
         ) -> None:
             super().__init__(**arguments)
-            self.rows, self.targets = rows, targets
+            self.rows, self.distance = rows, distance
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             if self.rows is None:
@@ -374,34 +347,13 @@ def _trainer_class() -> Any:
         def compute_loss(  # type: ignore[override]
             self, model: nn.Module, inputs: dict[str, Any], **given: Any
         ) -> Any:
-            if self.targets is None or "teacher_logits" not in inputs:
+            if self.distance is None or "teacher_logits" not in inputs:
                 return super().compute_loss(model, inputs, **given)
             taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
             inputs.pop("labels")
-            outputs = model(**inputs)
-            distance = _distance(outputs, taught, self.targets)
-            if self.targets.beside is not None:
-                read = inputs["input_ids"], inputs["attention_mask"]
-                distance = distance + self.targets.beside(model, outputs["hidden_states"], *read)
-            return distance
+            return self.distance(model, inputs, taught)
 
     return Distiller
-
-
-def _distance(outputs: Any, taught: dict[str, torch.Tensor], targets: Targets) -> torch.Tensor:
-    """Of a student's answers to a batch from its teacher's, and of its states, if asked for."""
-    heat = targets.temperature
-    student = (outputs["logits"].float() / heat).log_softmax(1)
-    teacher = (taught["teacher_logits"] / heat).softmax(1)
-    # Times heat squared, so that the gradients keep their size (Hinton et al., section 2).
-    distance = heat**2 * nn.functional.kl_div(student, teacher, reduction="batchmean")
-    if targets.states is not None:
-        after = outputs["hidden_states"][1:]
-        own = torch.stack([state[:, 0] for state in after], 1).float()
-        own = nn.functional.normalize(own, dim=2)
-        wanted = nn.functional.normalize(taught["teacher_states"].float(), dim=2)
-        distance = distance + targets.states_weight * (own - wanted).square().sum(2).mean()
-    return distance
 
 
 def _selection_scores(

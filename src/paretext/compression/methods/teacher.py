@@ -3,14 +3,15 @@
 The answers come from the parent's float32 artifact, which was checked against PyTorch and is a few
 times faster. A student hears of altered texts by the ten thousand, and what it learns from one of
 them is rough anyway, so those are answered by the parent in INT8, a few times faster again, unless
-INT8 changes too much of what this parent says. What stands between its layers only PyTorch shows.
-All answers are kept in a folder under the digest of the parent and the texts.
+INT8 changes too much of what this parent says. What stands between its layers only PyTorch shows;
+it is a kilobyte a token and layer, in files that are read as they are needed. All answers are kept
+in a folder under the digest of the parent and the texts.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,7 +23,6 @@ import torch
 from numpy.typing import NDArray
 
 from paretext.compression.methods.batches import batches
-from paretext.compression.step import compact
 from paretext.core import progress
 from paretext.core.files import digest_of
 from paretext.core.locks import temporary_folder
@@ -72,35 +72,36 @@ class ParentTeacher:
                 found.append(self._kept(question, partial(_asked, quick, texts, label)))
             return found
 
-    def states(self, texts: Sequence[str], layers: int) -> NDArray[np.float16]:
-        """The first token's state after each of `layers` of the parent's layers, evenly spaced and
-        the last one among them, (texts, layers, width)."""
+    def states(
+        self, texts: Sequence[str], layers: Sequence[int]
+    ) -> list[NDArray[np.float16]] | None:
+        """What the parent's tokens are after each of `layers`, counted from 1, all tokens of one
+        text after those of the other: (tokens, width) each, read from the cache as they are needed.
 
-        @torch.inference_mode()
-        def compute() -> NDArray[np.float16]:
-            whole = compact(self.whole())
-            model: Any = whole.model.eval()
-            there = len(model.layers)
-            after = [-(-(i + 1) * there // layers) for i in range(layers)]
-            found = np.empty((len(texts), layers, model.config.hidden_size), np.float16)
-            with progress.task("teacher's states", len(texts)) as advance:
-                for batch in batches(whole, texts):
-                    states = model.encode(batch.ids, batch.mask)
-                    first = torch.stack([states[layer][:, 0] for layer in after], 1)
-                    found[batch.rows] = first.numpy()
-                    advance(len(batch.rows))
-            return found
-
-        return self._kept(["states", layers, list(texts)], compute)
+        None where the network does not show one state for each token and layer.
+        """
+        files = {layer: self._file(["states", layer, list(texts)], ".npy") for layer in layers}
+        if any(_opened(path) is None for path in files.values()):
+            with temporary_folder(self.cache / "states") as folder:
+                partial = {layer: folder / path.name for layer, path in files.items()}
+                if not _write_states(self.whole(), texts, partial):
+                    return None
+                for layer, path in files.items():
+                    partial[layer].replace(path)
+        return [np.load(files[layer], mmap_mode="r") for layer in layers]
 
     def whole(self) -> Classifier:
         """The parent itself."""
         return Classifier.load(self.classifier)
 
+    def _file(self, question: list[Any], suffix: str) -> Path:
+        files = {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
+        self.cache.mkdir(parents=True, exist_ok=True)
+        return self.cache / f"{digest_of([files, *question])}{suffix}"
+
     def _kept(self, question: list[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The answer as it was kept, or computed now and written whole or not at all."""
-        files = {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
-        path = self.cache / f"{digest_of([files, *question])}.npz"
+        path = self._file(question, ".npz")
         if path.exists():
             try:
                 return _whole(path, len(question[-1]))
@@ -108,7 +109,6 @@ class ParentTeacher:
                 reason = " ".join(str(error).split())
                 progress.say(f"{path} is damaged ({reason}): the teacher is asked again")
         answers = compute()
-        self.cache.mkdir(parents=True, exist_ok=True)
         with temporary_folder(path) as folder:  # others may ask the same
             with (folder / path.name).open("wb") as file:
                 np.savez(file, answers=answers)
@@ -116,6 +116,42 @@ class ParentTeacher:
                 os.fsync(file.fileno())
             (folder / path.name).replace(path)
         return answers
+
+
+def _write_states(parent: Classifier, texts: Sequence[str], files: Mapping[int, Path]) -> bool:
+    """A file for each layer, or False as `ParentTeacher.states` says."""
+    model: Any = parent.model.eval()
+    lengths = [len(each) for each in parent.tokenize(texts)["input_ids"]]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    kept: dict[int, NDArray[np.float16]] = {}
+    with torch.inference_mode(), progress.task("teacher's states", len(texts)) as advance:
+        for batch in batches(parent, texts):
+            asked = {"input_ids": batch.ids, "attention_mask": batch.mask}
+            found = getattr(model(**asked, output_hidden_states=True), "hidden_states", None)
+            if found is None or len(found) != model.config.num_hidden_layers + 1:
+                return False
+            for layer, path in files.items():
+                states = found[layer].float()
+                if states.shape[:2] != batch.ids.shape:
+                    return False
+                if layer not in kept:
+                    shape = (int(starts[-1]), states.shape[2])
+                    kept[layer] = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+                for row, own in zip(batch.rows, states.half().numpy(), strict=True):
+                    kept[layer][starts[row] : starts[row + 1]] = own[: lengths[row]]
+            advance(len(batch.rows))
+    for each in kept.values():
+        each.flush()  # type: ignore[attr-defined]
+    return True
+
+
+def _opened(path: Path) -> NDArray[np.float16] | None:
+    """The states in a file; None where there are none, or not all of them."""
+    try:
+        found: NDArray[np.float16] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return found
 
 
 def _whole(path: Path, texts: int) -> NDArray[Any]:

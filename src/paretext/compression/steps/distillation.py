@@ -7,19 +7,19 @@ the student sees the parent's answers around the texts it will meet. Every epoch
 own: from as many passes over the same copies a student learns less. The epoch that is kept is the
 one whose answers to the selection split are nearest to the parent's.
 
-An encoder can also learn what stands between the layers: with `states_weight` what the parent's
-first token becomes on its way, with `relations_weight` how like each other the tokens are
-(`relations`).
+Where the student reads the tokens that its parent reads, it also learns what the parent makes of
+every one of them: the hidden states after layers spread evenly over the parent, the last among
+them, through a matrix where the widths differ (`training.targets`). That is worth most where texts
+are few, and needs no label either.
 
-Sources: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; for the copies Tang et
-al. 2019, "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3;
-for the states Sun et al. 2019, "Patient Knowledge Distillation for BERT Model Compression", section
-3.2.
+Sources: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; Jiao et al. 2020,
+"TinyBERT: Distilling BERT for Natural Language Understanding", section 3.1 (hidden states); for the
+copies Tang et al. 2019, "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks",
+section 3.3.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -29,21 +29,25 @@ from paretext.compression.methods.augmentation import altered
 from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
+from paretext.models.names import RECURRENT
 
 if TYPE_CHECKING:
     from paretext.models.classifier import Classifier
-    from paretext.training.fit import Targets
+    from paretext.training.targets import States, Targets
+
+
+STATES_WEIGHT = 3.0
 
 
 class Distillation(Step):
     """epochs: over the texts and altered copies of them. copies: of each text, new in each epoch.
     precision: None trains as the parent was trained. states_weight: of the distance between the
-    states, 0 to 4, beside the answers' divergence; for students as wide as the parent. dropout:
-    None keeps the classifier's own; with 0 a training step takes about a seventh less time.
-    relations_weight: of the relations' divergence, about 1, for encoders of any width; the parent
-    reads every batch beside the student, so a step of a small one takes nearly twice the time.
-    quantization_aware: train on the numbers that dynamic_quantization will leave, as a last, short
-    distillation where its artifact is worse than the one before."""
+    hidden states of all tokens in units of their variance, beside the answers' divergence; None is
+    3 for a student that reads its parent's tokens, and 0 after the step vocabulary. Copies have no
+    states, so that theirs are learned of the texts alone. dropout: None keeps the classifier's own;
+    with 0 a training step takes about a seventh less time. quantization_aware: train on the numbers
+    that dynamic_quantization will leave, as a last, short distillation where its artifact is worse
+    than the one before."""
 
     teaches: ClassVar[bool] = True
 
@@ -54,26 +58,19 @@ class Distillation(Step):
     temperature: float = Field(default=2.0, gt=0)
     copies: int = Field(default=2, ge=0)
     precision: Literal["auto", "fp32", "bf16"] | None = None
-    states_weight: float = Field(default=0.0, ge=0)
-    relations_weight: float = Field(default=0.0, ge=0)
+    states_weight: float | None = Field(default=None, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     quantization_aware: bool = False
 
     def plan(self, outline: Outline) -> Outline:
         if self.dropout is not None:
             require_shapes("distillation with dropout", outline)
-        if self.relations_weight:
-            require_shapes("distillation with relations_weight", outline)
         if self.quantization_aware:
             require_shapes("distillation with quantization_aware", outline)
-        if not self.states_weight:
-            return outline
-        require_shapes("distillation with states_weight", outline)
-        if outline.width != outline.parent_width:
+        if self.states_weight and not outline.parents_tokens:
             raise ParetextError(
-                "the step distillation with states_weight compares states of width "
-                f"{outline.width} with the parent's of width {outline.parent_width}; leave "
-                "states_weight out."
+                "the step distillation with states_weight compares token by token, and after the "
+                "step vocabulary the student reads other tokens than its parent; leave one out."
             )
         return outline
 
@@ -83,8 +80,7 @@ class Distillation(Step):
 
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
-        inside = self.states_weight or self.relations_weight or self.quantization_aware
-        if inside or self.dropout is not None:
+        if self.quantization_aware or self.dropout is not None:
             classifier = compact(classifier)
         if self.dropout is not None:
             classifier.model.config.dropout = self.dropout
@@ -108,7 +104,15 @@ class Distillation(Step):
         )
         if self.quantization_aware:
             start_rounding(classifier.model)
-        pause = data.pause
+        states, pause = targets.states, data.pause
+        inside = (
+            ""
+            if states is None
+            else (
+                f", and what {len(states.starts) - 1:,} texts' tokens are after "
+                f"{len(states.layers)} of its layers"
+            )
+        )
         fitted = fit(
             classifier,
             taught,
@@ -124,7 +128,7 @@ class Distillation(Step):
         best = fitted.best
         return fitted.classifier, [
             f"learned the parent's answers to {len(own):,} texts and "
-            f"{len(texts) - len(own):,} altered copies for {self.epochs} epochs; "
+            f"{len(texts) - len(own):,} altered copies for {self.epochs} epochs{inside}; "
             f"epoch {best['epoch']:.0f} was nearest to it: divergence "
             f"{best['selection_divergence']:.4f}, macro-F1 {best['selection_macro_f1']:.4f} on "
             "selection"
@@ -139,25 +143,37 @@ class Distillation(Step):
         rounds: list[list[str]],
     ) -> Targets:
         """What the student is to learn of the texts and the rounds of their copies."""
-        from paretext.compression.methods.relations import Relations
-        from paretext.training.fit import Targets
+        from paretext.training.targets import Targets
 
-        states = beside = None
-        if self.states_weight:
-            layers = len(student.model.layers)
-            states = np.concatenate([teacher.states(each, layers) for each in (own, *rounds)])
-        if self.relations_weight:
-            relations = Relations(student, teacher.whole())
-            beside = partial(relations.distance, weight=self.relations_weight)
         answers = [teacher.logits(own), *(teacher.logits_of_copies(rounds) if rounds else [])]
         numbers = np.arange(self.epochs * self.copies * len(own)).reshape(self.epochs, -1)
         epochs = [np.concatenate([np.arange(len(own)), len(own) + each]) for each in numbers]
+        weight = STATES_WEIGHT if self.states_weight is None else self.states_weight
         return Targets(
             logits=np.concatenate(answers),
             selection=teacher.logits(data.selection.texts),
             epochs=epochs,
             temperature=self.temperature,
-            states=states,
-            states_weight=self.states_weight,
-            beside=beside,
+            states=_states(student, teacher, own) if weight else None,
+            states_weight=weight,
         )
+
+
+def _states(student: Classifier, teacher: Teacher, texts: list[str]) -> States | None:
+    """The parent's states of these texts' tokens, for as many of its layers as the student has,
+    evenly spread; None where the two read other tokens, or the parent's network shows none."""
+    from paretext.training.targets import States
+
+    parent = teacher.whole()
+    ids = student.tokenize(texts)["input_ids"]
+    if ids != parent.tokenize(texts)["input_ids"]:
+        return None
+    there = int(parent.model.config.num_hidden_layers)
+    recurrent = student.model.config.model_type == RECURRENT
+    own = 1 if recurrent else int(student.model.config.num_hidden_layers)
+    after = [-(-(layer + 1) * there // own) for layer in range(own)]
+    tokens = teacher.states(texts, after)
+    if tokens is None:
+        return None
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in ids])]).astype(np.int64)
+    return States(layers=range(1, own + 1), tokens=tokens, starts=starts)

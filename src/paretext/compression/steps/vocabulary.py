@@ -29,7 +29,7 @@ class Vocabulary(Step):
 
     def plan(self, outline: Outline) -> Outline:
         require_shapes(self.step, outline)
-        return outline
+        return replace(outline, parents_tokens=False)
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         import torch
