@@ -1,10 +1,10 @@
 """Keep a subset of the encoder's layers.
 
-Which ones: by index; or a share of them, evenly spread, the best start for a student that is taught
-what is between the layers (Sanh et al. 2019, "DistilBERT", section 3); or the number to keep, and
-then the layers go one by one whose absence moves the answers least on a sample of the training texts
-(greedy, by mean KL divergence: Sajjad et al. 2023, "On the effect of dropping layers of pre-trained
-transformer models", section 3).
+Which ones: by index; or a share of them, evenly spread, the best start for a student that is
+taught what is between the layers (Sanh et al. 2019, "DistilBERT", section 3); or the number to
+keep, and then the layers go one by one whose absence moves the answers least on a sample of the
+training texts (greedy, by mean KL divergence: Sajjad et al. 2023, "On the effect of dropping layers
+of pre-trained transformer models", section 3).
 """
 
 from __future__ import annotations
