@@ -329,7 +329,7 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
 def test_the_distance_of_states_is_what_numpy_says(encoder: Encoder) -> None:
     """Of a student of another width, texts of unequal lengths, the last of them without states."""
     origin, data = classifier(encoder), material()
-    student, _ = RecurrentStudent(embedding_size=8, hidden_size=12).apply(origin, data)
+    student, _ = Width(hidden_size=16).apply(origin, data)
     model: Any = student.model.eval()
     ids = student.tokenize(["a text", "another longer text of words", "no states"])["input_ids"]
     inputs = student.pad(ids)

@@ -200,7 +200,7 @@ class CompactClassifier(PreTrainedModel):
 
     def _positions(self, input_ids: torch.Tensor) -> torch.Tensor:
         """The embedding of each token's position, (sequence, width) or one for each text."""
-        table = self.positions.weight  # which no rounding touches (`quantization_aware`)
+        table = self.positions.weight
         if not self.config.skips_padding:
             return table[: input_ids.shape[1]]
         counted = (input_ids != self.config.pad_token_id).int()

@@ -78,18 +78,11 @@ class RecurrentClassifier(PreTrainedModel):
             module.reset_parameters()
 
     def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        output_hidden_states: bool = False,
-        **_: Any,
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: Any
     ) -> SequenceClassifierOutput:
-        """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right, and where
-        they are asked for the word embeddings and the states of both directions after the last
-        layer, (batch, sequence, 2 x hidden_size)."""
-        words = self.dropout(self.words(self._some_unknown(input_ids)))
+        """Logits (batch, classes) of ids and mask (batch, sequence), padded on the right."""
         packed = nn.utils.rnn.pack_padded_sequence(
-            words,
+            self.dropout(self.words(self._some_unknown(input_ids))),
             attention_mask.sum(1).cpu(),
             batch_first=True,
             enforce_sorted=False,
@@ -101,8 +94,7 @@ class RecurrentClassifier(PreTrainedModel):
             total_length=input_ids.shape[1],
         )
         logits: Any = self.output(self.dropout(outputs.amax(1)))
-        kept = (words, outputs) if output_hidden_states else None
-        return SequenceClassifierOutput(logits=logits, hidden_states=kept)
+        return SequenceClassifierOutput(logits=logits)
 
     def _some_unknown(self, ids: torch.Tensor) -> torch.Tensor:
         """The ids; while it trains, some at random are the unknown word's."""

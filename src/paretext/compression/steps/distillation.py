@@ -43,11 +43,11 @@ class Distillation(Step):
     """epochs: over the texts and altered copies of them. copies: of each text, new in each epoch.
     precision: None trains as the parent was trained. states_weight: of the distance between the
     hidden states of all tokens in units of their variance, beside the answers' divergence; None is
-    3 for a student that reads its parent's tokens, and 0 after the step vocabulary. Copies have no
-    states, so that theirs are learned of the texts alone. dropout: None keeps the classifier's own;
-    with 0 a training step takes about a seventh less time. quantization_aware: train on the numbers
-    that dynamic_quantization will leave, as a last, short distillation where its artifact is worse
-    than the one before."""
+    3 for an encoder that reads its parent's tokens, and 0 for others: after the step vocabulary,
+    and for a recurrent student, whom it kept from learning the answers. Altered copies have no
+    states.
+    dropout: None keeps the classifier's own; with 0 a training step takes about a seventh less
+    time."""
 
     teaches: ClassVar[bool] = True
 
@@ -60,13 +60,12 @@ class Distillation(Step):
     precision: Literal["auto", "fp32", "bf16"] | None = None
     states_weight: float | None = Field(default=None, ge=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    quantization_aware: bool = False
 
     def plan(self, outline: Outline) -> Outline:
         if self.dropout is not None:
             require_shapes("distillation with dropout", outline)
-        if self.quantization_aware:
-            require_shapes("distillation with quantization_aware", outline)
+        if self.states_weight:
+            require_shapes("distillation with states_weight", outline)
         if self.states_weight and not outline.parents_tokens:
             raise ParetextError(
                 "the step distillation with states_weight compares token by token, and after the "
@@ -75,14 +74,12 @@ class Distillation(Step):
         return outline
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
-        from paretext.compression.methods.quantization_aware import start_rounding, stop_rounding
         from paretext.training.fit import fit
 
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
-        if self.quantization_aware or self.dropout is not None:
-            classifier = compact(classifier)
         if self.dropout is not None:
+            classifier = compact(classifier)
             classifier.model.config.dropout = self.dropout
         own = [*data.train.texts, *data.unlabelled]
         rounds = altered(own, self.epochs * self.copies, data.training.seed)
@@ -102,8 +99,6 @@ class Distillation(Step):
             labels=targets.logits.argmax(axis=1).astype(np.int64),
             label_names=data.train.label_names,
         )
-        if self.quantization_aware:
-            start_rounding(classifier.model)
         states, pause = targets.states, data.pause
         inside = (
             ""
@@ -124,7 +119,6 @@ class Distillation(Step):
             on_epoch=data.on_epoch,
             targets=targets,
         )
-        stop_rounding(fitted.classifier.model)
         best = fitted.best
         return fitted.classifier, [
             f"learned the parent's answers to {len(own):,} texts and "
@@ -161,16 +155,17 @@ class Distillation(Step):
 
 def _states(student: Classifier, teacher: Teacher, texts: list[str]) -> States | None:
     """The parent's states of these texts' tokens, for as many of its layers as the student has,
-    evenly spread; None where the two read other tokens, or the parent's network shows none."""
+    evenly spread; None where the two read other tokens, or one of the networks has none."""
     from paretext.training.targets import States
 
+    if student.model.config.model_type == RECURRENT:
+        return None
     parent = teacher.whole()
     ids = student.tokenize(texts)["input_ids"]
     if ids != parent.tokenize(texts)["input_ids"]:
         return None
     there = int(parent.model.config.num_hidden_layers)
-    recurrent = student.model.config.model_type == RECURRENT
-    own = 1 if recurrent else int(student.model.config.num_hidden_layers)
+    own = int(student.model.config.num_hidden_layers)
     after = [-(-(layer + 1) * there // own) for layer in range(own)]
     tokens = teacher.states(texts, after)
     if tokens is None:
