@@ -91,7 +91,7 @@ def _search(folder: Path, out: Path) -> None:
     train = Dataset.read(folder / "train.csv").take(range(60))
     selection = Dataset.read(folder / "eval.csv", label_names=train.label_names).take(range(36))
     family = Family(
-        recipes=preset("tiny"),
+        recipes=preset("gru"),
         settings={
             "vocabulary.minimum_count": Whole(low=1, high=3),
             "recurrent_student.cell": Choice(names=("gru", "lstm")),

@@ -33,7 +33,7 @@ RECIPE = Recipe(
 SPACE = Space(
     families={
         "recurrent": Family(
-            recipes=preset("tiny"),
+            recipes=preset("gru"),
             settings={
                 "vocabulary.minimum_count": Whole(low=1, high=3),
                 "recurrent_student.cell": Choice(names=("gru", "lstm")),

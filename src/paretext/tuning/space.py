@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from paretext.compression.recipe import Version, preset, validated
+from paretext.compression.recipe import Recipe, Version, preset, validated
 from paretext.compression.step import Outline
 from paretext.core.files import digest_of
 from paretext.core.settings import Settings
@@ -109,11 +110,17 @@ class Family(BaseModel):
         return values
 
 
+def by_time() -> tuple[Version, ...]:
+    """The recipes whose widths a latency table chooses, the smaller one first."""
+    file = resources.files("paretext.tuning") / "encoder.yaml"
+    return Recipe.parse(file.read_text(encoding="utf-8"), file.name).versions
+
+
 def _families() -> dict[str, Family]:
     # The quickest to teach comes first, so that short searches have something to choose from.
     return {
         "recurrent": Family(
-            recipes=preset("tiny"),
+            recipes=preset("gru"),
             settings={
                 "vocabulary.minimum_count": Whole(low=1, high=8),
                 "recurrent_student.cell": Choice(names=("gru", "lstm")),
@@ -124,7 +131,7 @@ def _families() -> dict[str, Family]:
             },
         ),
         "encoder": Family(
-            recipes=(*preset("small"), *preset("safe")),
+            recipes=by_time(),
             settings={
                 "structured_pruning.speedup": Real(low=1.3, high=8),
                 "vocabulary.minimum_count": Whole(low=1, high=8),
