@@ -30,6 +30,18 @@ class Ended(NamedTuple):
 
 Command = Callable[..., Ended]
 
+LONGEST = (
+    *("test_jobs.py", "test_kill.py", "test_endings.py", "test_search_trials.py"),
+    *("test_run_folder.py", "test_run.py", "test_export.py", "test_calls.py", "test_training.py"),
+)
+"""The files that take longest, half a minute of CPU and more. A file goes to one process, and one
+of these, begun last, would leave the other processes waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_machine() -> Iterator[None]:
