@@ -34,7 +34,7 @@ class Origin:
 
     def fork(self, words: list[str], env: dict[str, str], streams: tuple[int, int, int]) -> int:
         """The id of the new process, which runs `python -m words`."""
-        socket.send_fds(self._ours, [json.dumps([words, env]).encode()], streams)
+        socket.send_fds(self._ours, [json.dumps([words, env, os.getcwd()]).encode()], streams)
         return int(self._ours.recv(64))
 
     def end(self) -> None:
@@ -81,21 +81,22 @@ def _serve(orders: socket.socket) -> None:
         order, streams, _, _ = socket.recv_fds(orders, _LONGEST, 3)
         if not order:
             return
-        words, env = json.loads(order)
+        words, env, place = json.loads(order)
         child = os.fork()
         if not child:
-            _become(words, env, streams)
+            _become(words, env, place, streams)
         for stream in streams:
             os.close(stream)
         orders.send(str(child).encode())
 
 
-def _become(words: list[str], env: dict[str, str], streams: list[int]) -> None:
+def _become(words: list[str], env: dict[str, str], place: str, streams: list[int]) -> None:
     """Run `python -m words` in this process, and end."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(3, 1024)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.chdir(place)
     os.environ.clear()
     os.environ.update(env)
     sys.argv = list(words)
