@@ -33,9 +33,10 @@ lint: $(READY) ## check style, formatting, types, and which room imports from wh
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# A file's tests share what they set up, so each file goes to one process.
+# A file's tests share what they set up, so each file goes to one process, the longest first
+# (tests/conftest.py).
 test: lint ## check style and types, then run every test, slow ones too
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY) ## open 10,000 changed artifacts, tables and model folders, in about 10 minutes
 	PARETEXT_FUZZ=10000 $(BIN)/pytest tests/fuzz --timeout 3600

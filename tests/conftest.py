@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -28,6 +30,18 @@ class Ended(NamedTuple):
 
 Command = Callable[..., Ended]
 
+LONGEST = (
+    *("test_jobs.py", "test_kill.py", "test_endings.py", "test_search_trials.py"),
+    *("test_run_folder.py", "test_run.py", "test_export.py", "test_calls.py", "test_training.py"),
+)
+"""The files that take longest, half a minute of CPU and more. A file goes to one process, and one
+of these, begun last, would leave the other processes waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_machine() -> Iterator[None]:
@@ -38,6 +52,32 @@ def _quiet_machine() -> Iterator[None]:
         patch.setattr(module, "MORE_ROUNDS", 0)
         patch.setattr("paretext.measure.cost._unsteady", lambda made, rounds: "")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_measurers() -> Iterator[None]:
+    """What measures a PyTorch model need not import PyTorch each time; artifacts are measured as
+    ever. The runs of test_kill.py measure in processes begun from nothing."""
+    import subprocess
+
+    import warm
+
+    origins: list[warm.Origin] = []
+
+    def start(words: list[str], **given: Any) -> Any:
+        if os.name == "nt" or json.loads(words[-1])["kind"] != "pytorch":
+            return subprocess.Popen(words, **given)
+        if not origins:
+            origins.append(warm.Origin())
+        return warm.Forked(origins[0], words[2:], given["env"], given["stderr"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        module = importlib.import_module("paretext.measure.cost")
+        real = SimpleNamespace(**{**vars(subprocess), "Popen": start})
+        patch.setattr(module, "subprocess", real)
+        yield
+    for origin in origins:
+        origin.end()
 
 
 @pytest.fixture(scope="session", autouse=True)

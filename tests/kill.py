@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import os
 import random
 import shutil
@@ -35,6 +36,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import tiny
 import toy
+from killed_run import LIBRARIES
 
 TIMED = ("peak_memory_bytes", "batch1_ms_", "batch32_ms_", "bulk_texts_")
 TRAINING = "{epochs: 2, batch_size: 8, learning_rate: 5.0e-3, precision: fp32, device: cpu}"
@@ -345,9 +347,8 @@ class Killer:
 
 def main(kills: int, seed: int, minutes: float, jobs: list[str], folder: Path) -> Killer:
     """Undisturbed once each, then in turns until there were enough kills or the time is over."""
-    import paretext.pipeline.stages
-    import paretext.tuning.search  # noqa: F401
-
+    for library in (*LIBRARIES, "paretext.tuning.search", "sqlalchemy.dialects.sqlite"):
+        importlib.import_module(library)
     begin = time.monotonic()
     killer = Killer(folder, seed, report=lambda line: print(line, flush=True))
     killer.prepare()

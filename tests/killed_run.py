@@ -9,6 +9,7 @@ has imported the libraries and done nothing else, which saves most of the time.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -18,6 +19,12 @@ from pathlib import Path
 from typing import Any
 
 EPOCH = 13  # steps
+LIBRARIES = (
+    *("accelerate", "datasets", "scipy.stats", "sklearn.feature_extraction.text"),
+    *("sklearn.linear_model", "transformers.trainer", "paretext.graphs"),
+    *("paretext.pipeline.stages", "paretext.profile.build", "paretext.training.fit"),
+)
+"""What a run imports: once here, and not in every process."""
 
 
 def die() -> None:
@@ -110,9 +117,8 @@ def run(point: str, arguments: list[str], log: Path) -> int:
 
 
 if __name__ == "__main__":
-    import transformers  # noqa: F401
-
-    import paretext.pipeline.stages  # noqa: F401
+    for library in LIBRARIES:
+        importlib.import_module(library)
 
     steps, rest = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
     for number, step in enumerate(steps):

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import toy
 from reporting import VERSIONS, make_run
+from typer.main import get_command
 
+from paretext.cli import app
 from paretext.cli.console import out, show_verdict
 from paretext.cli.endings import of_training
 from paretext.core.verdict import Verdict, loading, predicting, shell
@@ -165,11 +167,25 @@ KEYS = {
     "verify": {"certificate", "checked", "conclusion", "verdict", "warnings"},
     "predict": {"rows", "seconds", "verdict"},
     "train": {"candidates", "parent", "verdict"},
+    "compress": {"data", "labels", "machine", "rows", "standing", "verdict"},
+    "demo": {"data", "labels", "machine", "rows", "standing", "verdict"},
+    "ablate": {"drop", "flips", "seeds", "sentence", "verdict"},
+    "search": {"certificate", "front", "limits", "parent", "sentence", "verdict", "winner"},
 }
 """Keys of each verb's --json that others may rely on; there may be more."""
 
 
-def test_the_keys_of_json_stay(made: Run, command: Any, tmp_path: Path) -> None:
+def test_every_verb_with_json_has_keys_on_record() -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    with_json = {
+        name for name, verb in verbs.items() if any("--json" in each.opts for each in verb.params)
+    }
+    assert with_json == KEYS.keys()
+
+
+def test_the_keys_of_json_stay(
+    made: Run, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     int8, parent = made.out / "artifacts" / "int8", made.out / "artifacts" / "parent"
     asked: dict[str, tuple[Any, ...]] = {
         "explore": (made.data,),
@@ -184,11 +200,20 @@ def test_the_keys_of_json_stay(made: Run, command: Any, tmp_path: Path) -> None:
         "verify": (int8,),
         "predict": (int8, made.held, "-o", tmp_path / "answers.csv"),
         "train": ("--data", made.data, "--model", "tfidf", "--out", tmp_path / "t"),
+        "compress": (made.out, "--data", made.data, "--preset", "int8"),
+        "demo": ("--out", made.out),
+        "ablate": (
+            *("--data", made.data, "--eval", made.held, "--model", "tfidf"),
+            *("--remove-stop-words", "--out", tmp_path / "ablation"),
+        ),
     }
+    # The demo takes minutes, and is a run: this one stands for it. test_search_run.py searches.
+    monkeypatch.setattr("paretext.demo.job.run_demo", lambda *_, **__: None)
     found = {}
     for verb, arguments in asked.items():
         ended = command(verb, *arguments, "--json")
         assert ended.status in (0, 1, 3), ended.err
         found[verb] = set(json.loads(ended.out))
-    missing = {verb: keys - found[verb] for verb, keys in KEYS.items() if keys - found[verb]}
+    assert found.keys() == KEYS.keys() - {"search"}
+    missing = {verb: KEYS[verb] - keys for verb, keys in found.items() if KEYS[verb] - keys}
     assert not missing, {verb: sorted(found[verb]) for verb in missing}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import toy
 from filelock import FileLock
+from test_endings import KEYS
 
 from paretext.certification.certificate import Certificate
 from paretext.compression import Distillation, DynamicQuantization, Layers, LowRankEmbeddings
@@ -125,6 +126,7 @@ def test_a_search_that_died_goes_on_ends_with_a_certificate_and_repeats_nothing(
     assert heard.count("distillation: epoch 1:") == 1  # of the one that had not begun
 
     values = json.loads((tmp_path / "result" / "pareto.json").read_text(encoding="utf-8"))
+    assert values.keys() >= KEYS["search"] - {"certificate", "verdict"}  # which the verb adds
     assert values["taught"] == 3
     again = [Candidate(**{k: each[k] for k in vars(found.parent)}) for each in values["front"]]
     assert front(again) == list(found.front) == again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import shutil
 import subprocess
@@ -191,64 +190,42 @@ def _drive(out: Path, trials: int, *processes: str) -> list[str]:
     return ended.stdout.split()
 
 
-class Killed(BaseException):
-    """The process is gone: nothing that it would still do reaches the database."""
-
-
 @pytest.mark.slow
 def test_a_search_killed_between_any_two_writes_tries_the_same_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While presets are queued, a point is drawn value by value, refused, or told of."""
-    left = 0
+    """While presets are queued, a point is drawn value by value, refused, or told of. What a kill
+    leaves is the folder as it is before a write: without the locks, which go with the process."""
+    whole, writes = tmp_path / "whole", itertools.count()
+    killed: list[Path] = []
 
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
+    def kept(real: Callable[..., object]) -> Callable[..., object]:
         def write(*args: object, **kwargs: object) -> object:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise Killed
+            if (number := next(writes)) % 5 == 2:
+                killed.append(Path(shutil.copytree(whole, tmp_path / str(number))))
             return real(*args, **kwargs)
 
         return write
 
-    for name in (
-        *("create_new_trial", "set_trial_param", "set_trial_state_values"),
-        *("set_trial_user_attr", "set_trial_system_attr"),
-    ):
-        real = getattr(_CachedStorage, name)  # which every study has before its database
-        monkeypatch.setattr(_CachedStorage, name, counted(real))
-
-    def run(out: Path) -> bool:
-        """Whether it ended before it was killed."""
+    def run(out: Path) -> list[str]:
+        """The recipes that were tried."""
         workshop = MadeUp(out)
         work = searching.trials(workshop, trials=len(workshop.space.presets()) + 2)
-        try:
-            work.run(workshop.space.presets())
-        except Killed:
-            return False
-        return True
-
-    def tried(out: Path) -> list[str]:
-        (name,) = optuna.get_all_study_names(f"sqlite:///{out / 'study.db'}")
-        found = optuna.load_study(study_name=name, storage=f"sqlite:///{out / 'study.db'}").trials
+        work.run(workshop.space.presets())
         ended = (TrialState.COMPLETE, TrialState.PRUNED)
-        return sorted(each.user_attrs["recipe"] for each in found if each.state in ended)
+        return sorted(t.user_attrs["recipe"] for t in work.study.trials if t.state in ended)
 
-    assert run(tmp_path / "whole")
-    expected = tried(tmp_path / "whole")
-    for kill in itertools.count(2, 5):
-        out = tmp_path / str(kill)
-        left = kill
-        ended = run(out)
-        left = 0
-        gc.collect()  # its locks go with the process
-        assert ended or run(out)
-        assert tried(out) == expected, kill
-        shutil.rmtree(out)
-        if ended:
-            break
-    assert kill > 50
+    with monkeypatch.context() as patch:
+        for name in (
+            *("create_new_trial", "set_trial_param", "set_trial_state_values"),
+            *("set_trial_user_attr", "set_trial_system_attr"),
+        ):
+            real = getattr(_CachedStorage, name)  # which every study has before its database
+            patch.setattr(_CachedStorage, name, kept(real))
+        expected = run(whole)
+    for out in killed:
+        assert run(out) == expected, out
+    assert len(killed) > 10
 
 
 def test_a_study_that_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
