@@ -73,7 +73,7 @@ class GraphWriter:
             return self.node("FastGelu", [x], name, MICROSOFT)
         return self.node({"relu": "Relu", "tanh": "Tanh"}[kind], [x], name)
 
-    def skip_norm(self, x: str, skip: str, norm: Norm, name: str, add: str = "Add") -> str:
+    def skip_norm(self, x: str, skip: str, norm: Norm, name: str, add: str = "Sum") -> str:
         """LayerNorm(x + skip)."""
         gamma = self.constant(f"{name}.gamma", norm.gamma)
         beta = self.constant(f"{name}.beta", norm.beta)

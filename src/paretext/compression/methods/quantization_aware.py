@@ -2,9 +2,10 @@
 
 It is the rounding of that step's defaults: 7-bit weights, 8-bit rows, nothing kept in float32.
 
-While a network trains, each matrix product reads what the INT8 graph will: weights of 7 bits with a
-scale for each output, and inputs of 8 bits over the range of the batch; word embeddings are rounded
-row by row. Gradients pass through as if nothing were rounded, and the weights that are trained and
+While a network trains, each matrix product reads much what the INT8 graph will: weights of 7 bits
+with a scale for each output, and inputs of 8 bits, each row over its own range; word embeddings are
+rounded row by row. (The graph has stored ranges where rows are alike, which only calibration
+finds.) Gradients pass through as if nothing were rounded, and the weights that are trained and
 kept are the unrounded ones.
 
 Sources: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
@@ -58,9 +59,10 @@ def stop_rounding(model: nn.Module) -> None:
 
 
 def input_rounded(x: torch.Tensor) -> torch.Tensor:
-    """`x` as 8-bit numbers over its range, as DynamicQuantizeLinear takes them."""
+    """`x` as 8-bit numbers, each row, of the last axis, over its own range."""
     exact = x.detach().float()
-    low, high = exact.min().clamp(max=0), exact.max().clamp(min=0)
+    low = exact.amin(-1, keepdim=True).clamp(max=0)
+    high = exact.amax(-1, keepdim=True).clamp(min=0)
     step = (high - low) / _LEVELS
     step = torch.where(step > 0, step, torch.ones_like(step))
     zero = (-low / step).round()
