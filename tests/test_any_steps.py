@@ -62,10 +62,8 @@ SETTINGS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "distillation": {
         "epochs": st.just(1),
         "copies": st.integers(0, 1),
-        "states_weight": st.sampled_from([0.0, 0.0, 0.0, 1.0]),
-        "relations_weight": st.sampled_from([0.0, 0.0, 0.0, 1.0]),
+        "states_weight": st.sampled_from([None, None, 0.0, 1.0]),
         "dropout": st.sampled_from([None, None, None, 0.0, 0.1]),
-        "quantization_aware": st.sampled_from([False, False, False, True]),
     },
     "dynamic_quantization": QUANTISED,
     "static_quantization": QUANTISED,

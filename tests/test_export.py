@@ -128,6 +128,19 @@ def test_a_layer_is_eighteen_operators(classifier: Classifier, fp32: Artifact) -
     assert found == fp32.manifest.operators
 
 
+def test_no_skip_connection_is_fused_into_a_slower_operator(
+    fp32: Artifact, int8: Artifact, tmp_path: Path
+) -> None:
+    for made in (fp32, int8):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+        options.log_severity_level = 3  # it warns that the file suits this machine only
+        onnxruntime.InferenceSession(made.folder / "model.onnx", options)
+        found = operators(onnx.load(tmp_path / "loaded.onnx").graph)
+        assert found["SkipLayerNormalization"] == 0
+        assert found["LayerNormalization"] == operators(graph_of(made))["LayerNormalization"]
+
+
 def test_only_positions_that_can_occur_are_stored(classifier: Classifier, fp32: Artifact) -> None:
     table = weights_of(graph_of(fp32))["embeddings.positions"]
     embeddings = classifier.model.base_model.embeddings

@@ -22,6 +22,8 @@ from paretext.core.errors import ParetextError, first_line
 from paretext.graphs.graph import others
 from paretext.models.classifier import Classifier
 from paretext.runtime.artifact import Artifact
+from paretext.runtime.independence import FLOAT, INTEGERS, each_way
+from paretext.runtime.manifest import Independence
 
 TOLERANCE = 1e-4
 Floats = NDArray[np.float32]
@@ -134,6 +136,30 @@ def check_answers(
         )
     largest = max(float(away.max()), float(beside.max()))
     return largest, expected[: len(texts)]
+
+
+def check_independence(
+    artifact: Artifact, classifier: Classifier, texts: Sequence[str]
+) -> tuple[Independence, Floats]:
+    """How little the answers depend on what shares a call, and the logits of `texts` in bulk.
+
+    ParetextError where a probability moves by more than the rounding of a step, INTEGERS, or of
+    float32, FLOAT times the largest logit (or 1), as an artifact without a quantisation has it.
+    """
+    asked = [*texts, *odd_texts(classifier, texts)]
+    answers(artifact, asked)
+    found = each_way(artifact, asked)
+    allowed = FLOAT * max(1.0, float(np.abs(found.alone).max()))
+    if any(str(step.get("step", "")).endswith("quantization") for step in artifact.manifest.recipe):
+        allowed = INTEGERS
+    if found.differences.max() > allowed:
+        raise ParetextError(
+            f"{_kind(classifier)} answers {_shown(asked, found.differences[:, None])} otherwise "
+            f"where other texts share its call (a probability differs by "
+            f"{found.differences.max():.2g}, and {allowed:.2g} is allowed), so nothing was "
+            "written; leave the quantisation out, or use another model."
+        )
+    return found.record(), found.bulk[: len(texts)]
 
 
 def answers(artifact: Artifact, texts: Sequence[str]) -> Floats:

@@ -2,7 +2,7 @@
 
 The export ends only when the float32 graph gives PyTorch's logits, through the tokenizer and the
 runtime that ship (`agreement`). A quantised graph differs by design: how far is measured and
-written into the manifest.
+written into the manifest. Either must answer a text alike alone and beside others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from paretext.core.files import new_folder
 from paretext.core.locks import temporary_folder
 from paretext.core.ownership import require_own_folder
 from paretext.data.sketch import Sketch
-from paretext.graphs.agreement import answers, check_answers, odd_texts
+from paretext.graphs.agreement import check_answers, check_independence
 from paretext.graphs.calibration import Calibration
 from paretext.graphs.graph import write_graph
 from paretext.graphs.ngram_graph import write_ngram_graph
@@ -67,7 +67,8 @@ def export(
     recipe, done, lineage, data, seen: the steps so far, what they did, the ancestors, the data's
         fingerprints and the sketch of their texts; they are written into the manifest as they are.
     Raises ParetextError if the graphs disagree, the tokenizer gives what the network cannot read,
-        the architecture cannot be exported, or `folder` holds anything but an artifact.
+        the architecture cannot be exported, an answer depends on what is asked beside it, or
+        `folder` holds anything but an artifact.
     """
     folder = Path(folder)
     if not texts:
@@ -93,8 +94,8 @@ def export(
         _write_model(graph, classifier, partial)
         classifier.model.config.to_json_file(partial / "config.json")
         artifact = Artifact(partial, draft)
-        answers(artifact, odd_texts(classifier, texts))
-        found = softmax(answers(artifact, texts))
+        independence, logits = check_independence(artifact, classifier, texts)
+        found = softmax(logits)
         expected = softmax(reference)
         manifest = draft.model_copy(
             update={
@@ -107,6 +108,7 @@ def export(
                     largest_probability_difference=float(np.abs(found - expected).max()),
                     flipped_predictions=int((found.argmax(1) != expected.argmax(1)).sum()),
                 ),
+                "independence": independence,
             }
         )
         (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")

@@ -1,12 +1,11 @@
 """Calibration: real texts, as the graph reads them, and what a graph answers to them.
 
-Two things are measured on them. Activation ranges, which static quantisation stores: the smallest
-and the largest number that reaches each product (Jacob et al. 2018, "Quantization and Training of
-Neural Networks for Efficient Integer-Arithmetic-Only Inference", section 3.1). On three fine-tuned
-six-layer RoBERTas the means of the calls' extremes did as well, and ranges of least squared error
-moved the answers over 20 times as far: they cut the few large activations that carry the answer.
-And answers: how far the class probabilities of a quantised graph are from the float32 graph's, as
-their mean Kullback-Leibler divergence, which moves long before a prediction flips.
+Two things are measured on them. What reaches each product, by channel and by row (`activations`):
+ranges go from the smallest number to the largest. On three fine-tuned six-layer RoBERTas the means
+of the calls' extremes did as well, and ranges of least squared error moved the answers over 20
+times as far: they cut the few large activations that carry the answer. And answers: how far the
+class probabilities of a quantised graph are from the float32 graph's, as their mean
+Kullback-Leibler divergence, which moves long before a prediction flips.
 
 Texts are grouped by equal length, so no call has padding: a padded token's activations belong to
 no text, and would widen the ranges.
@@ -28,11 +27,10 @@ from tokenizers import Tokenizer
 
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
+from paretext.graphs.activations import Floats, Seen
 from paretext.runtime.artifact import GROUP_TOKENS, token_ids
 
 Feed = dict[str, NDArray[np.int32]]
-Range = tuple[float, float]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,18 @@ class Calibration:
     def texts(self) -> int:
         return sum(len(next(iter(feed.values()))) for feed in self.feeds)
 
-    def ranges(self, model: onnx.ModelProto, names: Sequence[str]) -> dict[str, Range]:
-        """The smallest and the largest value of each of these float tensors of `model`."""
+    def seen(self, model: onnx.ModelProto, names: Sequence[str]) -> dict[str, Seen]:
+        """What there is of each of these float tensors of `model` on all texts."""
+        if not names:
+            return {}
         probe = onnx.ModelProto()
         probe.CopyFrom(model)
         del probe.graph.output[:]
         probe.graph.output.extend(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
         )
-        found = self._run(probe, lambda values: [(each.min(), each.max()) for each in values])
-        ends = np.asarray(found, np.float64)
-        lows, highs = ends[:, :, 0].min(axis=0).tolist(), ends[:, :, 1].max(axis=0).tolist()
-        return dict(zip(names, zip(lows, highs, strict=True), strict=True))
+        found = self._run(probe, lambda values: [_seen(each) for each in values])
+        return {name: _joined([each[i] for each in found]) for i, name in enumerate(names)}
 
     def log_probabilities(self, model: onnx.ModelProto) -> Floats:
         """The graph's answers, (texts, classes), in the order of the feeds."""
@@ -98,6 +96,24 @@ class Calibration:
         )
         with ThreadPoolExecutor(available_cores()) as pool:
             return list(pool.map(lambda feed: reduce(session.run(None, feed)), self.feeds))
+
+
+def _seen(values: NDArray[np.float32]) -> tuple[Seen, int]:
+    """What one call holds of a tensor, its squares as sums, and the number of its rows."""
+    rows = values.reshape(-1, values.shape[-1])
+    squares = np.einsum("rc,rc->c", rows, rows, dtype=np.float64)
+    found = (rows.min(axis=0), rows.max(axis=0), squares, rows.max(axis=1))
+    return Seen(*(each.astype(np.float64) for each in found)), len(rows)
+
+
+def _joined(parts: Sequence[tuple[Seen, int]]) -> Seen:
+    every = [each for each, _ in parts]
+    return Seen(
+        low=np.min([each.low for each in every], axis=0),
+        high=np.max([each.high for each in every], axis=0),
+        squares=np.sum([each.squares for each in every], axis=0) / sum(n for _, n in parts),
+        tops=np.concatenate([each.tops for each in every]),
+    )
 
 
 def divergence(reference: Floats, answers: Floats) -> float:

@@ -1,10 +1,10 @@
 """Quantisation of an exported graph: eight-bit integers in the file and in the products.
 
 Both steps store weights as integers and differ in the activations, which are uint8 in the products.
-`DynamicQuantization` takes their range from each call, so a text's answer depends slightly on the
-texts that share its call. `StaticQuantization` takes it once, from calibration texts: less to do
-in each call, and an answer that depends on nothing but its text; numbers beyond the range that the
-calibration texts had are clipped.
+`StaticQuantization` takes their ranges once, from calibration texts; numbers beyond them are
+clipped. `DynamicQuantization` does so where rows are alike, and elsewhere gives each row a scale of
+its own, by its largest number (`activations`). So an answer depends on nothing but its text, where
+ONNX Runtime's own dynamic quantisation takes one scale for all texts of a call.
 
 Weights have 7 bits by default. x86 CPUs without VNNI add two uint8 x int8 products in 16 bits,
 which saturate when the weights use all 8 (ONNX Runtime's quantization.md, "When and why do I need
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -27,7 +27,8 @@ from paretext.core.registry import NamedStep
 if TYPE_CHECKING:
     import onnx
 
-    from paretext.graphs.calibration import Calibration, Range
+    from paretext.graphs.activations import Input
+    from paretext.graphs.calibration import Calibration
     from paretext.graphs.sensitivity import Sensitivity
 
 
@@ -47,30 +48,23 @@ class Quantization(NamedStep):
     """The largest mean KL divergence, in nats, that one product may cost; those that cost more
     stay float32. None: nothing is measured."""
 
-    def _quantise(
-        self,
-        model: onnx.ModelProto,
-        calibration: Calibration | None,
-        ranges: dict[str, Range] | None,
-        activations: str,
+    rows: ClassVar[bool]
+    """Whether rows may have scales of their own."""
+
+    def apply(
+        self, model: onnx.ModelProto, calibration: Calibration
     ) -> tuple[onnx.ModelProto, list[str]]:
+        """The quantised copy of `model`, and sentences that count what was done."""
         from paretext.graphs.quantised_graph import Counts, Plan, rewrite
         from paretext.graphs.sensitivity import measure
 
         counts = Counts.of(model)
         kept = _named(self.keep_fp32, counts.matrices)
-        plan = Plan(
-            matrices=frozenset(counts.matrices) - kept,
-            weight_bits=self.weight_bits,
-            embedding_bits=self.embedding_bits,
-            ranges=ranges,
-        )
+        matrices = frozenset(counts.matrices) - kept
+        inputs = _inputs(model, matrices, self.weight_bits, calibration, self.rows)
+        plan = Plan(matrices, self.weight_bits, self.embedding_bits, inputs)
         said = [f"{_module(name)} stays float32, as the settings ask" for name in sorted(kept)]
         if self.sensitivity_limit is not None:
-            if calibration is None:
-                raise ParetextError(
-                    "sensitivity_limit needs calibration texts; give some, or leave it out."
-                )
             found = measure(model, plan, calibration, self.sensitivity_limit)
             costly = _above(found, self.sensitivity_limit)
             said += _sentences(found, costly, self.sensitivity_limit)
@@ -83,56 +77,69 @@ class Quantization(NamedStep):
             )
         return made.graph, [
             f"quantised {made.products} of {counts.products} matrix products with weights to int8 "
-            f"({self.weight_bits} bits, per channel), {activations}",
+            f"({self.weight_bits} bits, per channel), "
+            + _activations(plan.inputs.values(), calibration.texts),
             f"quantised {made.tables} of {counts.tables} embedding tables "
             + (f"to {bits} bits" if bits else "(not asked)"),
             *said,
         ]
 
-    def apply(
-        self, model: onnx.ModelProto, calibration: Calibration | None = None
-    ) -> tuple[onnx.ModelProto, list[str]]:
-        """The quantised copy of `model`, and sentences that count what was done."""
-        raise NotImplementedError
-
 
 class DynamicQuantization(Quantization):
-    """Integer weights; the activations' ranges are those of each call."""
+    """Integer weights; where rows of activations are alike their range is stored, elsewhere each
+    row has a scale of its own."""
 
     step: Literal["dynamic_quantization"] = "dynamic_quantization"
-
-    def apply(
-        self, model: onnx.ModelProto, calibration: Calibration | None = None
-    ) -> tuple[onnx.ModelProto, list[str]]:
-        """The quantised copy of `model`, and sentences that count what was done.
-
-        calibration: needed for a `sensitivity_limit` only.
-        """
-        return self._quantise(model, calibration, None, "activations to uint8 in each call")
+    rows: ClassVar[bool] = True
 
 
 class StaticQuantization(Quantization):
     """Integer weights; the activations' ranges are stored, smallest to largest of calibration."""
 
     step: Literal["static_quantization"] = "static_quantization"
+    rows: ClassVar[bool] = False
 
-    def apply(
-        self, model: onnx.ModelProto, calibration: Calibration | None = None
-    ) -> tuple[onnx.ModelProto, list[str]]:
-        """The quantised copy of `model`, and sentences that count what was done."""
-        from paretext.graphs.quantised_graph import Counts
 
-        if calibration is None:
-            raise ParetextError("static_quantization takes its ranges from texts; give some.")
+def _inputs(
+    model: onnx.ModelProto,
+    matrices: frozenset[str],
+    weight_bits: int,
+    calibration: Calibration,
+    rows: bool,
+) -> dict[str, Input]:
+    """How each input of the products with `matrices` is quantised."""
+    from onnx import numpy_helper
 
-        inputs = Counts.of(model).matrices.values()
-        ranges = calibration.ranges(model, sorted({x for each in inputs for x in each}))
-        return self._quantise(
-            model,
-            calibration,
-            ranges,
-            f"activations to uint8 over their ranges on {calibration.texts} texts",
+    from paretext.graphs.activations import choose
+    from paretext.graphs.quantised_graph import LARGEST_WEIGHT, Counts
+
+    inputs = {name: set(read) for name, read in Counts.of(model).matrices.items()}
+    readers: dict[str, list[str]] = {}
+    for name in sorted(matrices):
+        for x in sorted(inputs[name]):
+            readers.setdefault(x, []).append(name)
+    stored = {each.name: each for each in model.graph.initializer}
+    return {
+        x: choose(
+            seen,
+            [numpy_helper.to_array(stored[name]) for name in readers[x]],
+            LARGEST_WEIGHT[weight_bits],
+            rows=rows,
+            # a matrix that several inputs are multiplied with can take the factors of none
+            even=all(len(inputs[name]) == 1 for name in readers[x]),
         )
+        for x, seen in calibration.seen(model, sorted(readers)).items()
+    }
+
+
+def _activations(inputs: Collection[Input], texts: int) -> str:
+    """What was done with the products' inputs."""
+    own = sum(each.floor is not None for each in inputs)
+    even = sum(each.factors is not None for each in inputs)
+    return (
+        f"activations to uint8: {len(inputs) - own} inputs over their ranges on {texts} texts, "
+        f"{own} by each row's largest number; the channels of {even} evened out"
+    )
 
 
 def _named(modules: Iterable[str], matrices: Iterable[str]) -> frozenset[str]:

@@ -1,12 +1,13 @@
 """The quantised graph: integer products and block-quantised tables in place of float32 ones.
 
 A product of activations with a stored matrix becomes one `MatMulIntegerToFloat`, which adds the
-bias as well. The matrix is quantised per output channel, symmetrically, to int8; the activation
-per tensor to uint8, once for all the products that read it (query, key and value share one
-quantised input): by `DynamicQuantizeLinear` over the range of the call, or by `QuantizeLinear`
-over a stored range. Where the three also feed one attention, all of it is one operator,
-`QAttention`, which writes them as attention reads them: 67 us in place of 85 for 22 tokens of width
-384 and 12 heads, 560 in place of 670 for 192 on one core, with the same numbers.
+bias as well. The matrix is quantised per output channel, symmetrically, to int8; the activation to
+uint8 by `QuantizeLinear`, once for all the products that read it (query, key and value share one
+quantised input), in one of the ways of `activations`: rows that are divided by their largest
+numbers want the product multiplied by them, and the bias added after. Where the three also feed one
+attention, all of it is one operator, `QAttention`, which writes them as attention reads them: 67 us
+in place of 85 for 22 tokens of width 384 and 12 heads, 560 in place of 670 for 192 on one core,
+with the same numbers. It takes one scale for the whole input.
 
 An embedding table becomes integers with scales of their own for each row, because rows differ in
 size by more than one scale can follow. 8 bits: one scale for a row, and four plain operators (the
@@ -35,7 +36,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from paretext.graphs.calibration import Range
+from paretext.graphs.activations import Input
 from paretext.graphs.graph import MICROSOFT, POSITIONS, checked
 
 Float32s = NDArray[np.float32]
@@ -49,12 +50,12 @@ _BLOCK = 32
 @dataclass(frozen=True)
 class Plan:
     """What to quantise, and how. matrices: names of the stored matrices whose products become
-    integer products; ranges: of the products' inputs, None to take them from each call."""
+    integer products; inputs: how those that they are multiplied with become integers."""
 
     matrices: frozenset[str]
     weight_bits: int
     embedding_bits: int | None
-    ranges: Mapping[str, Range] | None
+    inputs: Mapping[str, Input]
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ def rewrite(model: onnx.ModelProto, plan: Plan) -> Rewritten:
     Python object each time that a node is looked at, so `id` tells nothing.)
     """
     weights = _weights(model)
-    made = _Rewrite(weights, plan)
+    made = _Rewrite(weights, plan, _opset(model))
     biases = _biases(model, weights)
     bits = plan.embedding_bits
-    attentions = _attentions(model, biases, plan.matrices)
+    attentions = _attentions(model, biases, plan)
     folded = {each.output[0] for read in attentions.values() for pair in read for each in pair[:2]}
     products = tables = 0
     for node in model.graph.node:
@@ -132,9 +133,10 @@ class Biased(NamedTuple):
 class _Rewrite:
     """The new graph's nodes and initializers, as they are made."""
 
-    def __init__(self, weights: dict[str, TensorProto], plan: Plan) -> None:
+    def __init__(self, weights: dict[str, TensorProto], plan: Plan, opset: int) -> None:
         self.weights = dict(weights)
         self.plan = plan
+        self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self.quantised: set[str] = set()
         """Inputs and matrices that are there as integers already."""
@@ -145,10 +147,18 @@ class _Rewrite:
         self._quantise_input(x)
         if name not in self.quantised:
             self.quantised.add(name)
-            self._store_matrix(name, numpy_helper.to_array(self.weights[name]))
+            self._store_matrix(name, numpy_helper.to_array(self.weights[name]), x)
         inputs = [f"{x}.int8", f"{name}.int8", f"{x}.scale", f"{name}.scale", f"{x}.zero"]
-        inputs += ["", bias] if bias else []
-        self._node("MatMulIntegerToFloat", inputs, last.output, node.name, MICROSOFT)
+        kind = "MatMulIntegerToFloat"
+        if self.plan.inputs[x].floor is None:
+            inputs += ["", bias] if bias else []
+            self._node(kind, inputs, last.output, node.name, MICROSOFT)
+            return
+        sums, out = f"{node.output[0]}.sums", node.output if bias else last.output
+        self._node(kind, inputs, [sums], sums, MICROSOFT)
+        self._node("Mul", [sums, f"{x}.largest"], out, node.name)
+        if bias:
+            self._node("Add", [out[0], bias], last.output, last.name)
 
     def attention(self, node: onnx.NodeProto, read: Sequence[Biased]) -> None:
         """`node`, a MultiHeadAttention, and the biased products that it reads, as one operator."""
@@ -156,15 +166,18 @@ class _Rewrite:
         self._quantise_input(x)
         matrices = [numpy_helper.to_array(self.weights[each.product.input[1]]) for each in read]
         biases = [numpy_helper.to_array(self.weights[each.bias]) for each in read]
-        self._store_matrix(name, np.concatenate(matrices, axis=1))
+        self._store_matrix(name, np.concatenate(matrices, axis=1), x)
         self._store(f"{node.name}.bias", np.concatenate(biases))
         inputs = [f"{x}.int8", f"{name}.int8", f"{node.name}.bias", f"{x}.scale", f"{name}.scale"]
         inputs += [node.input[4], f"{x}.zero"]
         heads = next(each.i for each in node.attribute if each.name == "num_heads")
         self._node("QAttention", inputs, node.output, node.name, MICROSOFT, num_heads=heads)
 
-    def _store_matrix(self, name: str, weight: Float32s) -> None:
-        """The matrix (inputs, outputs) as integers, with a scale for each output."""
+    def _store_matrix(self, name: str, weight: Float32s, x: str) -> None:
+        """The matrix (inputs, outputs) that x is multiplied with as integers, with a scale for each
+        output."""
+        if (factors := self.plan.inputs[x].factors) is not None:
+            weight = weight * factors[:, None]
         scale = _scale(np.abs(weight).max(axis=0), LARGEST_WEIGHT[self.plan.weight_bits])
         self._store(f"{name}.int8", np.rint(weight / scale).astype(np.int8))
         self._store(f"{name}.scale", scale)
@@ -173,14 +186,26 @@ class _Rewrite:
         if x in self.quantised:
             return
         self.quantised.add(x)
-        integers, scale, zero = f"{x}.int8", f"{x}.scale", f"{x}.zero"
-        if self.plan.ranges is None:
-            self._node("DynamicQuantizeLinear", [x], [integers, scale, zero], f"{x}.quantise")
-            return
-        step, centre = affine(self.plan.ranges[x])
-        self._store(scale, step)
-        self._store(zero, centre)
-        self._node("QuantizeLinear", [x, scale, zero], [integers], f"{x}.quantise")
+        how, read = self.plan.inputs[x], x
+        if how.factors is not None:
+            self._store(f"{x}.factors", 1 / how.factors)
+            self._node("Mul", [x, f"{x}.factors"], [f"{x}.even"], f"{x}.even")
+            read = f"{x}.even"
+        if how.floor is not None:
+            top, largest = f"{x}.top", f"{x}.largest"
+            self._store(f"{x}.floor", np.asarray(how.floor, np.float32))
+            if self.opset < 18:
+                self._node("ReduceMax", [read], [top], top, axes=[-1], keepdims=1)
+            else:
+                self._store("last_axis", np.array([-1]))
+                self._node("ReduceMax", [read, "last_axis"], [top], top, keepdims=1)
+            self._node("Max", [top, f"{x}.floor"], [largest], largest)
+            self._node("Div", [read, largest], [f"{x}.scaled"], f"{x}.scaled")
+            read = f"{x}.scaled"
+        step, centre = how.affine()
+        self._store(f"{x}.scale", step)
+        self._store(f"{x}.zero", centre)
+        self._node("QuantizeLinear", [read, f"{x}.scale", f"{x}.zero"], [f"{x}.int8"], f"{x}.int8")
 
     def lookup(self, node: onnx.NodeProto, bits: int) -> None:
         """`node`, a Gather of rows, from a table of integers with a scale for each block."""
@@ -256,17 +281,6 @@ def quantise_table(table: Float32s, bits: int) -> tuple[NDArray[Any], NDArray[np
     return integers, scale[:, :, 0]
 
 
-def affine(values: Range) -> tuple[Float32s, NDArray[np.uint8]]:
-    """Step and zero point with which uint8 covers a range and has zero exactly, both scalars.
-
-    As DynamicQuantizeLinear takes them from its input.
-    """
-    low, high = min(values[0], 0.0), max(values[1], 0.0)
-    step = np.float32((high - low) / 255 if high > low else 1)
-    centre = np.uint8(np.clip(np.rint(-low / step), 0, 255))
-    return np.asarray(step), np.asarray(centre)
-
-
 def _fits(node: onnx.NodeProto, weights: dict[str, TensorProto], plan: Plan) -> bool:
     """Whether a row of the table that `node` reads fills whole bytes, and no product reads it too:
     its integers and scales would not be the table's."""
@@ -277,6 +291,10 @@ def _fits(node: onnx.NodeProto, weights: dict[str, TensorProto], plan: Plan) -> 
 def _scale(largest: Float32s, integer: int) -> Float32s:
     """The step between integers so that `largest` becomes `integer`; 1 where all is zero."""
     return np.where(largest > 0, largest / integer, 1).astype(np.float32)
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max(int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx"))
 
 
 def _weights(model: onnx.ModelProto) -> dict[str, TensorProto]:
@@ -307,15 +325,15 @@ def _biases(
 
 
 def _attentions(
-    model: onnx.ModelProto,
-    biases: Mapping[str, tuple[onnx.NodeProto, str]],
-    matrices: frozenset[str],
+    model: onnx.ModelProto, biases: Mapping[str, tuple[onnx.NodeProto, str]], plan: Plan
 ) -> dict[str, list[Biased]]:
-    """Outputs of the attentions whose query, key and value are products of one input with
-    `matrices`, and those products."""
+    """Outputs of the attentions whose query, key and value are products of one input with matrices
+    that are quantised, and those products. The input's rows must share one scale."""
     made = {}
     for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in matrices and node.output[0] in biases:
+        if node.op_type != "MatMul" or node.input[1] not in plan.matrices:
+            continue
+        if node.output[0] in biases and plan.inputs[node.input[0]].floor is None:
             add, bias = biases[node.output[0]]
             made[add.output[0]] = Biased(node, add, bias)
     found = {}

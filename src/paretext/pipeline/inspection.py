@@ -11,7 +11,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes, read_json
 from paretext.core.run_folder import RunFolder
 from paretext.core.settings import model_inside
-from paretext.runtime.manifest import NAME, Manifest
+from paretext.runtime.manifest import NAME, Independence, Manifest
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -49,11 +49,23 @@ def _artifact(path: Path) -> dict[str, Any]:
         "agreement": f"{agreement.flipped_predictions} of {agreement.texts} predictions differ "
         f"from PyTorch, probabilities by at most {agreement.largest_probability_difference:.1e}; "
         f"float32 graph's logits by at most {agreement.largest_logit_difference:.1e}",
+        "independence": _independence(manifest.independence),
         "certificate": headline(certificate) if certificate else "none",
         "versions": manifest.versions,
         "files": {name: f"{record.bytes:,} bytes" for name, record in manifest.files.items()},
         "bytes in all": folder_bytes(path),
     }
+
+
+def _independence(found: Independence | None) -> str:
+    """Whether an answer depends on its text alone."""
+    if found is None:
+        return "not measured by the version that wrote it"
+    return (
+        f"{found.changed_labels} of {found.texts} predictions differ from the text's by itself "
+        f"where others share its call, probabilities by at most "
+        f"{found.largest_probability_difference:.1e}"
+    )
 
 
 def _run(path: Path) -> dict[str, Any]:

@@ -166,6 +166,13 @@ class Artifact(FittedClassifier):
         """The graph's raw outputs, (n, classes)."""
         return self.answers(texts).logits
 
+    def one_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As `logits`, of texts that share one call, each padded to the longest of them."""
+        text_input.check(list(texts))
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        ids = [token_ids(encoding, self.manifest.pad_id) for encoding in encodings]
+        return self._run_group(self._wide, ids)
+
     def answers(self, texts: Iterable[str]) -> Answers:
         """The graph's raw outputs, and how many of the texts were cut."""
         chunks = list(self._chunks(texts))

@@ -29,17 +29,22 @@ artifact.predict(["some text", "another one"])
 
 ## Agreement with PyTorch
 On {texts} texts the float32 graph's logits differ by at most {logits:.1e}. What is in this folder
-differs in a probability by at most {probability:.1e} and in {flips} predictions.
+differs in a probability by at most {probability:.1e} and in {flips} predictions.{independence}
 
 The inputs are int32 `input_ids` and `attention_mask`, (batch, sequence), padded on the right with
 {pad_id}; the output is float32 `logits`, (batch, {classes}).
 """
+
+_INDEPENDENCE = """
+An answer depends on its text alone: where others share its call a probability differs by at most
+{:.1e}."""
 
 
 def model_card(manifest: Manifest) -> str:
     """Markdown for the artifact's README.md."""
     counts, agreement = manifest.matrices, manifest.agreement
     lineage = [f"- from {escaped(a.name)} (sha256 {a.digest[:12]})" for a in manifest.lineage]
+    alone = manifest.independence
     return _CARD.format(
         name=escaped(manifest.name),
         labels=", ".join(map(escaped, manifest.labels)),
@@ -54,6 +59,7 @@ def model_card(manifest: Manifest) -> str:
         logits=agreement.largest_logit_difference,
         probability=agreement.largest_probability_difference,
         flips=agreement.flipped_predictions,
+        independence=_INDEPENDENCE.format(alone.largest_probability_difference) if alone else "",
         pad_id=manifest.pad_id,
         classes=len(manifest.labels),
     )

@@ -83,6 +83,15 @@ class Agreement(_Record):
     flipped_predictions: Count
 
 
+class Independence(_Record):
+    """How far the answers to `texts` texts move where others share a text's call, in bulk or as a
+    padded batch of short and long ones, from those to each text by itself."""
+
+    texts: Count
+    largest_probability_difference: float
+    changed_labels: Count
+
+
 def _meant(folder: Path) -> str:
     """The end of a sentence on a folder that is no artifact: what to give, or to do, instead."""
     made = [each for each in RunFolder(folder).listed() if (each / NAME).is_file()]
@@ -114,6 +123,8 @@ class Manifest(_Record):
     matrices: WeightCount
     operators: dict[str, Count]
     agreement: Agreement
+    independence: Independence | None = None
+    """None in an artifact of an older version, of which it was not asked."""
     versions: dict[str, str]
     files: dict[str, FileRecord]
 
@@ -227,7 +238,8 @@ class Manifest(_Record):
     def _values(self) -> dict[str, Any]:
         """As it is written, and as its identity is taken: a field that came after the first
         manifests is left out where it says what they mean without it, so that they keep theirs."""
-        later = {name for name in ("seen", "split_special_tokens") if not getattr(self, name)}
+        fields = ("seen", "split_special_tokens", "independence")
+        later = {name for name in fields if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=later)
 
 

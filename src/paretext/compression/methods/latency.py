@@ -23,7 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from numpy.typing import NDArray
 from paretext.core import progress
 from paretext.models.encoder import Encoder, Layer, Linear
 from paretext.runtime.artifact import GROUP_TOKENS
+
+if TYPE_CHECKING:
+    from paretext.graphs.calibration import Feed
 
 Runtime = Literal["int8", "fp32"]
 Call = Literal["group", "text"]
@@ -77,6 +80,7 @@ def measure(
     multiple: widths of feed-forward parts are multiples of it.
     """
     texts = max(GROUP_TOKENS // tokens, 1) if call == "group" else 1
+    random = np.random.default_rng(0)
     small = replace(encoder, words=encoder.words[:_WORDS])
     graphs: dict[Any, Encoder] = {"rest": replace(small, layers=()), "whole": small}
     keys = []
@@ -87,8 +91,12 @@ def measure(
             keys.append(key)
             for width in _widths(part, multiple):
                 graphs.setdefault((key, width), _repeated(small, _narrow(part, width), one_row))
-    sessions = {name: _session(graph, runtime) for name, graph in graphs.items()}
-    times = _time(sessions, texts, tokens, len(small.words))
+    feed = {
+        "input_ids": random.integers(len(small.words), size=(texts, tokens), dtype=np.int32),
+        "attention_mask": np.ones((texts, tokens), np.int32),
+    }
+    sessions = {name: _session(graph, runtime, feed) for name, graph in graphs.items()}
+    times = _time(sessions, feed, random)
     rest = times.pop("rest")
     layers = times.pop("whole") - rest
     curves = []
@@ -162,15 +170,16 @@ def _renamed(part: Layer, prefix: str) -> Layer:
     return Layer(attention and renamed(attention), feed_forward and renamed(feed_forward))
 
 
-def _session(encoder: Encoder, runtime: Runtime) -> Any:
+def _session(encoder: Encoder, runtime: Runtime, feed: Feed) -> Any:
     import onnxruntime
 
+    from paretext.graphs.calibration import Calibration
     from paretext.graphs.graph import write_graph
     from paretext.graphs.quantisation import DynamicQuantization
 
     graph = write_graph(encoder)
     if runtime == "int8":
-        graph, _ = DynamicQuantization().apply(graph)
+        graph, _ = DynamicQuantization().apply(graph, Calibration((feed,)))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -179,13 +188,8 @@ def _session(encoder: Encoder, runtime: Runtime) -> Any:
     )
 
 
-def _time(sessions: dict[Any, Any], texts: int, tokens: int, words: int) -> dict[Any, float]:
+def _time(sessions: dict[Any, Any], feed: Feed, random: np.random.Generator) -> dict[Any, float]:
     """Median milliseconds of each session's call."""
-    random = np.random.default_rng(0)
-    feed = {
-        "input_ids": random.integers(words, size=(texts, tokens), dtype=np.int32),
-        "attention_mask": np.ones((texts, tokens), np.int32),
-    }
     names = list(sessions)
     found: dict[Any, list[float]] = {name: [] for name in names}
     end = time.perf_counter() + _SECONDS
