@@ -38,7 +38,7 @@ from paretext.tuning.study import Stop, Trials, turn
 # Processes are killed here and no power fails, so nothing has to reach the disk.
 event.listen(Engine, "connect", lambda made, _: made.execute("PRAGMA synchronous = OFF"))
 
-PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
+PARENT = Outline("roberta", layers=6, width=384, word_width=384)
 BUDGET = Limits({"size": 400_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
 
 

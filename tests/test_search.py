@@ -22,8 +22,8 @@ from paretext.tuning.limits import Limits
 from paretext.tuning.shapes import Entry, Shape, ShapeTable, interpolate
 from paretext.tuning.space import FAMILY, Space, by_time
 
-PARENT = Outline("roberta", layers=6, width=384, word_width=384, parent_width=384)
-NARROW = Outline("roberta", layers=2, width=32, word_width=32, parent_width=32)
+PARENT = Outline("roberta", layers=6, width=384, word_width=384)
+NARROW = Outline("roberta", layers=2, width=32, word_width=32)
 
 
 # --- the space
