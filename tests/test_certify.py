@@ -18,7 +18,9 @@ from paretext.certification.budget import Budget
 from paretext.certification.catalogue import CATALOGUE
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
+from paretext.certification.looks import Looks
 from paretext.certification.verify import verify
+from paretext.certification.versions import certify_versions
 from paretext.core.errors import ParetextError
 from paretext.data.dataset import Dataset
 from paretext.graphs import export
@@ -106,6 +108,7 @@ def test_size_and_latency_are_measured_only_where_limited(made: dict[str, Path])
 
 def test_same_inputs_same_certificate(made: dict[str, Path]) -> None:
     assert certified(made) == certified(made)
+    assert certified(made).looks == Looks(number=1)
     assert certified(made).digest != certified(made, seed=1).digest
 
 
@@ -125,6 +128,52 @@ def test_the_artifact_stays_itself(made: dict[str, Path]) -> None:
     beside = made["int8"].parent
     assert sorted(path.name for path in beside.iterdir()) == ["fp32", "int8", "pytorch"]
     assert (beside.parent / "certificates" / "int8-flips.csv").is_file()
+
+
+def test_looks_at_the_same_texts_are_counted(made: dict[str, Path]) -> None:
+    certified(made)
+    other = Path(shutil.copytree(made["int8"], made["int8"].with_name("other")))
+    manifest = Manifest.read(other)
+    manifest.model_copy(update={"name": "other"}).write(other)
+    found = certify(other, made["fp32"], DATA, resamples=500)
+    assert found.looks == Looks(number=2, before=("int8",))
+    assert "1 other was certified on the same texts before" in found.sentence
+    assert found.sentence[1:] in (other / "README.md").read_text("utf-8")  # in capitals
+    again = certified(made)
+    assert again.looks == Looks(number=1)
+    assert "before" not in again.sentence
+    stricter = certified(made, budget=Budget(flips=0.01))  # another question is another look
+    assert stricter.looks is not None
+    assert stricter.looks.number == 3
+    elsewhere = certify(other, made["fp32"], toy.dataset(240, seed=8), resamples=100)
+    assert elsewhere.looks == Looks(number=1)
+
+
+def test_versions_are_asked_from_the_largest_and_the_first_that_fails_stops(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    """The smallest is a copy that answers as its reference does, and may not be chosen."""
+    copy = Path(shutil.copytree(made["fp32"], made["fp32"].with_name("copy")))
+    Manifest.read(copy).model_copy(update={"name": "copy"}).write(copy)
+    (made["int8"] / "ballast.bin").write_bytes(b"0" * 10_000_000)
+    register(made["int8"])
+    data, budget = toy.dataset(1200, seed=6), Budget(flips=0.005)
+    asked = ([copy, made["int8"]], made["fp32"], data, tmp_path / "certificates")
+    certify_versions(*asked, budget=budget)
+    first, second = Certificate.of(made["int8"]), Certificate.of(copy)
+    assert first is not None
+    assert second is not None
+    assert (first.verdict, second.verdict) == ("broken", "holds")
+    assert second.looks == Looks(
+        number=2, before=("int8",), sequence=("int8", "copy"), stopped_at="int8"
+    )
+    assert first.may_be_chosen is second.may_be_chosen is False
+    assert "may not be chosen on these texts: int8, larger" in second.sentence
+    certify_versions([copy], *asked[1:], budget=budget)  # by itself: nothing stopped before it
+    again = Certificate.of(copy)
+    assert again is not None
+    assert again.may_be_chosen
+    assert again.clauses == second.clauses
 
 
 @pytest.mark.parametrize("texts", [True, False])
@@ -272,7 +321,11 @@ def test_another_format_and_a_damaged_file(made: dict[str, Path]) -> None:
     certified(made)
     path = made["int8"] / "certificate.json"
     for change_to, message in (
-        ('{"format_version": 2}', "certificate format 2"),
+        (
+            '{"format_version": 3}',
+            "certificate format 3, and this version of paretext reads formats 1 to 2",
+        ),
+        ('{"format_version": 2}', "damaged at"),
         ('{"format_version": 1}', "damaged at"),
         ("[]", "damaged at"),
         ("{", "cannot be read"),
@@ -371,13 +424,16 @@ def test_labels_in_another_order_are_the_same_task(made: dict[str, Path], tmp_pa
     assert found.flips.flipped == 0
 
 
-def test_a_label_with_few_texts_is_left_undecided(made: dict[str, Path]) -> None:
-    """Its recall cannot hold, and that is no reason to say nothing of the other clauses."""
-    found = certify(made["int8"], made["fp32"], toy.dataset(30), resamples=200)
+def test_a_label_with_few_texts_promises_little_and_says_so(made: dict[str, Path]) -> None:
+    found = certify(made["fp32"], made["pytorch"], toy.dataset(600), resamples=200)
     recall = found.clause("recall_drop")
-    fear = next(part for part in recall.parts if part.label == "fear")
-    assert (fear.texts, fear.verdict, recall.verdict) == (5, "undecided", "undecided")
-    assert {clause.name for clause in found.clauses} >= {"macro_f1_drop", "flips"}
+    rare = min(recall.parts, key=lambda part: part.texts)
+    assert rare.limit is not None
+    assert rare.limit >= recall.limit
+    few = certify(made["int8"], made["fp32"], toy.dataset(30), resamples=200)
+    fear = next(part for part in few.clause("recall_drop").parts if part.label == "fear")
+    assert (fear.texts, fear.limit) == (5, pytest.approx(0.811, abs=0.001))
+    assert "81.1%" in (made["int8"] / "README.md").read_text("utf-8")
 
 
 def test_a_label_without_texts_is_left_undecided(made: dict[str, Path]) -> None:

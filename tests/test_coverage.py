@@ -1,7 +1,7 @@
 """Whether the intervals cover and the verdicts are right, on simulated pairs of models.
 
 The longer study, over more texts, classes and shares of flips, is `benchmarks/coverage.py`; this is
-a part of it that takes seconds. What is true of a pair comes from 300,000 texts.
+a part of it that takes seconds. What is true of a pair comes from 200,000 texts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
-SETS, RESAMPLES = 300, 300
+SETS, RESAMPLES = 250, 300
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,11 @@ def module() -> ModuleType:
     spec = importlib.util.spec_from_file_location("coverage_study", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
+    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = loaded
-    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
     spec.loader.exec_module(loaded)
-    loaded._MILLION = 300_000  # type: ignore[attr-defined]
+    loaded.TEXTS = 200_000  # type: ignore[attr-defined]
     return loaded
 
 
@@ -45,7 +45,7 @@ def found(module: ModuleType) -> dict[str, dict[str, Any]]:
 
 
 NOISE = 0.02
-"""Of a share near 0.95 among 300 sets: 1.6 standard errors."""
+"""Of a share near 0.95 among 250 sets: 1.5 standard errors."""
 
 
 @pytest.mark.parametrize("clause", ["macro_f1", "balanced_accuracy", "kappa", "accuracy", "brier"])
@@ -55,8 +55,24 @@ def test_intervals_cover_as_often_as_they_say(found: Any, clause: str, setting: 
     assert covers >= 0.93 - NOISE
     # The prior of what was not seen widens them, the more the fewer texts a class and the fewer
     # flips there are; where flips abound, not by much.
-    if found[setting]["flips"] > 0.015:
+    if found[setting]["flips"] > 0.015 and clause != "brier":
         assert covers <= 0.99
+
+
+def test_no_estimate_lies_at_or_beyond_its_intervals_end(found: Any) -> None:
+    assert {name: each["estimates_outside"] for name, each in found.items()} == dict.fromkeys(
+        found, 0
+    )
+
+
+def test_many_classes_of_few_texts_are_covered_on_both_sides(module: ModuleType) -> None:
+    """By the former rules the truth lies beyond one end in a third of the sets."""
+    setting = module.Setting("many", module.uneven(40, 3, 12), 0.4, 0.8, 20, separation=3.0)
+    rates = module.study(setting, 120, 200)
+    for clause in ("macro_f1", "own macro_f1"):
+        assert 0.88 <= rates[clause]["covers"] <= 0.995
+        assert max(rates[clause]["truth_below"], rates[clause]["truth_above"]) <= 0.09
+    assert rates["former own macro_f1"]["truth_above"] > 0.25
 
 
 @pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
@@ -74,7 +90,7 @@ def test_where_flips_are_rare_intervals_still_cover(found: Any, clause: str) -> 
 @pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
 def test_a_broken_candidate_passes_in_at_most_five_of_a_hundred(found: Any, setting: str) -> None:
     for clause, rates in found[setting].items():
-        if not isinstance(rates, dict) or "holds_at" not in rates:
+        if not isinstance(rates, dict) or "holds_at" not in rates or "former" in clause:
             continue
         # Exactly at the limit: 2.5% at best. Most where one class of 50 texts carries the drop, and
         # a set may show none of its flips.
@@ -86,4 +102,5 @@ def test_a_good_candidate_passes_more_often_the_further_inside(found: Any) -> No
     for clause in ("macro_f1", "accuracy"):
         rates = found["usual"][clause]
         assert rates["holds_inside"] > rates["holds_at"] >= rates["holds_outside"]
-    assert found["few"]["accuracy"]["holds_inside"] > 0.8
+    # None lost in 500 is within the limit, two are not, and one is beside it.
+    assert found["few"]["accuracy"]["holds_inside"] > 0.7

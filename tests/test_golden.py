@@ -47,6 +47,11 @@ def test_its_certificate_verifies(command: Any) -> None:
     assert (checked.verdict, len(checked.checked)) == ("undecided", 4)
     ended = command("verify", int8, "--eval", held_out, "--against", GOLDEN / "parent")
     assert ended.status == 3, ended.err
+    again = verify(int8, data, GOLDEN / "parent", rerun=True)
+    assert again.again is not None
+    assert again.again.format_version == 2
+    assert any("has format 1, whose rules were others" in each for each in again.warnings)
+    assert len(again.again.clauses) == len(found.clauses)
 
 
 def test_the_verbs_that_read_open_it(command: Any, tmp_path: Path) -> None:

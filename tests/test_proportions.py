@@ -11,14 +11,13 @@ import pytest
 import scipy.optimize
 import scipy.stats
 
-from paretext.certification.proportions import (
+from paretext.measure.proportions import (
     Pairs,
     holm_levels,
     mcnemar,
     score_interval,
     score_z,
-    simultaneous,
-    unchanged_bound,
+    upper_share,
 )
 
 CASES = [(50, 0, 0), (50, 5, 0), (50, 0, 5), (81, 3, 1), (200, 20, 12), (10, 10, 0), (40, 20, 20)]
@@ -113,35 +112,14 @@ def test_holm_rejects_what_closed_testing_rejects(seed: int) -> None:
     assert ours == closed
 
 
-def test_an_intervals_end_agrees_with_holms_decision() -> None:
-    pairs = [
-        Pairs(400, 2, 1),
-        Pairs(300, 0, 0),
-        Pairs(81, 1, 0),
-        Pairs(500, 40, 3),
-        Pairs(90, 2, 2),
-    ]
-    limit, level = 0.02, 0.025
-    p_high = [NormalDist().cdf(score_z(each, limit)) for each in pairs]
-    p_low = [1 - p for p in p_high]
-    for each, p, q, high, low in zip(
-        simultaneous(pairs, limit, level),
-        *(p_high, p_low),
-        *(holm_levels(p_high, level), holm_levels(p_low, level)),
-        strict=True,
-    ):
-        assert (each.high <= limit) == (p <= high)
-        assert (each.low >= limit) == (q <= low)
-    assert simultaneous(pairs, limit, level)[3].low > limit  # 37 in 500 are too many
+@pytest.mark.parametrize(("found", "n"), [(0, 50), (2, 52), (7, 7), (30, 400)])
+def test_the_upper_share_is_scipys_exact_one(found: int, n: int) -> None:
+    theirs = scipy.stats.binomtest(found, n).proportion_ci(0.9, method="exact").high
+    assert upper_share(found, n, 0.05) == pytest.approx(theirs)
 
 
-def test_one_class_alone_is_not_corrected() -> None:
-    pairs = Pairs(200, 4, 2)
-    assert simultaneous([pairs], 0.02, 0.025) == [score_interval(pairs, 0.025, 0.025)]
-
-
-def test_the_bound_of_what_was_never_seen_is_clopper_and_pearsons() -> None:
-    exact = scipy.stats.binomtest(0, 2000).proportion_ci(0.95, method="exact").high
-    assert unchanged_bound(2000, 0.025) == pytest.approx(exact)
-    found = simultaneous([Pairs(81, 0, 0), Pairs(1919, 0, 0)], 0.02, 0.025, unchanged=2000)
-    assert all(each.high < 0.003 and each.low == -each.high for each in found)
+def test_counts_that_are_arrays_have_the_scores_of_each() -> None:
+    pairs = [Pairs(*case) for case in CASES]
+    together = Pairs(*np.array(CASES).T)
+    expected = [float(score_z(each, 0.02)) for each in pairs]
+    np.testing.assert_allclose(score_z(together, 0.02), expected)

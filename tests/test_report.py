@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from reporting import HOSTILE, VERSIONS, Made, make_run
 
-from paretext.certification.certificate import Certificate
+from paretext.certification.certificate import Certificate, attach
+from paretext.certification.looks import Looks
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
 from paretext.core.records import Interval
@@ -176,18 +177,15 @@ def test_a_broken_version_is_never_the_one_to_deploy(run: Path) -> None:
     rows = {row.version: row for row in report.versions}
     assert rows["small"].verdict == "broken"
     assert rows["small"].batch1_ms_p50 < rows["int8"].batch1_ms_p50
-    assert (found.version, found.verdict) == ("int8", "undecided")
+    assert (found.version, found.verdict) == ("int8", "holds")
     assert found.headline == f"Deploy int8: {run / 'artifacts' / 'int8'}"
     said, more = " ".join(found.sentences), " ".join(found.details)
     assert "5.0x faster at batch 1, 4.0x smaller than PyTorch" in said
-    assert (
-        "Its certificate, on 600 texts of data 0.csv: 6 of 8 hold; 3 labels have too few texts"
-        in said
-    )
+    assert "int8 may replace parent: on texts like these it loses at most" in said
+    assert "Its certificate, on 600 texts of data 0.csv: all 6 clauses hold." in more
     assert "undecided" not in said
     assert "Do not deploy small: broken." in said
     assert "Do not deploy small (broken: macro_f1_drop" in more
-    assert "texts would decide" in more
     assert "Is the transformer worth it? In quality, yes" in more
     assert "tfidf (1.1 MB, 0.05 ms a text at batch 1)" in more
 
@@ -220,7 +218,40 @@ def test_a_certificate_that_holds_is_said(tmp_path: Path) -> None:
     found = write_report(tmp_path / "run")[1].conclusion
     assert found.verdict == "holds"
     assert found.headline == f"Deploy int8: {tmp_path / 'run' / 'artifacts' / 'int8'}"
-    assert "Its certificate, on 6,000 texts of data 0.csv: all 8 clauses hold." in found.sentences
+    assert "Its certificate, on 6,000 texts of data 0.csv: all 6 clauses hold." in found.details
+    assert "int8 may replace parent: on texts like these it loses at most 0.0" in found.sentences[1]
+
+
+def certificates_of(run: Path, **update: Any) -> None:
+    """Every certificate of a run with other values, sealed anew."""
+    for path in sorted((run / "artifacts").iterdir()):
+        if (found := Certificate.of(path)) is not None:
+            attach(found.model_copy(update={**update, "sentence": ""}).sealed(), path)
+
+
+def test_undecided_is_not_deployed_and_what_would_decide_is_said(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    make_run(run, versions=VERSIONS[:4])
+    certificates_of(run, verdict="undecided", clauses=())
+    found = write_report(run)[1].conclusion
+    assert (found.version, found.verdict) == ("parent", "parent")
+    assert found.sentences[0] == "No compressed version's certificate lets it be chosen."
+    assert any("int8 may replace parent is open" in each for each in found.details)
+
+
+def test_the_smallest_that_holds_is_deployed_and_none_after_the_sequences_end(
+    tmp_path: Path,
+) -> None:
+    """Slower and smaller: what holds is chosen by its size."""
+    small = dataclasses.replace(VERSIONS[3], name="small", noise=0.0, megabytes=20.0, ms=4.0)
+    run = tmp_path / "run"
+    make_run(run, versions=(*VERSIONS[:4], small))
+    assert write_report(run)[1].conclusion.version == "small"
+    stopped = Looks(number=2, sequence=("int8", "small"), stopped_at="int8")
+    certificates_of(run, looks=stopped)
+    found = write_report(run)[1].conclusion
+    assert found.version == "parent"
+    assert any("may not be chosen on these texts: int8" in each for each in found.details)
 
 
 def test_only_a_baseline_was_trained(tmp_path: Path) -> None:
@@ -466,7 +497,7 @@ def test_a_damaged_file_is_one_sentence(run: Path, name: str) -> None:
 def test_a_changed_certificate_is_not_shown(run: Path) -> None:
     path = run / "artifacts" / "int8" / "certificate.json"
     values = json.loads(path.read_text(encoding="utf-8"))
-    write_json(path, {**values, "verdict": "holds"})
+    write_json(path, {**values, "verdict": "broken"})
     _, report, _ = written(run)
     assert "int8" not in [each.version for each in report.certificates]
     assert next(r for r in report.versions if r.version == "int8").verdict is None

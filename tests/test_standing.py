@@ -163,9 +163,10 @@ def test_a_baseline_above_chance_takes_the_place_of_a_parent_that_learnt_nothing
 
 
 def test_what_is_undecided_is_named() -> None:
-    """Six right answers of six: above chance, and not yet above the most frequent label."""
-    truth = np.arange(6) % 3
-    found = judged(truth, truth, 3)
+    """One of three rare texts is found: above chance, and not yet above the most frequent label."""
+    truth = np.array([0] * 30 + [1] * 3)
+    answers = np.where(np.arange(33) == 32, 1, 0)
+    found = judged(truth, answers, 2)
     assert found.macro_f1.low > found.chance_macro_f1
     assert found.gain.low < 0
     assert "above that of always answering 'label 0'" in str(found.reason)
@@ -358,7 +359,8 @@ def test_macro_f1_on_texts_that_lack_a_label_says_so(tmp_path: Path) -> None:
         dataclasses.replace(made.rows[1], quality=found, drops=drops),
     )
     lacking = dataclasses.replace(made, rows=rows, labels=names)
-    (said,) = notes(lacking)
+    said, withheld = notes(lacking)
+    assert withheld.startswith("2 of 4 labels have fewer than two texts")
     assert said.startswith("2 of 4 labels have no text here (none, never)")
     assert "at most 0.500 on these texts" in said
     assert found.macro_f1.estimate == 0.5

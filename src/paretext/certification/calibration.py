@@ -36,7 +36,7 @@ from statistics import NormalDist
 import numpy as np
 
 from paretext.core.records import Interval
-from paretext.measure.intervals import PRIOR, resampled_weights
+from paretext.measure.bootstrap import prior_of, resampled_weights
 from paretext.measure.metrics import FloatArray, IntArray
 
 BINS = 10
@@ -60,10 +60,12 @@ def rises(
     resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
+    times: float = 1.0,
 ) -> Rises:
     """How much calibration error and Brier score rise from reference to candidate.
 
-    truth: (n,) class ids; reference, candidate: (n, K) probabilities of the same texts.
+    truth: (n,) class ids; reference, candidate: (n, K) probabilities of the same texts; times: how
+    often each text counts: the intervals that so many texts of the kind would show.
     """
     n, classes = reference.shape
     models = (reference, candidate)
@@ -74,33 +76,30 @@ def rises(
     bins = np.empty(n, np.int64)
     bins[order] = np.arange(n) * min(BINS, n) // n
 
-    # Beside the texts, two that were not seen in each class: one lost and one won, at the
-    # confidence that is usual.
+    # Beside the texts, two that were not seen: one lost and one won, at the confidence that is
+    # usual, as heavy as they are in all classes together.
     usual = float(sure.mean())
-    present = np.unique(truth)
-    strata = np.concatenate([truth, present, present])
-    shapes = np.concatenate([np.ones(n), np.full(2 * len(present), PRIOR)])
-    sign = np.concatenate([np.zeros(n), np.ones(len(present)), -np.ones(len(present))])
-    shift = np.concatenate([gaps[1] - gaps[0], sign[n:]])
-    worse = np.concatenate([briers[1] - briers[0], sign[n:] * 2 * (2 * usual - 1)])
+    prior = prior_of(classes) * len(np.unique(truth))
+    shapes = np.concatenate([np.full(n, times), [prior, prior]])
+    sign = np.array([1.0, -1.0])
+    shift = np.concatenate([gaps[1] - gaps[0], sign])
+    worse = np.concatenate([briers[1] - briers[0], sign * 2 * (2 * usual - 1)])
     at = min(int(np.searchsorted(sure[order], usual)), n - 1)
-    places = np.concatenate([bins, np.full(2 * len(present), bins[order[at]])])
-    first = np.concatenate([gaps[0], usual - (sign[n:] > 0)])
+    places = np.concatenate([bins, np.full(2, bins[order[at]])])
+    first = np.concatenate([gaps[0], usual - (sign > 0)])
     members = np.eye(min(BINS, n))[places]
     columns = np.column_stack([members * first[:, None], members * shift[:, None], worse])
     draws = np.concatenate(
-        [
-            weights @ columns
-            for weights in resampled_weights(strata, shapes, np.bincount(truth), resamples, seed)
-        ]
+        [weights @ columns for weights in resampled_weights(shapes, n, resamples, seed)]
     )
     draws /= n
     width = members.shape[1]
     before, moved = draws[:, :width], draws[:, width : 2 * width]
     errors = [float(np.abs(np.bincount(bins, gap) / n).sum()) for gap in gaps]
     tail = (1 - confidence) / 2
+    bias = _worst_bias(gaps[1], bins, times)
     return Rises(
-        calibration_error=_calibration(errors[1] - errors[0], before, moved, gaps, bins, tail),
+        calibration_error=_calibration(errors[1] - errors[0], before, moved, bias, tail),
         calibration_errors=(errors[0], errors[1]),
         brier=_brier(float((briers[1] - briers[0]).mean()), draws[:, -1], tail),
         briers=(float(briers[0].mean()), float(briers[1].mean())),
@@ -108,29 +107,26 @@ def rises(
 
 
 def _calibration(
-    estimate: float,
-    before: FloatArray,
-    moved: FloatArray,
-    gaps: FloatArray,
-    bins: IntArray,
-    tail: float,
+    estimate: float, before: FloatArray, moved: FloatArray, bias: float, tail: float
 ) -> Interval:
     """before, moved: (resamples, bins), each bin's part of the reference's gap and of the shift."""
     shifted = float(np.quantile(np.abs(moved).sum(axis=1), 1 - tail))
     rise = np.abs(before + moved).sum(axis=1) - np.abs(before).sum(axis=1)
     reach = NormalDist().inv_cdf(1 - tail) * float(rise.std())
-    low = max(-shifted, estimate - _worst_bias(gaps[1], bins) - reach)
+    low = max(-shifted, estimate - bias - reach)
     return Interval(estimate, min(low, estimate), max(shifted, estimate))
 
 
-def _worst_bias(gaps: FloatArray, bins: IntArray) -> float:
+def _worst_bias(gaps: FloatArray, bins: IntArray, times: float) -> float:
     """What noise adds to the calibration error of a model whose gaps are all 0."""
     counts = np.bincount(bins)
-    squares = np.bincount(bins, gaps**2) - np.bincount(bins, gaps) ** 2 / counts
-    errors = np.sqrt(squares / np.maximum(counts - 1, 1) / counts)
+    means = np.bincount(bins, gaps) / counts
+    squares = np.bincount(bins, (gaps - means[bins]) ** 2)  # never below 0, as a difference may be
+    errors = np.sqrt(squares / np.maximum(counts - 1, 1) / counts / times)
     return float(math.sqrt(2 / math.pi) * (errors * counts).sum() / counts.sum())
 
 
 def _brier(estimate: float, draws: FloatArray, tail: float) -> Interval:
-    low, high = np.quantile(draws, (tail, 1 - tail))
-    return Interval(estimate, float(min(low, estimate)), float(max(high, estimate)))
+    """The draws' percentiles around their mean, laid around the estimate."""
+    low, high = np.quantile(draws, (tail, 1 - tail)) - draws.mean()
+    return Interval(estimate, float(estimate + low), float(estimate + high))

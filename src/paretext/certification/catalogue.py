@@ -40,6 +40,11 @@ class Rule:
     """Why the default is what it is."""
     judged: ClassVar[str]
     """What is judged, as the end of "too few to judge ..."."""
+    promise: ClassVar[str] = ""
+    """What a certificate's sentence says of it, as the end of "it ..."; {} is "at most 0.7%". Empty
+    for what only the table has."""
+    reported: ClassVar[bool] = False
+    """Whether a certificate shows it where it is not limited."""
     of: ClassVar[str] = "of"
     """What stands between "54 texts" and a label, where every label is asked."""
     needs_labels: ClassVar[bool] = True

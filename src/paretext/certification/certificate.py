@@ -18,7 +18,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ValidationError
 
 from paretext.certification.budget import Budget
-from paretext.certification.records import Clause, Flips, OperatingPoint
+from paretext.certification.looks import Looks
+from paretext.certification.records import Clause, Flips, OperatingPoint, Reported
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, new_folder, sha256, write_json, write_text
 from paretext.core.records import Record, Verdict
@@ -27,7 +28,8 @@ from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card
 from paretext.runtime.manifest import CARD, CERTIFICATE, FileRecord, Manifest
 
-FORMAT_VERSION = 1
+FORMATS = (1, 2)
+"""That are read; the last is written."""
 
 
 class Model(Record):
@@ -59,7 +61,7 @@ def _recorded(values: Any) -> Any:
 class Certificate(Record):
     """The claim, everything that it depends on, and its own digest."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     verdict: Verdict
     """broken if a clause is, else undecided if one is, else holds."""
     candidate: Model
@@ -67,6 +69,8 @@ class Certificate(Record):
     data: Data
     budget: Annotated[Budget, BeforeValidator(_recorded)]
     clauses: tuple[Clause, ...]
+    reported: tuple[Reported, ...] = ()
+    """What was measured and is not limited."""
     operating_points: tuple[OperatingPoint, ...]
     flips: Flips
     alike: bool
@@ -80,6 +84,10 @@ class Certificate(Record):
     added: ClassVar[tuple[str, ...]] = ("standing",)
     standing: Standing | None = None
     """What the reference is worth by itself: the verdict says nothing of it."""
+    sentence: str = ""
+    """What came out, as `wording.claim` says it; format 1 had none."""
+    looks: Looks | None = None
+    """What else was certified on these texts; None in format 1, and where it was not written."""
     digest: str = ""
     """SHA-256 of all of the above in canonical JSON."""
 
@@ -112,6 +120,11 @@ class Certificate(Record):
         """Whether its texts are such that neither model was trained on: False if it was forced."""
         return self.seen is None or not self.seen.mostly
 
+    @property
+    def may_be_chosen(self) -> bool:
+        """Whether it holds, and no version before it in a fixed sequence failed to."""
+        return self.verdict == "holds" and (self.looks is None or self.looks.stopped_at is None)
+
     def clause(self, name: str) -> Clause:
         return next(clause for clause in self.clauses if clause.name == name)
 
@@ -140,17 +153,21 @@ class Certificate(Record):
         """A certificate from its file; ParetextError if it is damaged or was changed."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            format_version = values.get("format_version") if isinstance(values, dict) else None
+            if isinstance(format_version, int) and format_version not in FORMATS:
+                raise ParetextError(
+                    f"{path} has certificate format {format_version}, and this version of paretext "
+                    f"reads formats {FORMATS[0]} to {FORMATS[-1]}; use a newer one, or certify "
+                    "again."
+                )
             found = cls.model_validate(values)
         except ValidationError as error:
-            if isinstance(values, dict) and values.get("format_version") != FORMAT_VERSION:
-                raise ParetextError(
-                    f"{path} has certificate format {values.get('format_version')!r}, and this "
-                    f"version of paretext reads format {FORMAT_VERSION}; certify again."
-                ) from None
             where = ".".join(map(str, error.errors()[0]["loc"]))
             raise ParetextError(
                 f"{path} is damaged at {where or 'its beginning'}; certify again."
             ) from None
+        except ParetextError:
+            raise
         except (OSError, ValueError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise ParetextError(f"{path} cannot be read ({reason}); certify again.") from None

@@ -13,9 +13,11 @@ from paretext.certification.evidence import Deployed
 from paretext.certification.flips import MARK, find_flips, write_flips
 from paretext.certification.held_out import require_held_out
 from paretext.certification.judgement import judge
+from paretext.certification.looks import Looks, looked
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
 from paretext.certification.verdicts import overall
+from paretext.certification.wording import claim
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
@@ -52,6 +54,9 @@ def certify(
     texts: bool = True,
     out: str | Path | None = None,
     force: bool = False,
+    sequence: Sequence[str] = (),
+    stopped_at: str | None = None,
+    looks_in: Path | None = None,
 ) -> Certificate:
     """Certify an artifact against a reference, and write the certificate into the artifact.
 
@@ -65,6 +70,8 @@ def certify(
     texts: whether the list of flips holds the texts, or row numbers only.
     out: folder for NAME-flips.csv (default: `flips_folder`).
     force: certify on texts that the models were trained on too; the certificate says so.
+    sequence, stopped_at: of `looks`, where several versions are asked in an order.
+    looks_in: folder where looks are counted (default: that of the flips).
 
     Raises ParetextError if the labels differ, there are fewer than LEAST_TEXTS texts, the two are
     one model, the texts are not held out, or another file has the name of the flips.
@@ -89,9 +96,16 @@ def certify(
     place.mkdir(parents=True, exist_ok=True)
     write_flips(listed, data, *answers, texts=texts)
     flips = certificate.flips.model_copy(update={"file": listed.name, "sha256": sha256(listed)})
-    certificate = certificate.model_copy(update={"flips": flips}).sealed()
+    looks = looked(looks_in or place, certificate, sequence, stopped_at)
+    certificate = with_looks(certificate.model_copy(update={"flips": flips}), looks)
     attach(certificate, folder)
     return certificate
+
+
+def with_looks(certificate: Certificate, looks: Looks) -> Certificate:
+    """It with its sentence, which says them."""
+    found = certificate.model_copy(update={"looks": looks})
+    return found.model_copy(update={"sentence": claim(found)}).sealed()
 
 
 def measure(
@@ -142,6 +156,7 @@ def measure(
             at=points,
             resamples=resamples,
             seed=seed,
+            labelled=data.answered_by is None,
             deployed=Deployed(folder, before.folder, data.texts, threads),
         )
         advance()
@@ -166,6 +181,7 @@ def measure(
         ),
         budget=budget,
         clauses=found.clauses,
+        reported=found.reported,
         operating_points=found.points,
         flips=find_flips(data, old, new, budget.confidence),
         alike=found.alike,
@@ -175,7 +191,8 @@ def measure(
         machine=machine(threads),
         version=__version__,
         standing=standing,
-    ).sealed()
+    )
+    certificate = certificate.model_copy(update={"sentence": claim(certificate)}).sealed()
     return certificate, (old, new)
 
 

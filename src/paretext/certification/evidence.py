@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from paretext.certification.calibration import Rises, rises
 from paretext.certification.operating import At, Point, operating_points
-from paretext.measure.intervals import Drops, paired_drops
+from paretext.measure.intervals import Drops, paired_drops, withheld
 from paretext.measure.metrics import METRICS, FloatArray, IntArray, confusion_matrix
 
 ALIKE = 1e-4
@@ -66,32 +67,35 @@ class Evidence:
         return bool(same and np.abs(self.reference - self.candidate).max() <= ALIKE)
 
     @property
-    def unchanged(self) -> int | None:
-        """How many texts show that nothing changes; None where something does."""
-        return self.n if self.alike else None
+    def tail(self) -> float:
+        """Of one end of a two-sided interval."""
+        return (1 - self.confidence) / 2
 
     @cached_property
     def drops(self) -> Drops:
-        return paired_drops(
-            self.truth,
-            self.before,
-            self.after,
-            len(self.labels),
-            resamples=self.resamples,
-            seed=self.seed,
-            confidence=self.confidence,
-        )
+        return self.drops_if(1.0)
 
     @cached_property
     def rises(self) -> Rises:
-        return rises(
-            self.truth,
-            self.reference,
-            self.candidate,
-            resamples=self.resamples,
-            seed=self.seed,
-            confidence=self.confidence,
-        )
+        return self.rises_if(1.0)
+
+    def drops_if(self, times: float) -> Drops:
+        """The drops with the intervals that `times` as many texts of the kind would show."""
+        answers = (self.truth, self.before, self.after, len(self.labels))
+        return paired_drops(*answers, **self._settings, times=times)
+
+    def rises_if(self, times: float) -> Rises:
+        answers = (self.truth, self.reference, self.candidate)
+        return rises(*answers, **self._settings, times=times)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"resamples": self.resamples, "seed": self.seed, "confidence": self.confidence}
+
+    @cached_property
+    def withheld(self) -> str | None:
+        """Why a mean over the classes has no interval; None if it has."""
+        return withheld(self.truth, len(self.labels))
 
     @cached_property
     def points(self) -> list[Point]:

@@ -15,13 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from paretext.certification.proportions import BoolArray
 from paretext.certification.records import Flips, Slice
 from paretext.core.records import proportion
 from paretext.data.dataset import Dataset
 from paretext.data.tables import RowWriter
 from paretext.data.words import words_of
 from paretext.measure.metrics import FloatArray
+from paretext.measure.proportions import BoolArray
 
 COLUMNS = (
     *("row", "text", "label", "reference_answer", "candidate_answer", "effect"),

@@ -16,11 +16,11 @@ from typing import Literal
 
 import numpy as np
 
-from paretext.certification.proportions import BoolArray, Pairs
 from paretext.certification.records import OperatingPoint, Rates
 from paretext.core.errors import ParetextError
 from paretext.core.records import Interval, proportion
 from paretext.measure.metrics import FloatArray, IntArray
+from paretext.measure.proportions import BoolArray, Pairs
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,13 @@ class Part(Record):
     candidate: float
     drop: Interval
     """How much worse the candidate is: reference minus candidate, or candidate minus reference for
-    false positives. Each end is at the level at which Holm's procedure tests this part."""
+    false positives. The lower end is at the level at which Holm's procedure asks whether this part
+    is broken; the upper is the smaller of the exact one of what was lost and of the drop's."""
     verdict: Verdict
-    texts_needed: int | None
-    """About how many such texts would decide; None if decided, or if no number would."""
+    limit: float | None = None
+    """What so many texts can promise: the clause's limit, or more. Format 1 had none."""
+    texts_needed: int | None = None
+    """Of format 1: about how many such texts would decide."""
 
 
 class Clause(Record):
@@ -38,8 +41,9 @@ class Clause(Record):
     """How much worse the candidate is (size and latency: the candidate's own value); for a clause
     of several parts, the part with the worst upper end."""
     verdict: Verdict
-    certifiable: float
-    """The smallest limit that these data would let hold: the interval's upper end."""
+    certifiable: float | None
+    """The smallest limit that these data would let hold: the interval's upper end; None for a
+    clause of several parts, whose limits differ, and where the interval is withheld."""
     texts_needed: int | None
     """About how many texts like these would decide; None if decided, or if no number would."""
     p_value: float | None = None
@@ -47,7 +51,16 @@ class Clause(Record):
     parts: tuple[Part, ...] = ()
     added: ClassVar[tuple[str, ...]] = ("why",)
     why: str | None = None
-    """Why it is undecided, where its limit does not lie inside the interval."""
+    """Why it is undecided, where its limit does not lie inside the interval, or has no ends."""
+
+
+class Reported(Record):
+    """What was measured and is not limited."""
+
+    name: str
+    reference: float | None
+    candidate: float | None
+    found: Interval
 
 
 class Rates(Record):

@@ -2,23 +2,25 @@
 
 - holds: the interval's upper (bad) end is within the limit;
 - broken: its lower (good) end is beyond it;
-- undecided: the limit lies inside the interval; about how many texts would decide is said, by the
-  rule that an interval shrinks with the square root of the texts.
+- undecided: the limit lies inside the interval, and it is said about how many texts would decide.
 
 So a candidate that is worse than the limit passes with a chance of at most (1 - confidence)/2 a
-clause, 2.5% by default, as far as the intervals keep their promise (`benchmarks/coverage.py`).
+clause, 2.5% by default, as far as the intervals keep their promise (`benchmarks/coverage.py`). That
+all clauses hold is an intersection-union test, without correction; that one is broken is said only
+where it is broken with all of them asked at once (`judgement`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from paretext.certification.catalogue import Rule
-from paretext.certification.proportions import Pairs, simultaneous
+from paretext.certification.guards import guards, texts_for_all
 from paretext.certification.records import Clause, Part
 from paretext.core.records import Interval, Verdict
-from paretext.measure.intervals import MOST_TEXTS, texts_needed, two_digits
+from paretext.measure.deciding import texts_needed, two_digits
+from paretext.measure.proportions import Pairs
 
 
 def verdict(interval: Interval, limit: float) -> Verdict:
@@ -38,9 +40,18 @@ def simple(
     found: Interval,
     n: int,
     values: tuple[float, float] | None = None,
+    *,
+    at: Callable[[float], Interval] | None = None,
     p_value: float | None = None,
+    withheld: str | None = None,
 ) -> Clause:
-    """A clause of one number; values: the reference's and the candidate's own."""
+    """A clause of one number.
+
+    values: the reference's and the candidate's own. at: the interval if each text counted so many
+    times; None where more texts would not settle it. withheld: why the texts say nothing of it.
+    """
+    result = verdict(found, limit)
+    open_ = result == "undecided" and at is not None and withheld is None
     return Clause(
         name=rule.name,
         unit=rule.unit,
@@ -48,10 +59,11 @@ def simple(
         reference=values[0] if values else None,
         candidate=values[1] if values else None,
         found=found,
-        verdict=verdict(found, limit),
-        certifiable=found.high,
-        texts_needed=texts_needed(n, found, limit),
+        verdict=result,
+        certifiable=None if withheld else found.high,
+        texts_needed=texts_needed(n, at, limit) if open_ and at else None,
         p_value=p_value,
+        why=withheld if result == "undecided" else None,
     )
 
 
@@ -66,17 +78,10 @@ class Asked:
     candidate: float
 
 
-def of_parts(
-    rule: Rule,
-    limit: float,
-    asked: Sequence[Asked],
-    confidence: float,
-    unchanged: int | None,
-    n: int,
-) -> Clause:
-    """A clause that every part has to hold, Holm-corrected over the parts."""
-    level = (1 - confidence) / 2
-    found = simultaneous([each.pairs for each in asked], limit, level, unchanged)
+def of_parts(rule: Rule, limit: float, asked: Sequence[Asked], confidence: float, n: int) -> Clause:
+    """A clause that every part has to hold, each within what its texts can promise (`guards`)."""
+    tail = (1 - confidence) / 2
+    found = guards([each.pairs for each in asked], limit, tail)
     parts = tuple(
         Part(
             label=each.label,
@@ -84,21 +89,20 @@ def of_parts(
             texts=each.pairs.n,
             reference=each.reference,
             candidate=each.candidate,
-            drop=interval,
-            verdict=verdict(interval, limit),
-            texts_needed=texts_needed(each.pairs.n, interval, limit),
+            limit=guard.promise,
+            drop=guard.drop,
+            verdict=guard.verdict,
         )
-        for each, interval in zip(asked, found, strict=True)
+        for each, guard in zip(asked, found, strict=True)
     )
     result = overall([part.verdict for part in parts])
-    worst = max(parts, key=lambda part: (part.verdict == "broken", part.drop.high))
-    open_parts = [part for part in parts if part.verdict == "undecided"]
-    all_texts = [
-        None if part.texts_needed is None else n * part.texts_needed / part.texts
-        for part in open_parts
-    ]
-    needed = [each and two_digits(each) for each in all_texts]
-    decides = result == "undecided" and all(each and each <= MOST_TEXTS for each in all_texts)
+    ranks = ("holds", "undecided", "broken")
+    worst = max(parts, key=lambda part: (ranks.index(part.verdict), part.drop.high))
+    needed = None
+    if result == "undecided":
+        texts = sum(each.pairs.n for each in asked)
+        all_of = texts_for_all([each.pairs for each in asked], limit, tail)
+        needed = all_of and two_digits(all_of * n / texts)
     return Clause(
         name=rule.name,
         unit=rule.unit,
@@ -107,7 +111,7 @@ def of_parts(
         candidate=worst.candidate,
         found=worst.drop,
         verdict=result,
-        certifiable=max(part.drop.high for part in parts),
-        texts_needed=max(each for each in needed if each is not None) if decides else None,
+        certifiable=None,
+        texts_needed=needed,
         parts=parts,
     )

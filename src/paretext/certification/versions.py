@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paretext.certification.budget import Budget
-from paretext.certification.certificate import Certificate
-from paretext.certification.certify import certify
+from paretext.certification.certificate import FORMATS, Certificate, attach
+from paretext.certification.certify import certify, with_looks
+from paretext.certification.clauses.size import deployed_bytes
+from paretext.certification.looks import looked
 from paretext.certification.model import open_model
 from paretext.certification.wording import headline
 from paretext.core import progress
@@ -33,38 +35,51 @@ def certify_versions(
 ) -> None:
     """Certify each artifact against the artifact `reference`; their flips are listed in `out`.
 
+    They are asked in a fixed sequence, from the largest to the smallest (`looks`).
+
     classifier: the folder that `reference` was exported from. Before the first certificate is made,
     the two have to answer alike: ParetextError if not, for then the reference is another model.
 
-    A certificate that says the same already (same models, data, budget and machine) is kept. Where
-    the data cannot carry a certificate, that is said, and none is made.
+    A certificate that says the same already (same models, data, budget and machine) is kept; the
+    looks before it are written into it anew. Where the data cannot carry a certificate, that is
+    said, and none is made.
     """
     budget = budget or Budget()
     if data.answered_by is not None:
         budget = budget.without_labels()
     threads = threads or available_cores()
-    for folder in artifacts:
-        if _is_current(folder, reference, data, budget, threads):
+    order = sorted(artifacts, key=deployed_bytes, reverse=True)
+    sequence, stopped_at = tuple(each.name for each in order), None
+    for folder in order:
+        if found := _current(folder, reference, data, budget, threads):
             progress.say(f"certificate of {folder.name}: kept, its inputs have not changed")
-            continue
-        if classifier is not None:
-            _require_agreement(reference, classifier, data, threads)
-            classifier = None  # once is enough
-        try:
-            certificate = certify(
-                folder,
-                reference,
-                data,
-                budget,
-                resamples=RESAMPLES,
-                seed=SEED,
-                threads=threads,
-                out=out,
-            )
-        except ParetextError as error:
-            progress.say(f"no certificate for {folder.name}: {error}")
+            looks = looked(out, found, sequence, stopped_at)
+            if found.looks != looks:
+                found = with_looks(found, looks)
+                attach(found, folder)
         else:
-            progress.say(f"certificate of {folder.name}: {headline(certificate)}")
+            if classifier is not None:
+                _require_agreement(reference, classifier, data, threads)
+                classifier = None  # once is enough
+            try:
+                found = certify(
+                    folder,
+                    reference,
+                    data,
+                    budget,
+                    resamples=RESAMPLES,
+                    seed=SEED,
+                    threads=threads,
+                    out=out,
+                    sequence=sequence,
+                    stopped_at=stopped_at,
+                )
+            except ParetextError as error:
+                progress.say(f"no certificate for {folder.name}: {error}")
+            else:
+                progress.say(f"certificate of {folder.name}: {headline(found)}")
+        if stopped_at is None and (found is None or found.verdict != "holds"):
+            stopped_at = folder.name
 
 
 def _require_agreement(reference: Path, classifier: Path, data: Dataset, threads: int) -> None:
@@ -76,10 +91,14 @@ def _require_agreement(reference: Path, classifier: Path, data: Dataset, threads
         require_agreement(reference, expected, found)
 
 
-def _is_current(folder: Path, reference: Path, data: Dataset, budget: Budget, threads: int) -> bool:
+def _current(
+    folder: Path, reference: Path, data: Dataset, budget: Budget, threads: int
+) -> Certificate | None:
+    """The certificate that there is, if it says what one that is made now would."""
     found = Certificate.of(folder)
-    return found is not None and (
-        found.candidate.digest == Manifest.read(folder).identity
+    same = found is not None and (
+        found.format_version == FORMATS[-1]
+        and found.candidate.digest == Manifest.read(folder).identity
         and found.reference.digest == Manifest.read(reference).identity
         and found.data.fingerprint == data.fingerprint
         and found.budget == budget
@@ -89,3 +108,4 @@ def _is_current(folder: Path, reference: Path, data: Dataset, budget: Budget, th
         and (found.resamples, found.seed, found.at) == (RESAMPLES, SEED, ())
         and found.machine == machine(threads)
     )
+    return found if same else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from paretext.certification.catalogue import CATALOGUE
@@ -20,13 +21,114 @@ CLAUSE_COLUMNS = ("clause", "found", "interval", "limit", "verdict", "would deci
 _MOST_NAMED = 2
 
 
+def claim(certificate: Certificate) -> str:
+    """What came out, in one sentence: what the card, the page and the terminal begin with."""
+    new, old = certificate.candidate.name, certificate.reference.name
+    if certificate.verdict == "holds":
+        said = listed(_promises(certificate, "at most") or ["keeps every limit of its budget"])
+        said = f"{new} may replace {old}: on texts like these it {said}"
+        if few := _widened(certificate):
+            said += f" (no more can be promised of {few})"
+    elif certificate.verdict == "broken":
+        names = [clause_name(each) for each in certificate.clauses if each.verdict == "broken"]
+        said = listed(_promises(certificate, "at least") or [f"breaks {listed(names)}"])
+        said = f"{new} may not replace {old}: on texts like these it {said}"
+    else:
+        said = f"whether {new} may replace {old} is open: {'; '.join(_open(certificate))}"
+        if needed := would_decide(certificate):
+            said += f"; about {needed:,} texts would decide"
+        said = sentence(said)
+    return f"{said}.{_looked(certificate)}"
+
+
+def would_decide(certificate: Certificate) -> int | None:
+    """About how many texts would decide all that is open; None where no number would."""
+    open_ = [each for each in certificate.clauses if each.verdict == "undecided"]
+    needed = [each.texts_needed for each in open_]
+    return max(filter(None, needed)) if needed and all(needed) else None
+
+
+def _promises(certificate: Certificate, most: str) -> list[str]:
+    """ "loses at most 0.7% of accuracy": what holds by its upper end, what is broken by its
+    lower."""
+    found = []
+    for clause in certificate.clauses:
+        rule = CATALOGUE.get(clause.name)
+        if rule is None or not rule.promise or clause.verdict != certificate.verdict:
+            continue
+        if clause.verdict == "broken":
+            limit = f" (limit {written_share(clause.limit)})"
+            of = f" ({_where(worst)})" if (worst := _worst(clause)) else ""
+            amount = f"{most} {written_share(clause.found.low, down=True)}"
+            found.append(rule.promise.format(amount) + of + limit)
+        elif clause.parts:
+            found.append(rule.promise.format(f"{most} {written_share(clause.limit)}"))
+        elif clause.found.high <= 0:
+            found.append(rule.promise.format("nothing"))
+        else:
+            found.append(rule.promise.format(f"{most} {written_share(clause.found.high)}"))
+    return found
+
+
+def _widened(certificate: Certificate) -> str:
+    """Classes of which less is promised, for want of texts: "fear, 52 texts, than 12%"."""
+    parts = [
+        part
+        for clause in certificate.clauses
+        if (rule := CATALOGUE.get(clause.name)) is not None and rule.promise
+        for part in clause.parts
+        if part.limit is not None and part.limit > clause.limit
+    ]
+    parts.sort(key=lambda part: -(part.limit or 0))
+    few = [
+        f"{each.label}, {_texts(each.texts)}, than {written_share(each.limit or 0)}"
+        for each in parts
+    ]
+    more = len(few) - _MOST_NAMED
+    shown = (
+        few if more <= 0 else [*few[: _MOST_NAMED - 1], f"{more + 1} labels more with few texts"]
+    )
+    return listed(shown) if shown else ""
+
+
+def _looked(certificate: Certificate) -> str:
+    """What takes from a verdict that others were asked of the same texts before."""
+    looks = certificate.looks
+    if looks is None:
+        return ""
+    if looks.stopped_at is not None:
+        return (
+            f" It may not be chosen on these texts: {looks.stopped_at}, larger and asked before "
+            "it, does not hold."
+        )
+    others = [name for name in looks.before if name not in looks.sequence]
+    if not others:
+        return ""
+    many = "1 other was" if len(others) == 1 else f"{len(others)} others were"
+    return f" {many} certified on the same texts before, and the best of several is flattered."
+
+
+def written_share(value: float, down: bool = False) -> str:
+    """A share in per cent, to a tenth (below 1% to a hundredth), rounded to the safe side."""
+    step = 10_000 if abs(value) < 0.01 else 1_000
+    whole = round(value * step, 6)
+    return f"{(math.floor(whole) if down else math.ceil(whole)) * 100 / step:g}%"
+
+
 def headline(certificate: Certificate) -> str:
-    """What came out, in a sentence."""
+    """What came out in a sentence, and what it was measured on."""
     return (
-        f"{certificate.candidate.name} against {certificate.reference.name} "
-        f"({_runtime(certificate)}, {certificate.reference.digest[:12]}) on "
-        f"{certificate.data.texts:,} texts of {certificate.data.name}: {counted(certificate)}; "
-        f"{_flipped(certificate.flips.flipped)}.{_but(certificate)}"
+        f"{certificate.sentence or claim(certificate)} {sentence(measured_on(certificate))}."
+        f"{_but(certificate)}"
+    )
+
+
+def measured_on(certificate: Certificate) -> str:
+    """The reference, the texts, and how many clauses hold."""
+    return (
+        f"against {certificate.reference.name} ({_runtime(certificate)}, "
+        f"{certificate.reference.digest[:12]}) on {certificate.data.texts:,} texts of "
+        f"{certificate.data.name}: {counted(certificate)}; {_flipped(certificate.flips.flipped)}"
     )
 
 
@@ -87,8 +189,13 @@ def _undecided(clause: Clause) -> list[Part]:
 
 def clause_name(clause: Clause) -> str:
     """A clause, and the class that it is worst for."""
-    worst = next((part for part in clause.parts if part.drop == clause.found), None)
+    worst = _worst(clause)
     return f"{clause.name} of {worst.label}" if worst else clause.name
+
+
+def _worst(clause: Clause) -> Part | None:
+    """The part that a clause's own numbers are of."""
+    return next((part for part in clause.parts if part.drop == clause.found), None)
 
 
 def _but(certificate: Certificate) -> str:
@@ -113,7 +220,7 @@ def part_rows(certificate: Certificate) -> list[tuple[str, ...]]:
 
 PART_COLUMNS = (
     *("clause", "label", "at", "texts", "reference", "candidate"),
-    *("worse by", "interval", "verdict", "would decide"),
+    *("worse by", "interval", "verdict", "promised at most"),
 )
 
 
@@ -146,10 +253,17 @@ def section(certificate: Certificate) -> str:
         "A drop is reference minus candidate and a rise candidate minus reference: positive is "
         "worse. A clause holds if its interval's upper end is within the limit, is broken if its "
         "lower end is beyond it, and is undecided otherwise; the last column says about how many "
-        f"texts would decide. Intervals are paired, at {budget.confidence * 100:g}%, from "
-        f"{certificate.resamples:,} stratified resamples (seed {certificate.seed}); recall's are "
-        "score intervals, Holm-corrected over the classes.",
+        f"texts would decide. Intervals are paired, at {budget.confidence * 100:g}%: score "
+        f"intervals of shares, and {certificate.resamples:,} resamples (seed {certificate.seed}) "
+        "of what is no share. A label with few texts is held to what these can promise, which the "
+        "table of classes has.",
     ]
+    if certificate.reported:
+        shown = [
+            f"{each.name} {each.found.estimate:+.4f} ({_ends(each.found, 'share')})"
+            for each in certificate.reported
+        ]
+        parts.append(f"Reported, and not limited: {listed(shown)}.")
     if certificate.standing is not None:
         parts.append(
             f"{certificate.standing.scores} A certificate compares two models; that neither is "
@@ -160,7 +274,7 @@ def section(certificate: Certificate) -> str:
     if certificate.alike:
         parts.append(
             "The two gave the same probabilities for every text, to float32 rounding; the "
-            "intervals say how much could still differ on texts that were not seen."
+            "intervals say how much could still differ on other texts."
         )
     if rows := part_rows(certificate):
         parts += ["### Per class", table(PART_COLUMNS, rows)]
@@ -195,17 +309,23 @@ def _runtime(certificate: Certificate) -> str:
 
 
 def _clause(clause: Clause) -> tuple[str, ...]:
-    worst = next((p for p in clause.parts if p.drop == clause.found), None)
+    worst = _worst(clause)
     name = f"{clause.name} ({_where(worst)})" if worst else clause.name
     found = clause.found
     return (
         name,
         _value(found.estimate, clause.unit),
-        f"{_value(found.low, clause.unit)} to {_value(found.high, clause.unit)}",
+        _ends(found, clause.unit),
         _value(clause.limit, clause.unit),
         BADGES[clause.verdict],
         clause.why or (f"about {clause.texts_needed:,} texts" if clause.texts_needed else ""),
     )
+
+
+def _ends(found: Interval, unit: Kind) -> str:
+    if found.is_withheld:
+        return "withheld"
+    return f"{_value(found.low, unit)} to {_value(found.high, unit)}"
 
 
 def _where(part: Part) -> str:
@@ -223,7 +343,7 @@ def _part(clause: Clause, part: Part) -> tuple[str, ...]:
         f"{part.drop.estimate:+.4f}",
         f"{part.drop.low:+.4f} to {part.drop.high:+.4f}",
         BADGES[part.verdict],
-        f"about {part.texts_needed:,} such texts" if part.texts_needed else "",
+        "" if part.limit is None else written_share(part.limit),
     )
 
 

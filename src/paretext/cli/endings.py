@@ -47,7 +47,7 @@ def of_certificate(
 
     against: the reference; where it is not known, the artifact of its name in the same run.
     """
-    from paretext.certification.wording import counted
+    from paretext.certification.wording import claim, counted
 
     if against is None:
         beside = artifact.parent / certificate.reference.name
@@ -55,7 +55,8 @@ def of_certificate(
     name, reference = certificate.candidate.name, certificate.reference.name
     count, texts = counted(certificate), f"{certificate.data.texts:,} texts"
     lost = f"{certificate.flips.flipped:,} of {certificate.flips.texts:,} answers differ"
-    said = [f"Against {reference} on {texts}: {count}; {lost}."]
+    sentence = certificate.sentence or claim(certificate)
+    said = [sentence, f"Against {reference} on {texts}: {count}; {lost}."]
     again = shell("certify", artifact, "--against", against, "--eval", _MORE)
     use = {"path": str(artifact), "command": predicting(artifact), "python": loading(artifact)}
     standing = certificate.standing
@@ -65,6 +66,9 @@ def of_certificate(
         return Verdict(
             headline=standing.headline, sentences=(*said, standing.remedy), command=again
         )
+    if certificate.verdict == "holds" and not certificate.may_be_chosen:
+        headline = f"Do not deploy {name} on this evidence: it may not be chosen on these texts."
+        return Verdict(headline=headline, sentences=tuple(said), command=again)
     if certificate.verdict == "holds":
         return Verdict(headline=f"Deploy {name}: {artifact}", sentences=tuple(said), **use)
     if certificate.verdict == "broken":
@@ -73,12 +77,8 @@ def of_certificate(
         if certificate.reference.kind == "artifact":
             mend = predicting(against)
         return Verdict(headline=headline, sentences=tuple(said), command=mend)
-    headline = f"Of {name}'s certificate {count}."
-    said = [f"Against {reference} on {texts}, {lost}; nothing is broken."]
-    needed = [each.texts_needed for each in certificate.clauses if each.verdict == "undecided"]
-    if most := max(filter(None, needed), default=None):
-        said.append(f"About {most:,} texts would decide.")
-    return Verdict(headline=headline, sentences=tuple(said), **{**use, "command": again})
+    headline = f"Do not deploy {name} in place of {reference} yet: its certificate is undecided."
+    return Verdict(headline=headline, sentences=tuple(said), command=again)
 
 
 def of_training(

@@ -61,8 +61,13 @@ class Interval:
     low: Number
     high: Number
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it is all that a score, or a difference of two, can be: the texts say nothing."""
+        return (self.low, self.high) in ((0.0, 1.0), (-1.0, 1.0))
 
-def proportion(successes: int, n: int, confidence: float) -> Interval:
+
+def proportion(successes: float, n: float, confidence: float) -> Interval:
     """Wilson's score interval of a share (Wilson 1927; Brown, Cai & DasGupta 2001, sec. 3.1)."""
     check_confidence(confidence)
     z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2

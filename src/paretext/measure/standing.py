@@ -32,7 +32,8 @@ from paretext.core import progress
 from paretext.core.records import Interval, Record
 from paretext.data.dataset import Dataset
 from paretext.data.sketch import Overlap
-from paretext.measure.intervals import Quality, paired_drops, quality, texts_needed
+from paretext.measure.deciding import texts_needed
+from paretext.measure.intervals import Quality, paired_drops, quality
 from paretext.measure.metrics import IntArray, confusion_matrix, macro_f1
 from paretext.runtime.artifact import Artifact
 
@@ -203,7 +204,15 @@ def stand(
     counts = np.bincount(truth, minlength=classes)
     shares, most = counts / n, int(counts.argmax())
     constant = np.full(n, most)
-    gain = paired_drops(truth, answers, constant, classes, resamples=_RESAMPLES).macro_f1
+
+    def gained(times: float) -> Interval:
+        again = {"resamples": _RESAMPLES, "times": times}
+        return paired_drops(truth, answers, constant, classes, **again).macro_f1  # type: ignore[arg-type]
+
+    def scored(times: float) -> Interval:
+        return quality(truth, answers, classes, resamples=_RESAMPLES, times=times).macro_f1
+
+    gain = gained(1.0)
     only = int(answers[0]) if (answers == answers[0]).all() else None
     own, chance = found.macro_f1, 1 / classes
     verdict: Literal["better", "no better", "too few texts"] = "too few texts"
@@ -211,7 +220,9 @@ def stand(
         verdict = "better"
     elif own.estimate <= chance and np.count_nonzero(counts) > 1:
         verdict = "no better"
-    needed = [texts_needed(n, own, chance), texts_needed(n, gain, 0.0)]
+    needed: list[int | None] = []
+    if verdict == "too few texts":
+        needed = [texts_needed(n, scored, chance), texts_needed(n, gained, 0.0)]
     return Standing(
         model=model,
         texts=n,
@@ -228,9 +239,7 @@ def stand(
         beside=tuple(beside),
         seen=seen,
         verdict=verdict,
-        texts_needed=max((each for each in needed if each), default=None)
-        if verdict == "too few texts"
-        else None,
+        texts_needed=max((each for each in needed if each), default=None),
     )
 
 
@@ -254,4 +263,6 @@ def _texts(count: int) -> str:
 
 
 def _span(span: Interval) -> str:
+    if span.is_withheld:
+        return f"{span.estimate:.3f} (interval withheld)"
     return f"{span.estimate:.3f} [{span.low:.3f}, {span.high:.3f}]"

@@ -1,11 +1,11 @@
 """The run's verdict: which version to deploy, what it buys, what it costs, and what is open.
 
-The rule, so that anybody can check it: of the parent's artifact and the versions made from it whose
-certificate is not broken, the fastest at batch 1. Those within a tenth of it count as equally fast
-(medians of one machine differ by as much from day to day), and then the smallest is taken; of those
-within a tenth of that, the one whose certificate holds, then the higher macro-F1. A version without
-a certificate is taken only where no version has one, and unless its macro-F1 is shown to be lower.
-Where the machine was too busy to time one of them, none counts as faster.
+The rule, so that anybody can check it: of the versions made from the parent's artifact, the
+smallest whose certificate **holds**, in the fixed sequence from the largest to the smallest (what
+comes after the first that does not hold may not be chosen on the same texts). Undecided is not
+deployable, and what would decide it is said. Where none holds, the parent's artifact itself. Only
+where no version has a certificate is one named without, the smallest whose macro-F1 is not shown to
+be lower, as what to certify next.
 
 Before all that: where the parent is no model (`standing`), nothing made from it is recommended, and
 a baseline that is one takes its place. So does a baseline that is smaller and faster than the
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.wording import clause_name, counted
+from paretext.certification.wording import claim, clause_name, counted, would_decide
 from paretext.core.records import Interval
 from paretext.core.verdict import loading, predicting, shell
 from paretext.core.wording import listed, sentence
@@ -32,8 +32,6 @@ from paretext.report.numbers import megabytes, times
 from paretext.report.run_data import Conclusion, Measured
 from paretext.report.wording import beside, span
 
-_EQUAL = 1.1
-_RANK = {"holds": 0, None: 1, "undecided": 2}
 UNKNOWN = "the machine was too busy to time it"
 NOTHING = "Nothing is measured yet, so there is nothing to conclude."
 
@@ -85,16 +83,8 @@ def conclude(
         return Conclusion(headline=NOTHING, command=where.measure)
     if standing is not None and not standing.is_good:
         return _no_good(versions, where, standing)
-    chosen = _choose(own)
+    chosen = _choose(own, certificates)
     broken = [row for row in own if row.verdict == "broken"]
-    if chosen is None:
-        are = "is" if len(broken) == 1 else "are"
-        return Conclusion(
-            headline=f"Nothing is worth deploying, because {listed(_names(broken))} {are} broken.",
-            details=tuple(_broken(row, certificates) for row in broken),
-            command=where.train or where.measure,
-            verdict="nothing",
-        )
     reference = _reference(own)
     if (better := _baseline_in_its_place(versions, reference, chosen)) is not None:
         return _instead(better, reference, chosen, standing, where)
@@ -102,7 +92,7 @@ def conclude(
     certificate = certificates.get(chosen.version)
     said, details = [*first], [*beaten]
     if chosen is reference:
-        said += _alone(own, where)
+        said += _alone(own, where, certificates)
     said.append(f"{sentence(_bought(chosen, versions[0]))}. {_lost(chosen, answered_by)}.")
     if chosen is reference or chosen.parent in (None, BASELINE):
         verdict: Any = "parent"
@@ -112,17 +102,23 @@ def conclude(
     else:
         verdict = chosen.verdict
         texts = f"{certificate.data.texts:,} texts of {certificate.data.name}"
-        said.append(f"Its certificate, on {texts}: {counted(certificate)}.")
-        if verdict == "undecided":
-            details += [*_needed(certificate), *_holding(own, reference, versions[0], answered_by)]
+        said.append(certificate.sentence or claim(certificate))
+        details.append(f"Its certificate, on {texts}: {counted(certificate)}.")
+    details += _open(own, certificates)
     if broken:
         said.append(f"Do not deploy {listed(_names(broken))}: broken.")
         details += [_broken(row, certificates) for row in broken]
     if where.rising is not None:
         said.append(f"The parent may get better: its {where.rising}.")
     details += [standing.scores] if standing is not None else []
+    headline = f"Deploy {where.named(chosen.version)}"
+    if verdict == "uncertified":
+        headline = (
+            f"Certify {chosen.version} before you deploy it: "
+            f"{where.artifacts.get(chosen.version, 'its artifact is gone')}"
+        )
     found = Conclusion(
-        headline=f"Deploy {where.named(chosen.version)}",
+        headline=headline,
         sentences=tuple(said),
         details=tuple(details),
         verdict=verdict,
@@ -164,32 +160,42 @@ def _reference(own: Sequence[Measured]) -> Measured:
     return next((row for row in own if row.parent in (None, BASELINE)), own[0])
 
 
-def _choose(own: Sequence[Measured]) -> Measured | None:
+def _choose(own: Sequence[Measured], certificates: Mapping[str, Certificate]) -> Measured:
+    """The smallest that may be chosen; the reference where there is none."""
     reference = _reference(own)
-    certified = any(row.verdict for row in own)
-    pool = [row for row in own if row.verdict != "broken"]
-    if certified:
-        pool = [row for row in pool if row.verdict or row is reference]
+    if any(row.verdict for row in own):
+        pool = [row for row in own if row.verdict == "holds" and _may(row, certificates)]
     else:
-        pool = [row for row in pool if row is reference or not _is_loss(row.macro_f1_drop)]
-    if not pool:
-        return None
-    if not any(row.unsteady for row in pool):
-        fastest = min(row.batch1_ms_p50 for row in pool)
-        pool = [row for row in pool if row.batch1_ms_p50 <= fastest * _EQUAL]
-    smallest = min(row.bytes for row in pool)
-    pool = [row for row in pool if row.bytes <= smallest * _EQUAL]
-    return min(
-        pool, key=lambda row: (_RANK[row.verdict], -(row.macro_f1.estimate if row.macro_f1 else 0))
-    )
+        pool = [row for row in own if row is reference or not _is_loss(row.macro_f1_drop)]
+    return min(pool, key=lambda row: row.bytes, default=reference)
 
 
-def _alone(own: Sequence[Measured], where: Where) -> list[str]:
+def _may(row: Measured, certificates: Mapping[str, Certificate]) -> bool:
+    """Whether nothing larger failed before it. Of an artifact that is gone nothing is known."""
+    found = certificates.get(row.version)
+    return found is None or found.may_be_chosen
+
+
+def _alone(
+    own: Sequence[Measured], where: Where, certificates: Mapping[str, Certificate]
+) -> list[str]:
     """Why it is the reference itself."""
     if not _reference(own).is_encoder:
         it = f"It is {where.trained}: no" if where.trained else "No"
         return [f"{it} transformer was trained, and there is nothing to compress."]
-    return ["No compressed version is worth taking."] if len(own) > 1 else []
+    others = [row for row in own if row.verdict]
+    if all(row.verdict == "broken" for row in others):
+        return ["No compressed version is worth taking."] if len(own) > 1 else []
+    needed = {
+        row.version: texts
+        for row in others
+        if row.version in certificates and (texts := would_decide(certificates[row.version]))
+    }
+    said = ["No compressed version's certificate lets it be chosen."]
+    if needed:
+        first = min(needed, key=lambda name: needed[name])
+        said.append(f"About {needed[first]:,} texts would decide {first}'s.")
+    return said
 
 
 def _bought(row: Measured, first: Measured) -> str:
@@ -223,29 +229,11 @@ def _lost(row: Measured, answered_by: str | None) -> str:
     return f"{score}; {differ}" if differ else score
 
 
-def _needed(certificate: Certificate) -> list[str]:
-    """How many texts would decide, where any number would."""
-    needed = [each.texts_needed for each in certificate.clauses if each.verdict == "undecided"]
-    most = max(filter(None, needed), default=None)
-    return [f"About {most:,} texts would decide its certificate."] if most else []
-
-
-def _holding(
-    own: Sequence[Measured], reference: Measured, first: Measured, answered_by: str | None
-) -> list[str]:
-    holding = [row for row in own if row.verdict == "holds"]
-    if not holding:
-        return [
-            "No version's certificate holds on these texts; where nothing may change, deploy "
-            f"{reference.version}, which the others are certified against."
-        ]
-    timed = not any(row.unsteady for row in holding)
-    best = min(holding, key=lambda row: row.batch1_ms_p50 if timed else row.bytes)
-    which = "fastest" if timed else "smallest"
-    return [
-        f"The {which} whose certificate holds is {best.version}: {_bought(best, first)}; "
-        f"{_lost(best, answered_by)}."
-    ]
+def _open(own: Sequence[Measured], certificates: Mapping[str, Certificate]) -> list[str]:
+    """What is undecided, what would decide it, and what may not be chosen."""
+    found = [certificates[row.version] for row in own if row.version in certificates]
+    kept = [each for each in found if each.verdict != "broken" and not each.may_be_chosen]
+    return [each.sentence or claim(each) for each in kept]
 
 
 def _names(rows: Sequence[Measured]) -> list[str]:

@@ -211,7 +211,7 @@ def _cell(text: str, value: str | float, note: str = "") -> dict[str, Any]:
 def _scored(span: Interval | None, written: Callable[[float], str]) -> dict[str, Any]:
     if span is None:
         return _cell("", "")
-    interval = f"[{written(span.low)}, {written(span.high)}]"
+    interval = "withheld" if span.is_withheld else f"[{written(span.low)}, {written(span.high)}]"
     return _cell(written(span.estimate), span.estimate, interval)
 
 

@@ -109,6 +109,8 @@ def number(value: float) -> str:
 def interval(found: Interval, written: Callable[[float], str] = "{:.4f}".format) -> str:
     if math.isnan(found.estimate):
         return "undefined"
+    if found.is_withheld:
+        return f"{written(found.estimate)} (interval withheld)"
     return f"{written(found.estimate)} [{written(found.low)}, {written(found.high)}]"
 
 
@@ -193,6 +195,13 @@ def notes(comparison: Comparison) -> list[str]:
             "F1 and recall of such a label are undefined. Macro-F1 is the mean over all labels and "
             f"counts them as 0, so it is at most {most:.3f} on these texts; balanced accuracy "
             "leaves them out."
+        )
+    if rows[0].quality.macro_f1.is_withheld:
+        few = sum(sum(texts) < 2 for texts in rows[0].quality.confusion)
+        said.append(
+            f"{few:,} of {len(comparison.labels):,} labels have fewer than two texts: nothing "
+            "tells how much the mean over all labels would vary on others, so the intervals of "
+            "macro-F1 and balanced accuracy are withheld."
         )
     busy = [row for row in rows if row.cost.unsteady]
     if busy:

@@ -8,6 +8,8 @@ from paretext.report.numbers import unsigned
 
 def span(found: Interval) -> str:
     """ "0.912 [0.900, 0.924]" """
+    if found.is_withheld:
+        return f"{unsigned(found.estimate)} (interval withheld)"
     return f"{unsigned(found.estimate)} [{unsigned(found.low)}, {unsigned(found.high)}]"
 
 

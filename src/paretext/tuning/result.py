@@ -120,6 +120,7 @@ def settle(
                         evaluation,
                         budget_of(limits),
                         threads=workshop.threads,
+                        looks_in=workshop.out,  # results are made anew, looks stay looked
                     )
 
     Stages(workshop.out).finished("result", inputs, work)

@@ -6,22 +6,27 @@ from paretext.certification.catalogue import Rule
 from paretext.certification.evidence import Evidence
 from paretext.certification.records import Clause
 from paretext.certification.verdicts import simple
+from paretext.core.records import Interval
 from paretext.measure.intervals import Drops
 
 
 class BalancedAccuracy(Rule):
     name = "balanced_accuracy_drop"
     rank = 11
-    default = 0.015
+    reported = True
     reason = (
-        "a rare class weighs as much as a common one, and its few texts make it noisier than "
-        "macro-F1"
+        "reported, not limited: macro-F1 and every label's recall limit the same from both sides, "
+        "and its few texts of a rare class make it noisier"
     )
     judged = "its balanced accuracy"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
         found, values = evidence.drops.balanced_accuracy, evidence.scores("balanced_accuracy")
-        return simple(self, limit, found, evidence.n, values)
+
+        def at(times: float) -> Interval:
+            return evidence.drops_if(times).balanced_accuracy
+
+        return simple(self, limit, found, evidence.n, values, at=at, withheld=evidence.withheld)
 
     def estimate(self, drops: Drops) -> float:
         return drops.balanced_accuracy.estimate

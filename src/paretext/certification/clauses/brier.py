@@ -6,17 +6,23 @@ from paretext.certification.catalogue import Rule
 from paretext.certification.evidence import Evidence
 from paretext.certification.records import Clause
 from paretext.certification.verdicts import simple
+from paretext.core.records import Interval
 
 
 class Brier(Rule):
     name = "brier_rise"
     rank = 41
-    default = 0.01
+    default = 0.02
     reason = (
-        "a proper score of all probabilities, not only the largest: one answer in 200 that turns "
-        "from sure and right to sure and wrong costs as much"
+        "a proper score of all probabilities, not only the largest: one answer in a hundred that "
+        "turns from sure and right to sure and wrong costs as much, as of accuracy"
     )
     judged = "its Brier score"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        return simple(self, limit, evidence.rises.brier, evidence.n, evidence.rises.briers)
+        found, values = evidence.rises.brier, evidence.rises.briers
+
+        def at(times: float) -> Interval:
+            return evidence.rises_if(times).brier
+
+        return simple(self, limit, found, evidence.n, values, at=at)

@@ -6,6 +6,7 @@ from paretext.certification.catalogue import Rule
 from paretext.certification.evidence import Evidence
 from paretext.certification.records import Clause
 from paretext.certification.verdicts import simple
+from paretext.core.records import Interval
 
 
 class CalibrationError(Rule):
@@ -20,5 +21,9 @@ class CalibrationError(Rule):
     judged = "its calibration"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        found = evidence.rises
-        return simple(self, limit, found.calibration_error, evidence.n, found.calibration_errors)
+        found, values = evidence.rises.calibration_error, evidence.rises.calibration_errors
+
+        def at(times: float) -> Interval:
+            return evidence.rises_if(times).calibration_error
+
+        return simple(self, limit, found, evidence.n, values, at=at)

@@ -6,6 +6,7 @@ from paretext.certification.catalogue import Rule
 from paretext.certification.evidence import Evidence
 from paretext.certification.records import Clause
 from paretext.certification.verdicts import simple
+from paretext.core.records import Interval, proportion
 from paretext.measure.intervals import Drops
 
 
@@ -21,8 +22,15 @@ class Flips(Rule):
     judged = "how many answers flip"
     needs_labels = False
 
+    promise = "changes {} of the answers"
+
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        return simple(self, limit, evidence.drops.flips, evidence.n)
+        flipped = int((evidence.before != evidence.after).sum())
+
+        def at(times: float) -> Interval:
+            return proportion(flipped * times, evidence.n * times, evidence.confidence)
+
+        return simple(self, limit, at(1.0), evidence.n, at=at)
 
     def estimate(self, drops: Drops) -> float:
         return drops.flips.estimate

@@ -6,6 +6,7 @@ from paretext.certification.catalogue import Rule
 from paretext.certification.evidence import Evidence
 from paretext.certification.records import Clause
 from paretext.certification.verdicts import simple
+from paretext.core.records import Interval
 from paretext.measure.intervals import Drops
 
 
@@ -19,10 +20,15 @@ class MacroF1(Rule):
         "emotion data)"
     )
     judged = "its macro-F1"
+    promise = "loses {} of macro-F1"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
         found, values = evidence.drops.macro_f1, evidence.scores("macro_f1")
-        return simple(self, limit, found, evidence.n, values)
+
+        def at(times: float) -> Interval:
+            return evidence.drops_if(times).macro_f1
+
+        return simple(self, limit, found, evidence.n, values, at=at, withheld=evidence.withheld)
 
     def estimate(self, drops: Drops) -> float:
         return drops.macro_f1.estimate

@@ -28,4 +28,4 @@ class OperatingFalsePositives(Rule):
                 asked.append(Asked(record.label, record.at, pairs, *rates))
         if not asked:
             return None
-        return of_parts(self, limit, asked, evidence.confidence, evidence.unchanged, evidence.n)
+        return of_parts(self, limit, asked, evidence.confidence, evidence.n)

@@ -11,7 +11,7 @@ from paretext.certification.verdicts import Asked, of_parts
 class OperatingRecall(Rule):
     name = "operating_recall_drop"
     rank = 45
-    default = 0.02
+    default = 0.05
     reason = r"as recall, where a threshold decides (\`--at\`)"
     judged = "its recall at the reference's thresholds"
 
@@ -24,4 +24,4 @@ class OperatingRecall(Rule):
                 asked.append(Asked(record.label, record.at, pairs, *rates))
         if not asked:
             return None
-        return of_parts(self, limit, asked, evidence.confidence, evidence.unchanged, evidence.n)
+        return of_parts(self, limit, asked, evidence.confidence, evidence.n)

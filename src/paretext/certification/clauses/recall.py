@@ -8,26 +8,27 @@ import numpy as np
 
 from paretext.certification.catalogue import Rule
 from paretext.certification.evidence import Evidence
-from paretext.certification.proportions import Pairs
 from paretext.certification.records import Clause
 from paretext.certification.verdicts import Asked, of_parts
 from paretext.core.records import Verdict
 from paretext.measure.intervals import Drops
+from paretext.measure.proportions import Pairs
 
 
 class Recall(Rule):
     name = "recall_drop"
     rank = 20
-    default = 0.02
+    default = 0.05
     reason = (
-        "of every class: averages hide a class that collapses, and one class may lose what "
-        "another gains"
+        "of every class, or what its texts can promise where they are few: averages hide a class "
+        "that collapses, and one class may lose what another gains"
     )
     judged = "its recall"
+    promise = "loses {} of any label's right answers"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
         asked = _of_labels_with_texts(evidence)
-        found = of_parts(self, limit, asked, evidence.confidence, evidence.unchanged, evidence.n)
+        found = of_parts(self, limit, asked, evidence.confidence, evidence.n)
         judged = {each.label for each in asked}
         return _with_absent(found, [each for each in evidence.labels if each not in judged])
 

@@ -10,22 +10,23 @@ Of n texts `lost` are right by the reference alone and `won` by the candidate al
   with probability 1/2.
 - `holm_levels`: Holm's step-down procedure (1979) for several classes at once. The smallest
   p-value is tested at level/K, the next at level/(K-1), and so on until one is not rejected; the
-  chance of one or more wrong rejections is at most the level. Each class's interval is drawn at the
-  level at which Holm tested it, so a verdict can be read off its interval; all intervals together
-  cover with the confidence named only where all are at level/K.
+  chance of one or more wrong rejections is at most the level.
+- `upper_share`: the exact upper end of a share (Clopper & Pearson 1934, *Biometrika* 26:404).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from paretext.core.records import Interval
+from paretext.measure.metrics import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -34,41 +35,53 @@ BoolArray = npt.NDArray[np.bool_]
 class Pairs:
     """n texts: right by the reference alone (lost), by the candidate alone (won), or the same."""
 
-    n: int
-    lost: int
-    won: int
+    n: Any
+    lost: Any
+    won: Any
+    kept: Any = field(default=None, compare=False)
+    """Right by both, where that is known."""
+
+    def times(self, factor: float) -> Pairs:
+        """As if each text had been seen so often."""
+        return Pairs(self.n * factor, self.lost * factor, self.won * factor)
 
     @classmethod
     def count(cls, reference: BoolArray, candidate: BoolArray) -> Pairs:
         """From (n,) marks of what each got right."""
         lost, won = (reference & ~candidate).sum(), (candidate & ~reference).sum()
-        return cls(len(reference), int(lost), int(won))
+        kept = int((reference & candidate).sum())
+        return cls(len(reference), int(lost), int(won), kept)
 
     @property
     def drop(self) -> float:
-        return (self.lost - self.won) / self.n
+        return float((self.lost - self.won) / self.n)
 
 
 def mcnemar(pairs: Pairs) -> float:
     """Two-sided exact p-value of "candidate and reference are right equally often"."""
     from scipy.stats import binomtest
 
-    discordant = pairs.lost + pairs.won
-    return float(binomtest(pairs.won, discordant).pvalue) if discordant else 1.0
+    discordant = int(pairs.lost + pairs.won)
+    return float(binomtest(int(pairs.won), discordant).pvalue) if discordant else 1.0
 
 
-def score_z(pairs: Pairs, drop: float) -> float:
-    """Tango's score statistic of "the drop is `drop`": standard normal if so; falls with `drop`."""
-    n, lost, won = pairs.n, pairs.lost, pairs.won
+def score_z(pairs: Pairs, drop: float) -> FloatArray:
+    """Tango's score statistic of "the drop is `drop`": standard normal if so; falls with `drop`.
+
+    Of counts that are arrays, an array.
+    """
+    n, lost, won = (np.asarray(each, float) for each in (pairs.n, pairs.lost, pairs.won))
     # The likelihood's maximum under the hypothesis: q is the chance of a won text.
     b = -lost - won + (2 * n - lost + won) * drop
     c = -won * drop * (1 - drop)
-    q = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    q = (np.sqrt(np.maximum(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
     variance = n * (2 * q + drop * (1 - drop))
     difference = lost - won - n * drop
-    if variance <= 0:
-        return 0.0 if difference == 0 else math.copysign(math.inf, difference)
-    return difference / math.sqrt(variance)
+    # Without variance only the drop itself is possible.
+    sure = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
+    return np.asarray(
+        np.divide(difference, np.sqrt(np.maximum(variance, 0)), out=sure, where=variance > 0)
+    )
 
 
 def score_interval(pairs: Pairs, low_level: float, high_level: float) -> Interval:
@@ -86,7 +99,7 @@ def _end(pairs: Pairs, z: float, bound: float) -> float:
     from scipy.optimize import brentq
 
     def excess(drop: float) -> float:
-        return score_z(pairs, drop) - z
+        return float(score_z(pairs, drop)) - z
 
     if abs(bound - pairs.drop) < 1e-12 or excess(bound) * math.copysign(1, bound) > 0:
         return bound
@@ -94,9 +107,12 @@ def _end(pairs: Pairs, z: float, bound: float) -> float:
     return float(brentq(excess, start, bound, xtol=1e-10))
 
 
-def unchanged_bound(n: int, level: float) -> float:
-    """Upper bound of a rate that showed in none of n texts (Clopper & Pearson 1934)."""
-    return float(1 - level ** (1 / n))
+def upper_share(found: float, n: float, level: float) -> float:
+    """The exact upper end, one-sided, of a share of which `found` of n showed (Clopper & Pearson
+    1934)."""
+    from scipy.special import betaincinv
+
+    return 1.0 if found >= n else float(betaincinv(found + 1, n - found, 1 - level))
 
 
 def holm_levels(p_values: Sequence[float], level: float) -> list[float]:
@@ -109,23 +125,3 @@ def holm_levels(p_values: Sequence[float], level: float) -> list[float]:
             step += 1
         step = min(step, len(p_values) - 1)
     return levels
-
-
-def simultaneous(
-    pairs: Sequence[Pairs], limit: float, level: float, unchanged: int | None = None
-) -> list[Interval]:
-    """The drops of several classes, each end at the level at which Holm tests it against `limit`.
-
-    level: family-wise, of one end (0.025 for 95% intervals).
-    unchanged: the number of all texts, where the two models answer every one of them the same in
-        all probabilities. Then nothing ties a difference that might show later to one class or
-        another, all texts bear on each class, and the bound is that of 0 changes in `unchanged`.
-    """
-    if unchanged is not None:
-        p_high = [(1 - limit) ** unchanged] * len(pairs)
-        ends = [unchanged_bound(unchanged, each) for each in holm_levels(p_high, level)]
-        return [Interval(0.0, -end, end) for end in ends]
-    at_limit = [NormalDist().cdf(score_z(each, limit)) for each in pairs]
-    high = holm_levels(at_limit, level)  # rejected: the drop is below the limit
-    low = holm_levels([1 - p for p in at_limit], level)  # rejected: it is above
-    return [score_interval(each, *levels) for each, *levels in zip(pairs, low, high, strict=True)]
