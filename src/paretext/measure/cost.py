@@ -12,18 +12,17 @@ What is timed is what a caller waits for, from texts to probabilities, tokenisat
   as people do; an artifact may split the call as it likes.
 - bulk: all texts at once; PyTorch takes them in batches of 32.
 
-Other work on the machine can make a call of several threads take a hundred times as long, and a
-ratio of two such times is nonsense. A round of a version was **disturbed** if its process had less
-than a core (nothing in it waits, so it runs all the time where it may), or if one text took longer
-than 32 texts together (the call that does 32 times the work). Disturbed rounds are made again, up
-to MORE_ROUNDS of them, and left out. If rounds are still missing, or they disagree, the cost says
-so (`Cost.unsteady`), and nobody quotes a speed from it.
+A start is timed, too: from before the first library is imported (Python's own start-up left out)
+to the first answer. The fastest of STARTS processes counts, since the first of them finds the files
+on the disk, and the others in memory. Peak memory is the most that the last of them ever had
+resident (VmHWM; getrusage elsewhere): Python, libraries, weights and all calls.
+
+`rounds` says which of these times are figures to quote.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import subprocess
@@ -45,6 +44,17 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
 from paretext.core.locks import temporary_folder
 from paretext.core.records import Number
+from paretext.measure.rounds import (
+    TIMES,
+    Ratio,
+    Round,
+    Start,
+    counted,
+    made,
+    ratio,
+    settled,
+    started,
+)
 
 BATCH1_TEXTS = 200
 BATCH32_TEXTS = 512
@@ -52,10 +62,9 @@ ROUND_MS = 8_000
 """A round's time at batch 1 for the slowest version; slower models are timed on fewer texts."""
 MORE_ROUNDS = 3
 """In place of disturbed ones, or as many as were asked for where those are fewer."""
-LEAST_CORES = 0.8
-"""CPU seconds of a second that a process had, all threads together."""
-MOST_SPREAD = 1.5
-"""Between a quarter and three quarters of the rounds: medians beyond it are those of two moods."""
+STARTS = 2
+MORE_STARTS = 1
+"""Where all of STARTS were disturbed."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +78,39 @@ class Target:
 
 @record(frozen=True)
 class Cost:
-    """Medians over the undisturbed rounds; `rounds` has each round's value of the four by name."""
+    """What one version costs; of each time the median over the undisturbed rounds."""
 
     name: str
     bytes: int
     peak_memory_bytes: int
+    first_answer_ms: Number
+    """From the start of loading, libraries included, to the first answer."""
     batch1_ms_p50: Number
     batch1_ms_p95: Number
     batch32_ms_per_text: Number
     bulk_texts_per_second: Number
-    rounds: dict[str, list[Number]]
+    starts: tuple[Start, ...]
+    rounds: tuple[Round, ...]
+    """All that were made, of all versions in the same order."""
     unsteady: str = ""
     """Why the times are no figures to quote, as the end of a sentence; empty where they are."""
 
+    @property
+    def counted(self) -> Sequence[Round]:
+        """The rounds that the medians are of."""
+        return counted(self.rounds)
 
-def times_faster(slow: Cost, fast: Cost, time: str) -> float | None:
-    """How many times faster `fast` is, by one of the times; None where one of them is unsteady."""
-    if slow.unsteady or fast.unsteady:
-        return None
-    return float(getattr(slow, time) / getattr(fast, time))
+    @property
+    def start_unsteady(self) -> str:
+        """The same as `unsteady`, of the time to the first answer."""
+        return next((each.disturbed for each in counted(self.starts)), "")
+
+
+def times_faster(slow: Cost, fast: Cost, time: str) -> Ratio | None:
+    """How many times faster `fast` is, by one of the times; None where nothing can be said."""
+    estimate = float(getattr(slow, time) / getattr(fast, time))
+    steady = not (slow.unsteady or fast.unsteady)
+    return ratio(slow.rounds, fast.rounds, time, estimate, steady)
 
 
 @dataclass(frozen=True)
@@ -140,10 +163,9 @@ def benchmark(
         advance = stack.enter_context(
             progress.task("timing all versions", len(targets) * (rounds + 1))
         )
-        workers = {  # loading them takes seconds each
-            target.name: stack.enter_context(_Worker(target, shared / str(index), threads))
-            for index, target in enumerate(targets)
-        }
+        workers: dict[str, _Worker] = {}
+        for index, target in enumerate(targets):  # loading each takes seconds
+            workers[target.name] = _started(stack, target, shared / str(index), threads)
         slowest = slowest_call = 0.0
         for worker in workers.values():  # also the warm-up
             slowest = max(slowest, worker.ask("logits")["ms_per_text"])
@@ -151,104 +173,70 @@ def benchmark(
             advance()
         few = int(np.clip(ROUND_MS / slowest_call, 32, BATCH1_TEXTS))
         many = int(np.clip(2 * ROUND_MS / slowest, 64, BATCH32_TEXTS))
-        made: dict[str, list[_Round]] = {name: [] for name in workers}
+        found: dict[str, list[Round]] = {name: [] for name in workers}
         names, together = list(workers), min(32, len(texts))
         more = min(MORE_ROUNDS, rounds)
         for index in range(rounds + more):
-            if index >= rounds and not any(_unsteady(each, rounds) for each in made.values()):
-                break
-            turn = names[index % len(names) :] + names[: index % len(names)]
             if index >= rounds:
+                if not any(settled(each, rounds)[1] for each in found.values()):
+                    break
                 left = rounds + more - index
                 rest = "a round" if left == 1 else f"{left} rounds"
                 advance(0, note=f"the machine is busy: up to {rest} more")
-            begun = {name: _Round({}, math.inf, together) for name in names}
+            turn = names[index % len(names) :] + names[: index % len(names)]
+            said: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
             for what, count in (("batch1", few), ("batch32", many), ("bulk", None)):
                 for name in turn:
-                    begun[name] = begun[name].having(workers[name].ask(what, texts=count))
+                    said[name][what] = workers[name].ask(what, texts=count)
                     if what == "bulk" and index < rounds:
                         advance()
             for name in names:
-                made[name].append(begun[name])
+                found[name].append(made(said[name], together))
         return {
-            target.name: Measured(
-                _cost(
-                    target,
-                    made[target.name],
-                    rounds,
-                    workers[target.name].ask("memory")["bytes"],
-                ),
-                np.load(workers[target.name].logits),
+            name: Measured(
+                _cost(worker, *settled(found[name], rounds)),
+                np.load(worker.logits),
             )
-            for target in targets
+            for name, worker in workers.items()
         }
 
 
-@dataclass(frozen=True)
-class _Round:
-    """One version's times in a round. cores: the least CPU seconds a second of its process;
-    together: the texts of a call at batch 32."""
-
-    times: dict[str, float]
-    cores: float
-    together: int
-
-    def having(self, answer: dict[str, float]) -> _Round:
-        times = {name: value for name, value in answer.items() if name != "cores"}
-        return _Round(self.times | times, min(self.cores, answer["cores"]), self.together)
-
-    @property
-    def disturbed(self) -> str:
-        """How other work shows in it; empty if it does not."""
-        if self.cores < LEAST_CORES:
-            return f"its process had a core for only {self.cores:.0%} of the time"
-        one = self.times["batch1_ms_p50"]
-        call = self.together * self.times["batch32_ms_per_text"]
-        if one > call:
-            return f"one text took {one:.3g} ms, and {self.together} together {call:.3g} ms"
-        return ""
-
-
-def _undisturbed(made: Sequence[_Round], rounds: int) -> Sequence[_Round]:
-    """Those that count: all of them where too few were undisturbed."""
-    good = [each for each in made if not each.disturbed]
-    return good if len(good) >= rounds else made
-
-
-def _unsteady(made: Sequence[_Round], rounds: int) -> str:
-    """Why the times of these rounds are no figures to quote; empty where they are."""
-    counted = _undisturbed(made, rounds)
-    for each in counted:
-        if each.disturbed:
-            return each.disturbed
-    for name in ("batch1_ms_p50", "batch32_ms_per_text"):
-        low, high = np.quantile([each.times[name] for each in counted], (0.25, 0.75))
-        if high > MOST_SPREAD * low:
-            return f"rounds disagree, {low:.3g} to {high:.3g} ms a text"
-    return ""
-
-
-def _cost(target: Target, made: Sequence[_Round], rounds: int, peak: float) -> Cost:
-    counted = _undisturbed(made, rounds)
-    times = {name: [each.times[name] for each in counted] for name in counted[0].times}
-    medians = {name: float(np.median(values)) for name, values in times.items()}
+def _cost(worker: _Worker, made: tuple[Round, ...], unsteady: str) -> Cost:
+    good = counted(made)
     return Cost(
-        name=target.name,
-        bytes=folder_bytes(target.folder),
-        peak_memory_bytes=int(peak),
-        rounds=times,
-        unsteady=_unsteady(made, rounds),
-        **medians,
+        name=worker.target.name,
+        bytes=folder_bytes(worker.target.folder),
+        peak_memory_bytes=int(worker.ask("memory")["bytes"]),
+        first_answer_ms=min(each.ms for each in counted(worker.starts)),
+        starts=worker.starts,
+        rounds=made,
+        unsteady=unsteady,
+        **{name: float(np.median([getattr(each, name) for each in good])) for name in TIMES},
     )
 
 
-class _Worker:
-    """A process that loads one target and measures it when asked.
+def _started(stack: ExitStack, target: Target, place: Path, threads: int) -> _Worker:
+    """A worker that has answered; those that were started before it are for their times alone."""
+    starts: tuple[Start, ...] = ()
+    while True:
+        worker = _Worker(target, place, threads, starts)
+        starts = worker.starts
+        asked = len(starts) >= STARTS and not counted(starts)[0].disturbed
+        if asked or len(starts) >= STARTS + MORE_STARTS:
+            return stack.enter_context(worker)
+        worker.__exit__()
 
+
+class _Worker:
+    """A process that loads one target, answers a text, and measures when asked.
+
+    before: the starts of those that were started and ended before it.
     place: where to put its files, less the suffix; a version's name may hold any character.
     """
 
-    def __init__(self, target: Target, place: Path, threads: int) -> None:
+    def __init__(
+        self, target: Target, place: Path, threads: int, before: tuple[Start, ...] = ()
+    ) -> None:
         self.target = target
         self.logits = place.with_suffix(".npy")
         task = {
@@ -271,7 +259,7 @@ class _Worker:
             text=True,
             env={**os.environ, **limits, "TOKENIZERS_PARALLELISM": "true"},
         )
-        self._read()  # loaded
+        self.starts = (*before, started(self._read()))
 
     def ask(self, what: str, texts: int | None = None) -> dict[str, float]:
         if self.process.stdin is not None and self.process.poll() is None:
