@@ -45,12 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_machine() -> Iterator[None]:
-    """Tests run on busy machines, and their times mean nothing: none is called unsteady, and no
-    round is made again; test_steady.py tests the guard itself."""
+    """Tests run on busy machines, and their times mean nothing: none is called unsteady, and
+    nothing is timed again; test_steady.py tests the guard itself."""
     with pytest.MonkeyPatch.context() as patch:
         module = importlib.import_module("paretext.measure.cost")  # not the function of that name
         patch.setattr(module, "MORE_ROUNDS", 0)
-        patch.setattr("paretext.measure.cost._unsteady", lambda made, rounds: "")
+        patch.setattr(module, "STARTS", 1)
+        patch.setattr(module, "MORE_STARTS", 0)
+        patch.setattr("paretext.measure.rounds.MOST_SPREAD", float("inf"))
+        patch.setattr("paretext.measure.rounds.disturbance", lambda *_: "")
+        patch.setattr("paretext.measure.rounds.MOST_WAITING", float("inf"))
         yield
 
 

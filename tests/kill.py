@@ -38,7 +38,7 @@ import tiny
 import toy
 from killed_run import LIBRARIES
 
-TIMED = ("peak_memory_bytes", "batch1_ms_", "batch32_ms_", "bulk_texts_")
+TIMED = ("peak_memory_bytes", "first_answer_ms", "batch1_ms_", "batch32_ms_", "bulk_texts_")
 TRAINING = "{epochs: 2, batch_size: 8, learning_rate: 5.0e-3, precision: fp32, device: cpu}"
 RECIPES = {
     "plain": f"""

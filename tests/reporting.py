@@ -24,6 +24,7 @@ from paretext.data.dataset import Dataset
 from paretext.measure.comparison import Badge, Comparison, Row
 from paretext.measure.cost import Cost
 from paretext.measure.intervals import paired_drops, quality
+from paretext.measure.rounds import Conditions, Round, Start
 from paretext.measure.standing import Beside, Standing, stand
 from paretext.profile import profile
 from paretext.report.profile_page import write_profile
@@ -41,6 +42,7 @@ MACHINE = {
     **{"cpu": "A CPU <b>of</b> tests", "instruction_sets": ["avx2"], "cores": 2, "threads": 2},
     **{"system": "Linux", "python": "3.11", "versions": {"onnxruntime": "1.32.0"}},
 }
+_QUIET = Conditions(1.0, 1.9, 0.0, 0.0, 2.0)
 ENCODER, STEP = "RobertaForSequenceClassification", {"step": "dynamic_quantization"}
 
 
@@ -176,14 +178,28 @@ def _artifact(
         name=made.name,
         bytes=int(made.megabytes * 1e6),
         peak_memory_bytes=int(made.megabytes * 2e6),
+        first_answer_ms=made.megabytes * 10,
         batch1_ms_p50=made.ms,
         batch1_ms_p95=made.ms * 1.2,
         batch32_ms_per_text=made.ms / 3,
         bulk_texts_per_second=2000 / made.ms,
-        rounds={},
+        starts=(Start(made.megabytes * 10, _QUIET, ""),),
+        rounds=tuple(_round(made.ms * speed) for speed in (0.98, 1.0, 1.02)),
     )
     found = quality(data.labels, own, k, resamples=500)
     return Row(made.name, made.parent, found, drops, cost, recipe, badge)
+
+
+def _round(ms: float) -> Round:
+    """All versions' rounds in step, as those of one quiet machine."""
+    return Round(
+        batch1_ms_p50=ms,
+        batch1_ms_p95=ms * 1.2,
+        batch32_ms_per_text=ms / 3,
+        bulk_texts_per_second=2000 / ms,
+        conditions=dict.fromkeys(("batch1", "batch32", "bulk"), _QUIET),
+        disturbed="",
+    )
 
 
 def _manifest(made: Made, recipe: tuple[dict[str, Any], ...]) -> Manifest:

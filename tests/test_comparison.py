@@ -32,6 +32,7 @@ from paretext.data.dataset import Dataset
 from paretext.graphs.quantisation import DynamicQuantization
 from paretext.measure.comparison import Comparison, Row, Version
 from paretext.measure.cost import Target
+from paretext.measure.rounds import TIMES
 from paretext.models.classifier import Classifier
 from paretext.report.comparison import compare, file_names
 from paretext.report.numbers import times
@@ -43,7 +44,7 @@ DATA = toy.dataset(40, seed=7)
 ISSUE_COLUMNS = (
     "version, parent, macro_f1, macro_f1_low, macro_f1_high, macro_f1_drop, macro_f1_drop_low, "
     "macro_f1_drop_high, balanced_accuracy, kappa, accuracy, bytes, peak_memory_bytes, "
-    "batch1_ms_p50, batch1_ms_p95, batch32_ms_per_text, bulk_texts_per_second"
+    "first_answer_ms, batch1_ms_p50, batch1_ms_p95, batch32_ms_per_text, bulk_texts_per_second"
 )
 
 
@@ -134,6 +135,17 @@ def test_a_comparison_of_an_older_version_says_so(tmp_path: Path) -> None:
         Comparison.read(tmp_path)
 
 
+@pytest.mark.parametrize(("known", "older"), [(None, "an older"), (3, "an older"), (5, "a newer")])
+def test_a_comparison_of_another_format_says_which_way(
+    made: Made, tmp_path: Path, known: int | None, older: str
+) -> None:
+    values = made.comparison.record()
+    del values["format"]
+    write_json(tmp_path / "comparison.json", values | ({"format": known} if known else {}))
+    with pytest.raises(ParetextError, match=f"is of {older} version of paretext; make one with"):
+        Comparison.read(tmp_path)
+
+
 @pytest.mark.parametrize("version", ["pytorch", "parent", ODD])
 def test_quality_is_scikit_learns_on_the_versions_own_answers(made: Made, version: str) -> None:
     truth, found = DATA.labels, predictions(made, version)
@@ -176,8 +188,14 @@ def test_bytes_are_those_of_the_files(made: Made) -> None:
 def test_costs_are_of_one_round_and_fit_together(made: Made) -> None:
     for row in made.comparison.rows:
         cost = row.cost
-        assert {name: [getattr(cost, name)] for name in cost.rounds} == cost.rounds
-        assert len(cost.rounds) == 4
+        (only,) = cost.rounds
+        assert [getattr(cost, name) for name in TIMES] == [getattr(only, name) for name in TIMES]
+        assert set(only.conditions) == {"batch1", "batch32", "bulk"}
+        # half of a round's texts took what its median says, or longer
+        first = only.conditions["batch1"]
+        assert first.wall_seconds * 1e3 > len(DATA) * cost.batch1_ms_p50 / 2
+        assert first.cpu_seconds > 0
+        assert [start.ms for start in cost.starts] == [cost.first_answer_ms]
         assert 0 < cost.batch1_ms_p50 <= cost.batch1_ms_p95
         assert cost.batch32_ms_per_text > 0
         assert cost.bulk_texts_per_second > 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
+import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,55 +24,91 @@ from paretext.certification.certify import certify
 from paretext.core import progress
 from paretext.core.files import write_json
 from paretext.measure import cost as benchmark
+from paretext.measure import rounds
 from paretext.measure.comparison import Comparison
+from paretext.measure.conditions import Meter
 from paretext.measure.cost import Cost, Target, times_faster
+from paretext.measure.rounds import Ratio, Start
+from paretext.report.numbers import faster
 from paretext.report.run_page import write_report
 from paretext.report.table import brief_cells, cells, markdown, notes, sentences
 
-_GUARD = benchmark._unsteady
+GUARD = {name: getattr(rounds, name) for name in ("MOST_SPREAD", "MOST_WAITING", "disturbance")} | {
+    name: getattr(benchmark, name) for name in ("MORE_ROUNDS", "STARTS", "MORE_STARTS")
+}
 TEXTS = [f"text {i}" for i in range(100)]
-Answers = Callable[[int], tuple[float, float, float]]
-"""Round -> ms at batch 1, ms a text at batch 32, CPU seconds a second."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What a worker says of a round: ms at batch 1, ms a text at batch 32, and how it went."""
+
+    one: float = 1.0
+    many: float = 0.25
+    cores: float = 1.4
+    waiting: float = 0.0
+    """Of the time that its threads wanted a core."""
+    steal: float = 0.0
+
+    def answer(self, what: str) -> dict[str, float]:
+        times = {
+            "batch1": {"batch1_ms_p50": self.one, "batch1_ms_p95": self.one * 1.3},
+            "batch32": {"batch32_ms_per_text": self.many},
+            "bulk": {"bulk_texts_per_second": 1e3 / self.many},
+            "start": {"first_answer_ms": self.one},
+        }
+        waited = self.cores * self.waiting / (1 - self.waiting)
+        return {
+            **times[what],
+            **{"wall_seconds": 1.0, "cpu_seconds": self.cores, "waited_seconds": waited},
+            **{"steal": self.steal, "load": 3.5},
+        }
+
+
+Answers = Callable[[int], Told]
+"""Of a round, by its number."""
 
 
 class FakeWorker:
     """Answers with times made up for each round."""
 
     times: ClassVar[dict[str, Answers]] = {}
+    begun: ClassVar[dict[str, Answers]] = {}
     asked: ClassVar[dict[str, int]] = {}
+    ended: ClassVar[list[str]] = []
 
-    def __init__(self, target: Target, place: Path, threads: int) -> None:
-        self.name, self.round = target.name, -1
+    def __init__(
+        self, target: Target, place: Path, threads: int, before: tuple[Start, ...] = ()
+    ) -> None:
+        self.target, self.round = target, -1
+        begun = self.begun.get(target.name, lambda index: Told(500.0 - index))
+        self.starts = (*before, rounds.started(begun(len(before)).answer("start")))
         self.logits = place.with_suffix(".npy")
         np.save(self.logits, np.zeros((len(TEXTS), 2), np.float32))
 
     def ask(self, what: str, texts: int | None = None) -> dict[str, float]:
         if what in ("logits", "memory"):
-            return {"ms_per_text": 1.0, "bytes": 1e6, "cores": 0.01}
+            return {"ms_per_text": 1.0, "bytes": 1e6}
         if what == "batch1" and texts != 16:  # 16 are the warm-up
             self.round += 1
-            self.asked[self.name] = self.round + 1
-        one, many, cores = self.times[self.name](max(self.round, 0))
-        return {
-            "batch1": {"batch1_ms_p50": one, "batch1_ms_p95": one * 1.3, "cores": cores},
-            "batch32": {"batch32_ms_per_text": many, "cores": cores},
-            "bulk": {"bulk_texts_per_second": 1e3 / many, "cores": cores},
-        }[what]
+            self.asked[self.target.name] = self.round + 1
+        return self.times[self.target.name](max(self.round, 0)).answer(what)
 
     def __enter__(self) -> FakeWorker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self.ended.append(self.target.name)
 
 
 @pytest.fixture
 def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """measure(a=times, b=times) -> each one's Cost, with the guard as users have it."""
-    monkeypatch.setattr(benchmark, "_unsteady", _GUARD)
-    monkeypatch.setattr(benchmark, "MORE_ROUNDS", 3)
+    for name, value in GUARD.items():
+        monkeypatch.setattr(rounds if hasattr(rounds, name) else benchmark, name, value)
     monkeypatch.setattr(benchmark, "_Worker", FakeWorker)
     monkeypatch.setattr(FakeWorker, "asked", {})
+    monkeypatch.setattr(FakeWorker, "ended", [])
 
     def run(rounds: int = 5, **times: Answers) -> dict[str, Cost]:
         monkeypatch.setattr(FakeWorker, "times", times)
@@ -80,20 +119,22 @@ def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return run
 
 
-def steady(index: int) -> tuple[float, float, float]:
-    return 1.0 + 0.02 * index, 0.25, 1.4
+def steady(index: int) -> Told:
+    return Told(1.0 + 0.02 * index)
 
 
 def test_a_quiet_machine_measures_the_rounds_that_were_asked_for(measure: Any) -> None:
     cost = measure(a=steady, b=steady)["a"]
-    assert cost.unsteady == ""
+    assert cost.unsteady == cost.start_unsteady == ""
     assert FakeWorker.asked == {"a": 5, "b": 5}
-    assert cost.rounds["batch1_ms_p50"] == [1.0, 1.02, 1.04, 1.06, 1.08]
+    assert [each.batch1_ms_p50 for each in cost.rounds] == [1.0, 1.02, 1.04, 1.06, 1.08]
     assert cost.batch1_ms_p50 == 1.04
-    assert len(cost.rounds) == 4
+    assert cost.counted == list(cost.rounds)
+    conditions = cost.rounds[0].conditions["batch32"]
+    assert (conditions.wall_seconds, conditions.cpu_seconds, conditions.load) == (1.0, 1.4, 3.5)
 
 
-class Told(progress.Silent):
+class Heard(progress.Silent):
     """Counts what tasks say."""
 
     def __init__(self) -> None:
@@ -112,29 +153,42 @@ class Told(progress.Silent):
 
 
 def test_rounds_beyond_those_asked_for_are_told(measure: Any) -> None:
-    told = Told()
-    with progress.using(told):
-        measure(fine=steady, torn=lambda index: (5.0, 1.0, 0.5))
-    assert told.done == told.total == 2 * (1 + 5)
+    heard = Heard()
+    with progress.using(heard):
+        measure(fine=steady, torn=lambda index: Told(5.0, 1.0, cores=0.5))
+    assert heard.done == heard.total == 2 * (1 + 5)
     rest = ("3 rounds", "2 rounds", "a round")
-    assert told.notes == [f"the machine is busy: up to {each} more" for each in rest]
+    assert heard.notes == [f"the machine is busy: up to {each} more" for each in rest]
 
 
-def test_a_disturbed_round_is_made_again_and_left_out(measure: Any) -> None:
-    found = measure(a=lambda i: (248.0, 0.3, 0.4) if i in (1, 2) else steady(i), b=steady)
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (Told(248.0, 0.3, cores=0.4), "its process had a core for only 40% of the time"),
+        (Told(1.5, waiting=0.34), "its threads waited for a core 34% of the time, load 3.5"),
+        (Told(1.1, steal=0.2), "the machine's host took 20% of its time"),
+        (Told(1.0, 0.4), "a text took 0.4 ms, and 0.25 ms in another round"),
+    ],
+)
+def test_a_disturbed_round_is_made_again_and_left_out(measure: Any, other: Told, why: str) -> None:
+    found = measure(a=lambda i: other if i in (1, 2) else steady(i), b=steady)
     assert FakeWorker.asked == {"a": 7, "b": 7}
     assert found["a"].unsteady == ""
-    assert found["a"].rounds["batch1_ms_p50"] == [1.0, 1.06, 1.08, 1.1, 1.12]
-    assert len(found["b"].rounds["batch1_ms_p50"]) == 7
+    assert [each.batch1_ms_p50 for each in found["a"].counted] == [1.0, 1.06, 1.08, 1.1, 1.12]
+    assert [each.disturbed for each in found["a"].rounds] == ["", why, why, "", "", "", ""]
+    assert len(found["b"].counted) == 7
+    # a ratio is of the rounds in which neither was disturbed, and they were the same here
+    ratio = times_faster(found["b"], found["a"], "batch32_ms_per_text")
+    assert ratio == Ratio(1.0, 1.0, 1.0, steady=True)
 
 
 @pytest.mark.parametrize(
     ("times", "said"),
     [
-        (lambda i: (248.0, 0.31, 1.9), "one text took 248 ms, and 32 together 9.92 ms"),
-        (lambda i: (1.0, 0.3, 0.37), "its process had a core for only 37% of the time"),
-        (lambda i: ((1.0, 3.0)[i % 2], 0.3, 1.2), "rounds disagree, 1 to 3 ms a text"),
-        (lambda i: (1.0, (0.1, 0.4)[i % 2], 1.2), "rounds disagree, 0.1 to 0.4 ms a text"),
+        (lambda i: Told(248.0, 0.31, 1.9), "one text took 248 ms, and 32 together 9.92 ms"),
+        (lambda i: Told(cores=0.37), "its process had a core for only 37% of the time"),
+        (lambda i: Told(waiting=0.2), "its threads waited for a core 20% of the time, load 3.5"),
+        (lambda i: Told(steal=0.06), "the machine's host took 6% of its time"),
     ],
 )
 def test_a_machine_that_stays_busy_is_said(measure: Any, times: Answers, said: str) -> None:
@@ -146,10 +200,94 @@ def test_a_machine_that_stays_busy_is_said(measure: Any, times: Answers, said: s
         assert times_faster(found[one], found[other], "batch1_ms_p50") is None
 
 
+@pytest.mark.parametrize(
+    ("times", "said", "low"),
+    [
+        (lambda i: Told((1.0, 3.0)[i % 2], 0.3), "rounds disagree, 1 to 3 ms a text", 1.0),
+        (lambda i: Told(1.0, (0.1, 0.4)[i % 2]), "rounds disagree, 0.1 to 0.4 ms a text", 0.1),
+        (lambda i: Told((1.0, 1.3)[i % 2]), "rounds disagree, 1 to 1.3 ms a text", 1.0),
+    ],
+)
+def test_rounds_that_disagree_leave_a_range(
+    measure: Any, times: Answers, said: str, low: float
+) -> None:
+    found = measure(torn=times, parent=lambda i: Told(0.5, 0.1))
+    assert found["torn"].unsteady == said
+    time = "batch1_ms_p50" if low == 1.0 else "batch32_ms_per_text"
+    ratio = times_faster(found["torn"], found["parent"], time)
+    assert ratio is not None
+    assert not ratio.steady
+    quiet = {"batch1_ms_p50": 0.5, "batch32_ms_per_text": 0.1}[time]
+    high = max(getattr(each, time) for each in found["torn"].rounds)
+    assert (ratio.low, ratio.high) == pytest.approx((low / quiet, high / quiet))
+    assert faster(ratio) == f"{low / quiet:.1f}-{high / quiet:.1f}x*"
+
+
+def test_two_versions_that_are_steady_each_may_have_no_steady_ratio(measure: Any) -> None:
+    """One is slow where the other is fast; each within a quarter of its own fastest round."""
+    found = measure(a=lambda i: Told((1.0, 1.2)[i % 2]), b=lambda i: Told((0.6, 0.5)[i % 2], 0.1))
+    assert found["a"].unsteady == found["b"].unsteady == ""
+    ratio = times_faster(found["a"], found["b"], "batch1_ms_p50")
+    assert ratio is not None
+    assert (ratio.low, ratio.high) == pytest.approx((1.0 / 0.6, 1.2 / 0.5))
+    assert ratio.estimate == pytest.approx(1.0 / 0.6)  # of the medians, which the table shows
+    assert not ratio.steady
+    assert FakeWorker.asked == {"a": 5, "b": 5}
+
+
 def test_what_calls_cost_is_no_disturbance(measure: Any) -> None:
     """A small PyTorch model: a call costs a millisecond, however little is in it."""
-    assert measure(a=lambda i: (1.37, 0.24, 1.0))["a"].unsteady == ""
-    assert measure(rounds=1, a=lambda i: (5.0, 0.2, 1.0))["a"].unsteady == ""
+    assert measure(a=lambda i: Told(1.37, 0.24, 1.0))["a"].unsteady == ""
+    assert measure(rounds=1, a=lambda i: Told(5.0, 0.2, 1.0))["a"].unsteady == ""
+
+
+@pytest.mark.parametrize(
+    ("begun", "ms", "said"),
+    [
+        # the first finds its files on the disk, and waits for them
+        ([Told(900.0, cores=0.3), Told(400.0)], 400.0, ""),
+        ([Told(900.0, waiting=0.3), Told(400.0)], 400.0, ""),
+        ([Told(400.0), Told(300.0, steal=0.3)], 400.0, ""),
+        ([Told(900.0, waiting=0.3)] * 2 + [Told(500.0)], 500.0, ""),
+        (
+            [Told(900.0, waiting=0.3), Told(800.0, waiting=0.25), Told(850.0, waiting=0.5)],
+            800.0,
+            "its threads waited for a core 30% of the time, load 3.5",
+        ),
+    ],
+)
+def test_a_start_is_timed_in_a_process_of_its_own(
+    measure: Any, monkeypatch: pytest.MonkeyPatch, begun: list[Told], ms: float, said: str
+) -> None:
+    monkeypatch.setattr(FakeWorker, "begun", {"a": begun.__getitem__})
+    cost = measure(a=steady)["a"]
+    assert [start.ms for start in cost.starts] == [each.one for each in begun]
+    assert (cost.first_answer_ms, cost.start_unsteady) == (ms, said)
+    assert cost.unsteady == ""  # which a start says nothing of
+    assert FakeWorker.ended == ["a"] * len(begun)  # those before it ended first
+
+
+def test_a_meter_reads_what_the_system_says(tmp_path: Path) -> None:
+    """A /proc made by hand, and one that tells nothing."""
+    for thread, waited in (("1", 4_000_000_000), ("2", 500_000_000)):
+        (tmp_path / "self" / "task" / thread).mkdir(parents=True)
+        (tmp_path / "self" / "task" / thread / "schedstat").write_text(f"7 {waited} 3\n")
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 0 100 700 0 0 0 100 5 5\ncpu0 1 2 3\n")
+    meter = Meter(tmp_path)
+    (tmp_path / "self" / "task" / "2" / "schedstat").write_text("7 2000000000 4\n")
+    stat.write_text("cpu  150 0 100 700 0 0 0 150 9 9\ncpu0 1 2 3\n")
+    begin = time.process_time()
+    while time.process_time() - begin < 0.05:
+        pass
+    read = meter.read()
+    assert read["waited_seconds"] == pytest.approx(1.5)
+    assert read["steal"] == pytest.approx(0.5)
+    assert 0.05 <= read["cpu_seconds"] <= read["wall_seconds"] * (os.cpu_count() or 1)
+    nothing = Meter(tmp_path / "nowhere").read()
+    assert math.isnan(nothing["steal"])
+    assert math.isnan(nothing["waited_seconds"])
+    assert rounds.Conditions(**nothing).disturbed == ""
 
 
 # --- where ratios would stand
@@ -162,8 +300,13 @@ def busy(tmp_path: Path) -> Comparison:
     rows = []
     for row in made.rows:
         if row.version == "pytorch":
+            slow, why = 0.9 * 3745, "one text took 3370 ms, and 32 9 ms"
+            made_up = [
+                dataclasses.replace(each, batch1_ms_p50=slow, disturbed=why)
+                for each in row.cost.rounds
+            ]
             cost = dataclasses.replace(
-                row.cost, batch1_ms_p50=0.9 * 3745, unsteady="one text took 3370 ms, and 32 9 ms"
+                row.cost, batch1_ms_p50=slow, unsteady=why, rounds=tuple(made_up)
             )
             row = dataclasses.replace(row, cost=cost)
         rows.append(row)
@@ -226,7 +369,7 @@ def test_a_version_that_was_not_timed_is_chosen_for_its_size(tmp_path: Path) -> 
 def test_a_latency_clause_of_a_busy_machine_is_undecided(
     versions: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmark, "_unsteady", lambda made, rounds: "rounds disagree")
+    monkeypatch.setattr(benchmark, "settled", lambda made, _: (tuple(made), "rounds disagree"))
     int8 = shutil.copytree(versions["int8"], tmp_path / "int8")
     budget = Budget(p95_latency="10 s")  # type: ignore[arg-type]
     data = toy.dataset(240, seed=5)

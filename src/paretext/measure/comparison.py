@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
@@ -36,8 +36,9 @@ from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 
 BASELINE = "pytorch"
-FORMAT = 3
-"""Of comparison.json: 1 did not judge the parent, 2 was no dump of the record."""
+FORMAT: Literal[4] = 4
+"""Of comparison.json: 1 did not judge the parent, 2 was no dump of the record, 3 knew neither what
+disturbed a round nor how long a first answer takes."""
 _AGAIN = "make one with: paretext compare"
 DATA = "comparison.json"
 
@@ -83,7 +84,8 @@ class Comparison:
     labels: tuple[str, ...]
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     standing: Standing | None = None
-    """What the first artifact is worth by itself; None in a comparison of an older version."""
+    """What the first artifact is worth by itself; None where a model's answers are the labels."""
+    format: Literal[4] = FORMAT
 
     @model_validator(mode="after")
     def _fits_together(self) -> Comparison:
@@ -119,8 +121,10 @@ class Comparison:
         path = Path(folder) / DATA
 
         def read(values: Any) -> Comparison:
-            if isinstance(values, dict) and "versions" in values:
-                raise ParetextError(f"{path} is of an older version of paretext; {_AGAIN}.")
+            known = values.get("format", 0) if isinstance(values, dict) else FORMAT
+            if known != FORMAT:
+                older = "a newer" if isinstance(known, int) and known > FORMAT else "an older"
+                raise ParetextError(f"{path} is of {older} version of paretext; {_AGAIN}.")
             return TypeAdapter(cls).validate_python(values)
 
         return read_json(path, _AGAIN, read)
@@ -294,6 +298,7 @@ def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
         "accuracy": found.accuracy.estimate,
         "bytes": cost.bytes,
         "peak_memory_bytes": cost.peak_memory_bytes,
+        "first_answer_ms": cost.first_answer_ms,
         "batch1_ms_p50": cost.batch1_ms_p50,
         "batch1_ms_p95": cost.batch1_ms_p95,
         "batch32_ms_per_text": cost.batch32_ms_per_text,

@@ -9,8 +9,8 @@ of two such times is nonsense. A round of a version was **disturbed** if, in one
 - or one text took longer than 32 together, the call that does 32 times the work.
 
 A round is **far** if one of its times is MOST_SPREAD times that of the fastest undisturbed one:
-what else runs on a machine only ever adds to a time. Disturbed and far rounds are made again, a few of
-them, and left out. Where too few are left, the cost says why (`Cost.unsteady`).
+what else runs on a machine only ever adds to a time. Disturbed and far rounds are made again, a
+few of them, and left out. Where too few are left, the cost says why (`Cost.unsteady`).
 
 A ratio of two versions is worked out for each round in which neither was disturbed, since both met
 the same mood of the machine in it. Where the largest is MOST_SPREAD times the smallest, or one of

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from paretext.measure.cost import times_faster
 from paretext.measure.ranking import stages
-from paretext.report.numbers import megabytes, times
+from paretext.report.numbers import faster, megabytes, times
 
 if TYPE_CHECKING:
     from paretext.measure.comparison import Comparison, Row
     from paretext.measure.cost import Cost
 
-BUSY = "busy"
-"""In place of a speed where one of the two times is unsteady."""
 COLUMNS = (
     "step",
     "macro-F1",
@@ -62,5 +60,4 @@ def _cells(name: str, row: Row, before: Row | None) -> tuple[str, ...]:
 def _faster(past: Cost | None, cost: Cost, time: str) -> str:
     if past is None:
         return ""
-    ratio = times_faster(past, cost, time)
-    return BUSY if ratio is None else f"{ratio:.2f}x"
+    return faster(times_faster(past, cost, time), 2)

@@ -28,7 +28,7 @@ from paretext.core.verdict import loading, predicting, shell
 from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
 from paretext.measure.standing import Standing
-from paretext.report.numbers import megabytes, times
+from paretext.report.numbers import how_much_faster, megabytes, times
 from paretext.report.run_data import Conclusion, Measured
 from paretext.report.wording import beside, span
 
@@ -206,7 +206,7 @@ def _bought(row: Measured, first: Measured) -> str:
     smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
     if row.faster_batch1 is None:
         return f"{smaller} (how much faster is not known: {UNKNOWN})"
-    return f"{times(row.faster_batch1, 'faster', 'slower', 1)} at batch 1, {smaller}"
+    return f"{how_much_faster(row.faster_batch1, 1)} at batch 1, {smaller}"
 
 
 def _cost(row: Measured) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from paretext.core.errors import ParetextError
 from paretext.core.escaping import visible
-from paretext.report.numbers import megabytes, signed, times
+from paretext.report.numbers import faster, megabytes, seconds, signed, times
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -84,6 +84,8 @@ def _environment() -> Environment:
         "share": lambda share: f"{share:.1%}",
         "count": lambda count: f"{count:,}",
         "megabytes": megabytes,
+        "faster": faster,
+        "seconds": seconds,
         "signed": signed,
         "times": times,
         "fixed": lambda value, digits: f"{value:,.{digits}f}",

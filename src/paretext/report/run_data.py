@@ -16,6 +16,7 @@ from paretext.core.records import Interval
 from paretext.core.records import Verdict as CertificateVerdict
 from paretext.core.verdict import Verdict
 from paretext.data.checks import DataReport
+from paretext.measure.rounds import Ratio
 from paretext.measure.standing import Standing
 from paretext.profile.schema import Finding
 from paretext.runtime.manifest import ENCODER, Agreement, Ancestor
@@ -69,9 +70,14 @@ class Measured(_Part):
     bulk_texts_per_second: float
     unsteady: str = ""
     """Why these times are no figures to quote, as the end of a sentence; empty where they are."""
-    faster_batch1: float | None
-    """Times faster than the first version; None where a time is unsteady. The next likewise."""
-    faster_batch32: float | None
+    first_answer_ms: float
+    """From the start of loading, libraries included."""
+    start_unsteady: str = ""
+    """The same as `unsteady`, of the time to the first answer."""
+    faster_batch1: Ratio | None
+    """Times faster than the first version, with the range of its rounds; None where nothing can be
+    said. The next likewise."""
+    faster_batch32: Ratio | None
     smaller: float
     classes: tuple[ClassMeasured, ...]
     confusion: tuple[tuple[int, ...], ...]

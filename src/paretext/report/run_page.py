@@ -24,13 +24,14 @@ from paretext.core.ownership import require_own_file
 from paretext.core.records import Interval
 from paretext.core.run_folder import RunFolder
 from paretext.core.wording import sentence
+from paretext.measure.rounds import Ratio
 from paretext.report import attribution, page, pictures
 from paretext.report.drawing import shorten
 from paretext.report.figures import MOST_MATRIX, confusions, percent
-from paretext.report.numbers import megabytes, signed, times
+from paretext.report.numbers import faster, megabytes, seconds, signed, times
 from paretext.report.run_data import ClassMeasured, Measured, RunReport
 from paretext.report.run_gather import gather
-from paretext.report.table import faster, timed
+from paretext.report.table import timed
 
 PAGE, DATA = "report.html", "report.json"
 DATA_MARK = '"made_by": "'
@@ -171,6 +172,8 @@ COLUMNS = (
     ("faster at 1", "descending"),
     ("faster at 32", "descending"),
     ("smaller", "descending"),
+    ("peak MB", "ascending"),
+    ("first answer, s", "ascending"),
 )
 """Of the table of versions: a name, and which way the first click sorts."""
 
@@ -187,10 +190,17 @@ def _cells(row: Measured, number: int) -> list[dict[str, Any]]:
         _cell(timed(f"{row.batch1_ms_p50:.2f}", row.unsteady), row.batch1_ms_p50),
         _cell(timed(f"{row.batch32_ms_per_text:.2f}", row.unsteady), row.batch32_ms_per_text),
         _cell(timed(f"{row.bulk_texts_per_second:,.0f}", row.unsteady), row.bulk_texts_per_second),
-        _cell(faster(row.faster_batch1), "" if row.faster_batch1 is None else row.faster_batch1),
-        _cell(faster(row.faster_batch32), "" if row.faster_batch32 is None else row.faster_batch32),
+        _cell(faster(row.faster_batch1), _by(row.faster_batch1)),
+        _cell(faster(row.faster_batch32), _by(row.faster_batch32)),
         _cell(times(row.smaller, "", "larger", 1), row.smaller),
+        _cell(f"{row.peak_memory_bytes / 1e6:.0f}", row.peak_memory_bytes),
+        _cell(timed(seconds(row.first_answer_ms), row.start_unsteady), row.first_answer_ms),
     ]
+
+
+def _by(ratio: Ratio | None) -> float | str:
+    """What a speed is sorted by."""
+    return "" if ratio is None else ratio.estimate
 
 
 def _verdict_first(row: Sequence[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
     support = [sum(counts) for counts in quality.confusion]
     scores = ("macro_f1", "balanced_accuracy", "kappa", "accuracy")
     costs = (
-        *("bytes", "peak_memory_bytes", "batch1_ms_p50", "batch1_ms_p95"),
+        *("bytes", "peak_memory_bytes", "first_answer_ms", "batch1_ms_p50", "batch1_ms_p95"),
         *("batch32_ms_per_text", "bulk_texts_per_second"),
     )
     return parts.Measured(
@@ -36,6 +36,7 @@ def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
         macro_f1_drop=drops and _span(drops.macro_f1),
         flips=drops and _span(drops.flips),
         unsteady=cost.unsteady,
+        start_unsteady=cost.start_unsteady,
         faster_batch1=times_faster(first, cost, "batch1_ms_p50"),
         faster_batch32=times_faster(first, cost, "batch32_ms_per_text"),
         smaller=first.bytes / cost.bytes,

@@ -10,8 +10,18 @@ from paretext.certification.wording import BADGES
 from paretext.core.markdown import escaped, table
 from paretext.measure import ranking
 from paretext.measure.cost import times_faster
+from paretext.measure.rounds import MOST_SPREAD
 from paretext.report import attribution
-from paretext.report.numbers import megabytes, signed, times, unsigned
+from paretext.report.numbers import (
+    BUSY,
+    faster,
+    how_much_faster,
+    megabytes,
+    seconds,
+    signed,
+    times,
+    unsigned,
+)
 
 if TYPE_CHECKING:
     from paretext.core.records import Interval
@@ -24,6 +34,7 @@ COLUMNS = (
     "drop from parent",
     "MB",
     "peak MB",
+    "first answer, s",
     "ms/text, batch 1 (p50 / p95)",
     "ms/text, batch 32",
     "texts/s, bulk",
@@ -50,6 +61,7 @@ def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
         interval(row.drops.macro_f1, signed) if row.drops else "",
         megabytes(cost.bytes),
         f"{cost.peak_memory_bytes / 1e6:.0f}",
+        timed(seconds(cost.first_answer_ms), cost.start_unsteady),
         timed(f"{cost.batch1_ms_p50:.2f} / {cost.batch1_ms_p95:.2f}", cost.unsteady),
         timed(f"{cost.batch32_ms_per_text:.2f}", cost.unsteady),
         timed(f"{cost.bulk_texts_per_second:,.0f}", cost.unsteady),
@@ -62,10 +74,6 @@ def timed(text: str, unsteady: str) -> str:
     return f"{text}*" if unsteady else text
 
 
-def faster(ratio: float | None) -> str:
-    return attribution.BUSY if ratio is None else f"{ratio:.1f}x"
-
-
 BRIEF = (
     "version",
     "macro-F1",
@@ -76,6 +84,8 @@ BRIEF = (
     "ms at 32",
     "faster at 32",
     "texts/s",
+    "peak MB",
+    "first answer, s",
 )
 """The most important first: a narrow terminal has no room for the last."""
 
@@ -85,7 +95,7 @@ def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for row, full in zip(ranking.versions(comparison.rows), cells(comparison), strict=True):
         drop = row.drops.macro_f1 if row.drops else None
-        at1, at32 = full[8].split(" / ")
+        at1, at32 = full[9].split(" / ")
         rows.append(
             (
                 row.version,
@@ -94,9 +104,11 @@ def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
                 full[3],
                 at1,
                 timed(f"{row.cost.batch1_ms_p50:.2f}", row.cost.unsteady),
-                full[6],
-                at32,
                 full[7],
+                at32,
+                full[8],
+                full[4],
+                full[5],
             )
         )
     return rows
@@ -147,8 +159,7 @@ def sentences(comparison: Comparison) -> list[str]:
         timed_as = "their times are not compared, since the machine was busy"
         if speed is not None and speed32 is not None:
             timed_as = (
-                f"{times(speed, 'faster', 'slower')} at batch 1 and "
-                f"{times(speed32, 'faster', 'slower')} at batch 32"
+                f"{how_much_faster(speed)} at batch 1 and {how_much_faster(speed32)} at batch 32"
             )
         size = times(parent.cost.bytes / row.cost.bytes, "smaller", "larger")
         verdict = (
@@ -203,16 +214,46 @@ def notes(comparison: Comparison) -> list[str]:
             "tells how much the mean over all labels would vary on others, so the intervals of "
             "macro-F1 and balanced accuracy are withheld."
         )
-    busy = [row for row in rows if row.cost.unsteady]
+    return [*said, *_disturbed(comparison.rows[0], rows)]
+
+
+def _disturbed(first: Row, rows: Sequence[Row]) -> list[str]:
+    """What a mark behind a time or a speed means, a sentence for each kind that there is."""
+    said = []
+    again = "Measure again while nothing else runs (paretext compare RUN)."
+    busy = [f"{row.version}: {row.cost.unsteady}" for row in rows if row.cost.unsteady]
     if busy:
-        why = "; ".join(f"{row.version}: {row.cost.unsteady}" for row in busy[:5])
-        more = f"; and {len(busy) - 5} more" if len(busy) > 5 else ""
         said.append(
-            f"* The machine was busy while these times were taken ({why}{more}): they are no "
-            f"figures to quote, and no speed is worked out from them ({attribution.BUSY}). "
-            "Measure again while nothing else runs (paretext compare RUN)."
+            f"* The machine was busy while these times were taken ({_few(busy)}): they are no "
+            "figures to quote. A speed is then the least and the most of any round that was not "
+            f"disturbed, and {BUSY} where there are not two of them. {again}"
+        )
+    names = {"batch1_ms_p50": "batch 1", "batch32_ms_per_text": "batch 32"}
+    apart = [
+        f"{row.version} at {names[time]}: {faster(ratio).rstrip('*')}"
+        for row in rows
+        if not (row.cost.unsteady or first.cost.unsteady)
+        for time in names
+        if (ratio := times_faster(first.cost, row.cost, time)) and not ratio.steady
+    ]
+    if apart:
+        said.append(
+            f"* How many times faster than {first.version} a version is differs by more than "
+            f"{MOST_SPREAD - 1:.0%} between rounds ({_few(apart)}), so the least and the most are "
+            f"given, and no figure to quote. {again}"
+        )
+    starts = [f"{e.version}: {e.cost.start_unsteady}" for e in rows if e.cost.start_unsteady]
+    if starts:
+        said.append(
+            f"* The machine was busy at every start ({_few(starts)}): the time to the first answer "
+            f"is no figure to quote. {again}"
         )
     return said
+
+
+def _few(found: Sequence[str]) -> str:
+    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    return "; ".join(found[:5]) + more
 
 
 def markdown(comparison: Comparison) -> str:
@@ -228,8 +269,9 @@ def markdown(comparison: Comparison) -> str:
                 f"{data['texts']:,} texts of {data['name']} (sha256 {data['fingerprint'][:12]}). "
                 "Intervals are 95%, by bootstrap; the drop's is paired. Megabytes are the deployed "
                 f"files. Speed is relative to {first}; medians of {data['rounds']} interleaved "
-                "rounds, tokenisation included. Rows stand in the order of cost: "
-                f"{ranking.in_words(comparison.rows)}."
+                "rounds, tokenisation included. The first answer is timed in a process of its own, "
+                "from before any library is loaded; peak memory is all of that process's. Rows "
+                f"stand in the order of cost: {ranking.in_words(comparison.rows)}."
             ),
             table(COLUMNS, cells(comparison)),
             *map(escaped, notes(comparison)),
