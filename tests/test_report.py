@@ -107,8 +107,9 @@ def test_the_table_has_the_numbers_of_the_comparison(run: Path) -> None:
         row = flat[stored.version]
         assert " ".join(found[2].split()) == printed[1]
         assert " ".join(found[3].split()) == printed[2]
-        assert [found[5], found[7], found[8]] == [printed[3], printed[6], printed[7]]
-        assert [found[9], found[10]] == printed[8].split(" / ")
+        assert [found[5], found[7], found[8]] == [printed[3], printed[7], printed[8]]
+        assert [found[9], found[10]] == printed[9].split(" / ")
+        assert [found[12], found[13].strip()] == [printed[4], printed[5]]
         assert float(values[5]) == row["bytes"] == stored.bytes
         assert float(values[6]) == row["batch1_ms_p50"] == stored.batch1_ms_p50
         assert stored.macro_f1 is not None

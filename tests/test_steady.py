@@ -346,6 +346,44 @@ def test_no_table_sentence_page_or_terminal_quotes_the_ratio(
     assert "2.08x faster at batch 1" in texts["sentences"]
 
 
+def test_a_ratio_whose_rounds_disagree_is_a_range_with_a_warning_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither version was disturbed; int8's rounds alone went from 2.0 to 2.7 ms."""
+    monkeypatch.setattr(rounds, "MOST_SPREAD", GUARD["MOST_SPREAD"])
+    from paretext.cli.console import show_comparison
+    from paretext.cli.endings import of_run
+
+    made = make_run(tmp_path / "run", versions=VERSIONS[:4])
+    rows = []
+    for row in made.rows:
+        if row.version == "int8":
+            times = zip(row.cost.rounds, (2.0, 2.4, 2.7), strict=True)
+            torn = [dataclasses.replace(each, batch1_ms_p50=ms) for each, ms in times]
+            row = dataclasses.replace(row, cost=dataclasses.replace(row.cost, rounds=tuple(torn)))
+        rows.append(row)
+    found = dataclasses.replace(made, rows=tuple(rows))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", found.record())
+    page, report = write_report(tmp_path / "run")
+    show_comparison(tmp_path / "run" / "comparison", of_run(tmp_path / "run"), False)
+    terminal = " ".join(capsys.readouterr().out.split())
+    # 12 ms of PyTorch's by 2% less and more: 11.76 / 2.0, 12 / 2.4, 12.24 / 2.7
+    (note,) = notes(found)
+    assert note.startswith("* How many times faster than pytorch a version is differs by more than")
+    assert "(int8 at batch 1: 4.5-5.9x)" in note
+    assert r"4.5-5.9x\* / 5.0x" in markdown(found)
+    assert "4.5-5.9x*" in terminal
+    assert note in terminal
+    html = page.read_text("utf-8")
+    assert "4.5-5.9x*" in html
+    assert note in html
+    assert "as fast by the round at batch 1" in " ".join(report.conclusion.sentences)
+    stored = json.loads((tmp_path / "run" / "report" / "report.json").read_text("utf-8"))
+    (int8,) = (each for each in stored["versions"] if each["version"] == "int8")
+    assert int8["faster_batch1"]["steady"] is False
+    assert int8["faster_batch32"]["steady"] is True
+
+
 def test_a_version_that_was_not_timed_is_chosen_for_its_size(tmp_path: Path) -> None:
     """Else the choice would be the busy machine's."""
     made = make_run(tmp_path / "run", versions=VERSIONS[:4])
