@@ -37,6 +37,7 @@ GUARD = {name: getattr(rounds, name) for name in ("MOST_SPREAD", "MOST_WAITING",
     name: getattr(benchmark, name) for name in ("MORE_ROUNDS", "STARTS", "MORE_STARTS")
 }
 TEXTS = [f"text {i}" for i in range(100)]
+WAITED = "its threads waited for a core {}% of the time, and it had 1.4 of 2, load 3.5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Told:
         return {
             **times[what],
             **{"wall_seconds": 1.0, "cpu_seconds": self.cores, "waited_seconds": waited},
+            "cores": 2.0,
             **{"steal": self.steal, "load": 3.5},
         }
 
@@ -165,7 +167,7 @@ def test_rounds_beyond_those_asked_for_are_told(measure: Any) -> None:
     ("other", "why"),
     [
         (Told(248.0, 0.3, cores=0.4), "its process had a core for only 40% of the time"),
-        (Told(1.5, waiting=0.34), "its threads waited for a core 34% of the time, load 3.5"),
+        (Told(1.5, waiting=0.34), WAITED.format(34)),
         (Told(1.1, steal=0.2), "the machine's host took 20% of its time"),
         (Told(1.0, 0.4), "a text took 0.4 ms, and 0.25 ms in another round"),
     ],
@@ -187,7 +189,7 @@ def test_a_disturbed_round_is_made_again_and_left_out(measure: Any, other: Told,
     [
         (lambda i: Told(248.0, 0.31, 1.9), "one text took 248 ms, and 32 together 9.92 ms"),
         (lambda i: Told(cores=0.37), "its process had a core for only 37% of the time"),
-        (lambda i: Told(waiting=0.2), "its threads waited for a core 20% of the time, load 3.5"),
+        (lambda i: Told(waiting=0.2), WAITED.format(20)),
         (lambda i: Told(steal=0.06), "the machine's host took 6% of its time"),
     ],
 )
@@ -241,6 +243,14 @@ def test_what_calls_cost_is_no_disturbance(measure: Any) -> None:
     assert measure(rounds=1, a=lambda i: Told(5.0, 0.2, 1.0))["a"].unsteady == ""
 
 
+@pytest.mark.parametrize("told", [Told(cores=1.95, waiting=0.6), Told(cores=1.0)])
+def test_its_own_threads_and_cores_that_it_does_not_want_are_no_disturbance(
+    measure: Any, told: Told
+) -> None:
+    """Pools of more threads than cores wait for each other; one thread leaves a core idle."""
+    assert measure(a=lambda i: told)["a"].unsteady == ""
+
+
 @pytest.mark.parametrize(
     ("begun", "ms", "said"),
     [
@@ -250,9 +260,13 @@ def test_what_calls_cost_is_no_disturbance(measure: Any) -> None:
         ([Told(400.0), Told(300.0, steal=0.3)], 400.0, ""),
         ([Told(900.0, waiting=0.3)] * 2 + [Told(500.0)], 500.0, ""),
         (
-            [Told(900.0, waiting=0.3), Told(800.0, waiting=0.25), Told(850.0, waiting=0.5)],
+            [
+                Told(900.0, waiting=0.3),
+                Told(800.0, waiting=0.25),
+                Told(850.0, waiting=0.5),
+            ],
             800.0,
-            "its threads waited for a core 30% of the time, load 3.5",
+            WAITED.format(30),
         ),
     ],
 )

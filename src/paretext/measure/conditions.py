@@ -4,6 +4,7 @@
 - **Waiting**: how long its threads were ready to run and had no core, as Linux counts it for each
   (`/proc/self/task/*/schedstat`, second number, nanoseconds: Documentation/scheduler/sched-stats).
   CPU time alone cannot tell a thread that was pushed aside from one that had nothing to do.
+  Its own threads may be in each other's way, too, where there are more of them than cores.
 - **Steal**: the share of the machine's time in which a virtual core was ready and its host ran
   another guest (`/proc/stat`, eighth number: man 5 proc_stat).
 - **Load**: how many threads of the whole machine ran or wanted to, averaged over the last minute.
@@ -18,6 +19,8 @@ import math
 import os
 import time
 from pathlib import Path
+
+from paretext.core.cores import available_cores
 
 
 class Meter:
@@ -39,6 +42,7 @@ class Meter:
             "wall_seconds": wall,
             "cpu_seconds": cpu,
             "waited_seconds": waited,
+            "cores": float(available_cores()),
             "steal": steal / ticks if ticks else steal,  # no tick has passed: 0, or NaN
             "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
         }

@@ -3,7 +3,9 @@
 Other work on a machine can make a call of several threads take a hundred times as long, and a ratio
 of two such times is nonsense. A round of a version was **disturbed** if, in one of its timings,
 
-- its threads waited for a core more than MOST_WAITING of the time that they wanted one;
+- its threads waited for a core more than MOST_WAITING of the time that they wanted one, and it had
+  less than LEAST_SHARE of the cores meanwhile: where it had them all, its own threads were in each
+  other's way, as they are on a quiet machine (60% of waiting was measured with 2.0 of 2 cores);
 - its process had less than LEAST_CORES of a core (nothing in it waits for anything else);
 - the machine's host took more than MOST_STEAL of its time;
 - or one text took longer than 32 together, the call that does 32 times the work.
@@ -29,6 +31,7 @@ from pydantic.dataclasses import dataclass as record
 from paretext.core.records import Number
 
 MOST_WAITING = 0.1
+LEAST_SHARE = 0.85
 LEAST_CORES = 0.8
 MOST_STEAL = 0.05
 MOST_SPREAD = 1.25
@@ -46,6 +49,8 @@ class Conditions:
     """Of all threads of the process."""
     waited_seconds: Number
     """Of all its threads, ready to run and without a core."""
+    cores: Number
+    """That the process may use."""
     steal: Number
     """Share of the machine's time that its host kept."""
     load: Number
@@ -55,8 +60,12 @@ class Conditions:
     def disturbed(self) -> str:
         """How other work shows in it, as the end of a sentence; empty if it does not."""
         waiting = self.waited_seconds / max(self.cpu_seconds + self.waited_seconds, 1e-9)
-        if waiting > MOST_WAITING:
-            return f"its threads waited for a core {waiting:.0%} of the time, load {self.load:.1f}"
+        had = self.cpu_seconds / max(self.wall_seconds, 1e-9)
+        if waiting > MOST_WAITING and had < LEAST_SHARE * self.cores:
+            return (
+                f"its threads waited for a core {waiting:.0%} of the time, and it had {had:.1f} of "
+                f"{self.cores:.0f}, load {self.load:.1f}"
+            )
         if self.steal > MOST_STEAL:
             return f"the machine's host took {self.steal:.0%} of its time"
         return ""
