@@ -135,7 +135,8 @@ def test_a_run_certifies_every_compressed_version_against_the_parents_artifact(d
     text = (done.out / "comparison" / "comparison.md").read_text(encoding="utf-8")
     reference = Manifest.read(done.out / "artifacts" / "parent").identity
     assert {path.name for path in (done.out / "certificates").iterdir()} == {
-        *("pruned-flips.csv", "int8-flips.csv", "pruned-int8-flips.csv")
+        "looks.json",
+        *("pruned-flips.csv", "int8-flips.csv", "pruned-int8-flips.csv"),
     }
     for name in ("pruned", "int8", "pruned-int8"):
         certificate = Certificate.of(done.out / "artifacts" / name)
