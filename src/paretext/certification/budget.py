@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
-import paretext.certification.clauses  # noqa: F401  (its files register)
 from paretext.certification.catalogue import CATALOGUE, rule, rules
 from paretext.certification.units import checked, quantity
 from paretext.core.errors import ParetextError
