@@ -273,7 +273,7 @@ def joylessness() -> Iterator[None]:
             joy = evidence.labels.index("joy")
             before, after = ((each == joy).mean() for each in (evidence.before, evidence.after))
             drop = float(before - after)
-            return simple(self, limit, Interval(drop, drop - 0.1, drop + 0.1), evidence.n)
+            return simple(self, limit, Interval(drop, drop - 0.5, drop + 0.5), evidence.n)
 
     yield
     del CATALOGUE["joy_drop"]

@@ -49,6 +49,7 @@ def shake(model: Any, size: float = 0.2) -> Any:
 
 
 def _model(architecture: str, vocabulary: int) -> Any:
+    torch.manual_seed(0)  # the same weights in every session
     t = transformers
     if "roberta" in architecture:
         layers = 1 if architecture == "distilroberta" else 2
