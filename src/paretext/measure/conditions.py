@@ -7,6 +7,8 @@
   Its own threads may be in each other's way, too, where there are more of them than cores.
 - **Steal**: the share of the machine's time in which a virtual core was ready and its host ran
   another guest (`/proc/stat`, eighth number: man 5 proc_stat).
+- **Others**: how long all cores together worked for anything but this process, its main one waiting
+  meanwhile (`/proc/stat`, ticks of user, nice, system and interrupts, less its own CPU time).
 - **Load**: how many threads of the whole machine ran or wanted to, averaged over the last minute.
 
 What a system does not tell is NaN. Standard library alone: it is made before anything is imported.
@@ -29,6 +31,7 @@ class Meter:
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._stolen = _stolen(proc)
+        self._worked = _worked(proc)
         self._waited = _waited(proc)
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
@@ -42,6 +45,7 @@ class Meter:
             "wall_seconds": wall,
             "cpu_seconds": cpu,
             "waited_seconds": waited,
+            "others_seconds": max(_worked(self._proc) - self._worked - cpu, 0.0),
             "cores": float(available_cores()),
             "steal": steal / ticks if ticks else steal,  # no tick has passed: 0, or NaN
             "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
@@ -59,6 +63,16 @@ def _waited(proc: Path) -> float:
     except (OSError, ValueError, IndexError):
         return math.nan
     return found
+
+
+def _worked(proc: Path) -> float:
+    """Seconds that all cores have worked, for whomever, since the start."""
+    try:
+        first = (proc / "stat").read_text(encoding="ascii").split("\n", 1)[0]
+        user, nice, system, _, _, irq, soft = (int(each) for each in first.split()[1:8])
+        return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError):
+        return math.nan
 
 
 def _stolen(proc: Path) -> tuple[float, float]:

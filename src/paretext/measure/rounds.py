@@ -3,9 +3,10 @@
 Other work on a machine can make a call of several threads take a hundred times as long, and a ratio
 of two such times is nonsense. A round of a version was **disturbed** if, in one of its timings,
 
-- its threads waited for a core more than MOST_WAITING of the time that they wanted one, and it had
-  less than LEAST_SHARE of the cores meanwhile: where it had them all, its own threads were in each
-  other's way, as they are on a quiet machine (60% of waiting was measured with 2.0 of 2 cores);
+- its threads waited for a core more than MOST_WAITING of the time that they wanted one, it had less
+  than LEAST_SHARE of the cores, and others worked on more than MOST_OTHERS of them meanwhile: its
+  own threads are in each other's way on a quiet machine, too (a small model's waited 65% of the
+  time and had 1.0 of 2 cores, beside nobody);
 - its process had less than LEAST_CORES of a core (nothing in it waits for anything else);
 - the machine's host took more than MOST_STEAL of its time;
 - or one text took longer than 32 together, the call that does 32 times the work.
@@ -22,6 +23,7 @@ two such rounds are there, nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
@@ -32,6 +34,9 @@ from paretext.core.records import Number
 
 MOST_WAITING = 0.1
 LEAST_SHARE = 0.85
+MOST_OTHERS = 0.1
+TICKS = 0.04
+"""Seconds that the system's clock ticks, 0.01 each, leave open."""
 LEAST_CORES = 0.8
 MOST_STEAL = 0.05
 MOST_SPREAD = 1.25
@@ -56,12 +61,17 @@ class Conditions:
     load: Number
     """Threads that ran or wanted to, the whole machine's, in the last minute."""
 
+    others_seconds: Number = math.nan
+    """That all cores worked for other processes."""
+
     @property
     def disturbed(self) -> str:
         """How other work shows in it, as the end of a sentence; empty if it does not."""
         waiting = self.waited_seconds / max(self.cpu_seconds + self.waited_seconds, 1e-9)
         had = self.cpu_seconds / max(self.wall_seconds, 1e-9)
-        if waiting > MOST_WAITING and had < LEAST_SHARE * self.cores:
+        others = (self.others_seconds - TICKS) / max(self.wall_seconds * self.cores, 1e-9)
+        alone = others <= MOST_OTHERS  # not so where the system does not tell
+        if waiting > MOST_WAITING and had < LEAST_SHARE * self.cores and not alone:
             return (
                 f"its threads waited for a core {waiting:.0%} of the time, and it had {had:.1f} of "
                 f"{self.cores:.0f}, load {self.load:.1f}"
@@ -119,7 +129,9 @@ def made(answers: Mapping[str, Mapping[str, float]], together: int) -> Round:
 
 
 def _conditions(answer: Mapping[str, float]) -> Conditions:
-    return Conditions(**{field.name: answer[field.name] for field in fields(Conditions)})
+    return Conditions(
+        **{field.name: answer.get(field.name, math.nan) for field in fields(Conditions)}
+    )
 
 
 def disturbance(
