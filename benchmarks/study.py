@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from page import table, write_section
+from rows import add, rows
 
 from paretext.compression.build import compress, export_candidate
 from paretext.compression.recipe import Recipe, preset
@@ -102,8 +103,7 @@ def main() -> None:
                     continue
                 print(f"study: {model}, recipe {recipe}, seed {seed}", file=sys.stderr, flush=True)
                 row = key | measured(options.encoders, options.emotion, options.out, **key)
-                with path.open("a", encoding="utf-8") as file:
-                    print(json.dumps(row), file=file)
+                add(path, row)
     if options.train_only:
         return
     times = timed(options.out, options.emotion)
@@ -121,12 +121,6 @@ def skipped(key: Row, options: argparse.Namespace) -> bool:
         return False
     there = (options.encoders / "mpnet").is_dir()
     return not there or (key["recipe"], key["seed"]) != ("ours", 0)
-
-
-def rows(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def measured(

@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 from page import table, write_section
+from rows import add, cut, rows
 
 from paretext.compression.build import compress
 from paretext.compression.recipe import Recipe, preset
 from paretext.core.files import folder_bytes, read_json, write_json
-from paretext.data.dataset import Dataset, read_label_names
+from paretext.data.dataset import Dataset
 from paretext.measure.cost import Target, benchmark, machine
 from paretext.measure.intervals import paired_drops
 from paretext.measure.metrics import confusion_matrix, macro_f1
@@ -36,7 +37,7 @@ from paretext.runtime.artifact import Artifact
 from paretext.training.fit import fit
 from paretext.training.settings import TrainingSettings
 
-MAX_LENGTH, SELECTION_SHARE = 128, 0.15
+MAX_LENGTH = 128
 VERSIONS = ("int8", "safe", "small", "tiny", "gru")
 KEY = ("task", "texts", "seed", "version")
 TIMED_TEXTS, ROUNDS = 500, 5
@@ -65,8 +66,7 @@ def main() -> None:
                         continue
                     print(f"tasks: {key}", file=sys.stderr, flush=True)
                     row = key | measured(options.encoder, data, options.out, texts, seed, version)
-                    with path.open("a", encoding="utf-8") as file:
-                        print(json.dumps(row), file=file)
+                    add(path, row)
     times = {} if options.no_times else timed(options.out, options.data[0], options.texts)
     text = markdown(rows(path), times)
     print(text)
@@ -75,29 +75,17 @@ def main() -> None:
     print(json.dumps({"rows": len(rows(path)), "timed": len(times)}))
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def measured(
     encoder: Path, data: Path, out: Path, texts: int, seed: int, version: str
 ) -> dict[str, Any]:
     """One version made, and what it answers to the validation texts beside its parent."""
-    names = read_label_names(data / "labels.txt") if (data / "labels.txt").is_file() else None
-    whole = Dataset.read(data / "train.csv", label_names=names)
-    validation = Dataset.read(data / "validation.csv", label_names=whole.label_names)
-    if texts:
-        chosen = np.random.default_rng(seed).permutation(len(whole))[:texts]
-        whole = whole.take(np.sort(chosen))
-    train, selection = whole.split(SELECTION_SHARE, seed)
+    train, selection, validation = cut(data, texts, seed)
     folder = out / f"{data.name}-{texts}-{seed}"
     settings = TrainingSettings(seed=seed)
     parent = folder / "parent"
     if not (parent / "config.json").is_file():
         classifier = Classifier.from_pretrained(
-            str(encoder), whole.label_names, MAX_LENGTH, seed=seed
+            str(encoder), train.label_names, MAX_LENGTH, seed=seed
         )
         fit(classifier, train, selection, settings, work=folder / "work").classifier.save(parent)
     begin = time.perf_counter()
@@ -109,7 +97,7 @@ def measured(
         Artifact.load(artifacts[name]).logits(validation.texts).argmax(axis=1)
         for name in ("parent", version)
     )
-    classes = len(whole.label_names)
+    classes = len(train.label_names)
     drop = paired_drops(validation.labels, reference, answers, classes).macro_f1
     return {
         "classes": classes,

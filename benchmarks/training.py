@@ -22,16 +22,15 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import numpy as np
 from page import write_section
+from rows import add, cut, rows
 
-from paretext.data.dataset import Dataset, read_label_names
 from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.models.classifier import Classifier
 from paretext.training.fit import fit
 from paretext.training.settings import TrainingSettings
 
-MAX_LENGTH, SELECTION_SHARE = 128, 0.15
+MAX_LENGTH = 128
 KEY = ("data", "encoder", "texts", "settings", "seed")
 
 
@@ -60,8 +59,7 @@ def main() -> None:
             )
             if not any(key.items() <= row.items() for row in rows(path)):
                 made = key | measured(options.data, options.encoder, options.texts, settings, seed)
-                with path.open("a", encoding="utf-8") as file:
-                    print(json.dumps(made), file=file)
+                add(path, made)
     table = markdown(rows(path))
     print(table)
     if options.docs:
@@ -71,25 +69,19 @@ def main() -> None:
 
 def measured(data: Path, encoder: Path, texts: int, settings: str, seed: int) -> dict[str, Any]:
     """One training, and its macro-F1 on the validation texts."""
-    names = read_label_names(data / "labels.txt") if (data / "labels.txt").is_file() else None
-    whole = Dataset.read(data / "train.csv", label_names=names)
-    validation = Dataset.read(data / "validation.csv", label_names=whole.label_names)
-    if texts:
-        chosen = np.random.default_rng(seed).permutation(len(whole))[:texts]
-        whole = whole.take(np.sort(chosen))
-    train, selection = whole.split(SELECTION_SHARE, seed)
-    classifier = Classifier.from_pretrained(str(encoder), whole.label_names, MAX_LENGTH, seed=seed)
+    train, selection, validation = cut(data, texts, seed)
+    classifier = Classifier.from_pretrained(str(encoder), train.label_names, MAX_LENGTH, seed=seed)
     how = TrainingSettings(seed=seed, epochs=5 if settings == "before" else None)
     begin = time.perf_counter()
     fitted = fit(classifier, train, selection, how)
     seconds = time.perf_counter() - begin
     answers = fitted.classifier.logits(validation.texts).argmax(axis=1)
-    counts = confusion_matrix(validation.labels, answers, len(whole.label_names))
+    counts = confusion_matrix(validation.labels, answers, len(train.label_names))
     record = fitted.record
     assert record is not None  # fit() leaves one
     return {
         "trained_on": len(train),
-        "classes": len(whole.label_names),
+        "classes": len(train.label_names),
         "macro_f1": round(float(macro_f1(counts)), 4),
         "seconds": round(seconds),
         "steps": fitted.history[-1]["step"],
@@ -99,12 +91,6 @@ def measured(data: Path, encoder: Path, texts: int, settings: str, seed: int) ->
         "still_rising": record.still_rising,
         "history": [(row["step"], round(row["selection_macro_f1"], 4)) for row in fitted.history],
     }
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def markdown(found: list[dict[str, Any]]) -> str:

@@ -42,7 +42,7 @@ MACHINE = {
     **{"cpu": "A CPU <b>of</b> tests", "instruction_sets": ["avx2"], "cores": 2, "threads": 2},
     **{"system": "Linux", "python": "3.11", "versions": {"onnxruntime": "1.32.0"}},
 }
-_QUIET = Conditions(1.0, 1.9, 0.0, 2.0, 0.0, 2.0)
+_QUIET = Conditions(1.0, 1.9, 0.0, 2.0, 0.0, 2.0, 0.0)
 ENCODER, STEP = "RobertaForSequenceClassification", {"step": "dynamic_quantization"}
 
 

@@ -50,6 +50,8 @@ class Told:
     waiting: float = 0.0
     """Of the time that its threads wanted a core."""
     steal: float = 0.0
+    others: float = math.nan
+    """Seconds of other processes."""
 
     def answer(self, what: str) -> dict[str, float]:
         times = {
@@ -63,7 +65,7 @@ class Told:
             **times[what],
             **{"wall_seconds": 1.0, "cpu_seconds": self.cores, "waited_seconds": waited},
             "cores": 2.0,
-            **{"steal": self.steal, "load": 3.5},
+            **{"steal": self.steal, "load": 3.5, "others_seconds": self.others},
         }
 
 
@@ -243,6 +245,16 @@ def test_what_calls_cost_is_no_disturbance(measure: Any) -> None:
     assert measure(rounds=1, a=lambda i: Told(5.0, 0.2, 1.0))["a"].unsteady == ""
 
 
+def test_waiting_is_a_disturbance_only_where_others_had_the_cores(measure: Any) -> None:
+    """0.6 of two cores went to others, or 0.1, or the system does not tell."""
+    cost = measure(
+        a=lambda i: Told(waiting=0.3, others=1.2),
+        b=lambda i: Told(waiting=0.3, others=0.2),
+        c=lambda i: Told(waiting=0.3),
+    )
+    assert [cost[name].unsteady for name in "abc"] == [WAITED.format(30), "", WAITED.format(30)]
+
+
 @pytest.mark.parametrize("told", [Told(cores=1.95, waiting=0.6), Told(cores=1.0)])
 def test_its_own_threads_and_cores_that_it_does_not_want_are_no_disturbance(
     measure: Any, told: Told
@@ -297,10 +309,13 @@ def test_a_meter_reads_what_the_system_says(tmp_path: Path) -> None:
     read = meter.read()
     assert read["waited_seconds"] == pytest.approx(1.5)
     assert read["steal"] == pytest.approx(0.5)
+    ticks = 50 / os.sysconf("SC_CLK_TCK")
+    assert read["others_seconds"] == pytest.approx(ticks - read["cpu_seconds"])
     assert 0.05 <= read["cpu_seconds"] <= read["wall_seconds"] * (os.cpu_count() or 1)
     nothing = Meter(tmp_path / "nowhere").read()
     assert math.isnan(nothing["steal"])
     assert math.isnan(nothing["waited_seconds"])
+    assert math.isnan(nothing["others_seconds"])
     assert rounds.Conditions(**nothing).disturbed == ""
 
 

@@ -59,7 +59,7 @@ class Oracle:
     def logits_of_copies(self, rounds: Sequence[Sequence[str]]) -> list[np.ndarray]:  # type: ignore[type-arg]
         return [self.logits(each) for each in rounds]
 
-    def states(self, texts: Sequence[str], layers: Sequence[int]) -> None:
+    def states(self, texts: Sequence[str], layers: Sequence[int], place: Path) -> None:
         raise AssertionError("nobody asked for states")
 
     def whole(self) -> Classifier:
@@ -302,7 +302,7 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
         ]
     expected = np.concatenate([each.hidden_states[-1][0].numpy() for each in alone])
     last = origin.model.config.num_hidden_layers
-    found = teacher.states(texts, [1, last])
+    found = teacher.states(texts, [1, last], tmp_path / "states")
     assert found is not None
     np.testing.assert_allclose(found[1], expected, atol=5e-3)
     assert len(found[0]) == len(expected)
@@ -324,6 +324,24 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
         return float(np.square(torch.cat(own).numpy() - expected).mean())
 
     assert distance(3.0) < 0.8 * distance(0.0)
+
+
+def test_of_very_many_texts_some_are_taught_without_states(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as have room from the first on; nothing of them is left behind."""
+    origin, data = classifier(encoder), material()
+    origin.save(tmp_path / "parent")
+    artifact = export(origin, tmp_path / "artifact", TEXTS)
+    teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
+    tokens = [len(each) for each in origin.tokenize(data.train.texts)["input_ids"]]
+    numbers = origin.model.config.num_hidden_layers * origin.model.config.hidden_size
+    room = numbers * sum(tokens[:5]) + 1
+    monkeypatch.setattr("paretext.compression.steps.distillation.MOST_STATES", room)
+    taught = Material(data.train, data.selection, TRAINING, teacher)
+    _, (said,) = Distillation(epochs=1, copies=0).apply(origin, taught)
+    assert "what 5 texts' tokens are after" in said
+    assert list((tmp_path / "cache").glob("*.npy")) == []
 
 
 def test_the_distance_of_states_is_what_numpy_says(encoder: Encoder) -> None:

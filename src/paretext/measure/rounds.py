@@ -23,7 +23,6 @@ two such rounds are there, nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
@@ -60,8 +59,7 @@ class Conditions:
     """Share of the machine's time that its host kept."""
     load: Number
     """Threads that ran or wanted to, the whole machine's, in the last minute."""
-
-    others_seconds: Number = math.nan
+    others_seconds: Number
     """That all cores worked for other processes."""
 
     @property
@@ -129,9 +127,7 @@ def made(answers: Mapping[str, Mapping[str, float]], together: int) -> Round:
 
 
 def _conditions(answer: Mapping[str, float]) -> Conditions:
-    return Conditions(
-        **{field.name: answer.get(field.name, math.nan) for field in fields(Conditions)}
-    )
+    return Conditions(**{field.name: answer[field.name] for field in fields(Conditions)})
 
 
 def disturbance(

@@ -3,9 +3,9 @@
 The answers come from the parent's float32 artifact, which was checked against PyTorch and is a few
 times faster. A student hears of altered texts by the ten thousand, and what it learns from one of
 them is rough anyway, so those are answered by the parent in INT8, a few times faster again, unless
-INT8 changes too much of what this parent says. What stands between its layers only PyTorch shows;
-it is a kilobyte a token and layer, in files that are read as they are needed. All answers are kept
-in a folder under the digest of the parent and the texts.
+INT8 changes too much of what this parent says. All answers are kept in a folder under the digest of
+the parent and the texts. What stands between its layers only PyTorch shows; it is a kilobyte a
+token and layer, so it is kept only while a student learns from it.
 """
 
 from __future__ import annotations
@@ -73,16 +73,18 @@ class ParentTeacher:
             return found
 
     def states(
-        self, texts: Sequence[str], layers: Sequence[int]
+        self, texts: Sequence[str], layers: Sequence[int], place: Path
     ) -> list[NDArray[np.float16]] | None:
         """What the parent's tokens are after each of `layers`, counted from 1, all tokens of one
-        text after those of the other: (tokens, width) each, read from the cache as they are needed.
+        text after those of the other: (tokens, width) each, read as they are needed from files in
+        the folder `place`.
 
         None where the network does not show one state for each token and layer.
         """
-        files = {layer: self._file(["states", layer, list(texts)], ".npy") for layer in layers}
+        files = {layer: place / f"{digest_of([layer, list(texts)])}.npy" for layer in layers}
         if any(_opened(path) is None for path in files.values()):
-            with temporary_folder(self.cache / "states") as folder:
+            place.mkdir(parents=True, exist_ok=True)
+            with temporary_folder(place / "states") as folder:
                 partial = {layer: folder / path.name for layer, path in files.items()}
                 if not _write_states(self.whole(), texts, partial):
                     return None
@@ -94,14 +96,10 @@ class ParentTeacher:
         """The parent itself."""
         return Classifier.load(self.classifier)
 
-    def _file(self, question: list[Any], suffix: str) -> Path:
-        files = {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
-        self.cache.mkdir(parents=True, exist_ok=True)
-        return self.cache / f"{digest_of([files, *question])}{suffix}"
-
     def _kept(self, question: list[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The answer as it was kept, or computed now and written whole or not at all."""
-        path = self._file(question, ".npz")
+        files = {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
+        path = self.cache / f"{digest_of([files, *question])}.npz"
         if path.exists():
             try:
                 return _whole(path, len(question[-1]))
@@ -109,6 +107,7 @@ class ParentTeacher:
                 reason = " ".join(str(error).split())
                 progress.say(f"{path} is damaged ({reason}): the teacher is asked again")
         answers = compute()
+        self.cache.mkdir(parents=True, exist_ok=True)
         with temporary_folder(path) as folder:  # others may ask the same
             with (folder / path.name).open("wb") as file:
                 np.savez(file, answers=answers)

@@ -20,6 +20,9 @@ section 3.3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -28,6 +31,7 @@ from pydantic import Field
 from paretext.compression.methods.augmentation import altered
 from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
 from paretext.core.errors import ParetextError
+from paretext.core.locks import temporary_folder
 from paretext.data.dataset import Dataset
 from paretext.models.names import RECURRENT
 
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
 
 STATES_WEIGHT = 3.0
+MOST_STATES = 2**30
+"""Numbers of two bytes; of the texts beyond them the student learns the answers alone."""
 
 
 class Distillation(Step):
@@ -45,7 +51,7 @@ class Distillation(Step):
     hidden states of all tokens in units of their variance, beside the answers' divergence; None is
     3 for an encoder that reads its parent's tokens, and 0 for others: after the step vocabulary,
     and for a recurrent student, whom it kept from learning the answers. Altered copies have no
-    states.
+    states, and of very many texts (a thousand million numbers) not all have.
     dropout: None keeps the classifier's own; with 0 a training step takes about a seventh less
     time."""
 
@@ -78,13 +84,16 @@ class Distillation(Step):
 
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
+        if data.work is None:
+            with temporary_folder() as folder:
+                return self.apply(classifier, replace(data, work=folder))
         if self.dropout is not None:
             classifier = compact(classifier)
             classifier.model.config.dropout = self.dropout
         own = [*data.train.texts, *data.unlabelled]
         rounds = altered(own, self.epochs * self.copies, data.training.seed)
         texts = tuple(text for each in (own, *rounds) for text in each)
-        targets = self._targets(classifier, data, data.teacher, own, rounds)
+        targets = self._targets(classifier, data, data.teacher, data.work, own, rounds)
         settings = data.training.model_copy(
             update={
                 "epochs": self.epochs,
@@ -133,6 +142,7 @@ class Distillation(Step):
         student: Classifier,
         data: Material,
         teacher: Teacher,
+        work: Path,
         own: list[str],
         rounds: list[list[str]],
     ) -> Targets:
@@ -148,27 +158,35 @@ class Distillation(Step):
             selection=teacher.logits(data.selection.texts),
             epochs=epochs,
             temperature=self.temperature,
-            states=_states(student, teacher, own) if weight else None,
+            states=_states(student, teacher, own, work / "states") if weight else None,
             states_weight=weight,
         )
 
 
-def _states(student: Classifier, teacher: Teacher, texts: list[str]) -> States | None:
+def _states(
+    student: Classifier, teacher: Teacher, texts: Sequence[str], place: Path
+) -> States | None:
     """The parent's states of these texts' tokens, for as many of its layers as the student has,
     evenly spread; None where the two read other tokens, or one of the networks has none."""
     from paretext.training.targets import States
 
-    if student.model.config.model_type == RECURRENT:
-        return None
     parent = teacher.whole()
+    own, there = (_layers(each) for each in (student, parent))
     ids = student.tokenize(texts)["input_ids"]
-    if ids != parent.tokenize(texts)["input_ids"]:
-        return None
-    there = int(parent.model.config.num_hidden_layers)
-    own = int(student.model.config.num_hidden_layers)
-    after = [-(-(layer + 1) * there // own) for layer in range(own)]
-    tokens = teacher.states(texts, after)
-    if tokens is None:
+    if not own or not there or ids != parent.tokenize(texts)["input_ids"]:
         return None
     starts = np.concatenate([[0], np.cumsum([len(each) for each in ids])]).astype(np.int64)
-    return States(layers=range(1, own + 1), tokens=tokens, starts=starts)
+    numbers = own * int(parent.model.config.hidden_size)
+    known = int(np.searchsorted(starts, MOST_STATES // numbers, "right")) - 1
+    after = [-(-(layer + 1) * there // own) for layer in range(own)]
+    tokens = teacher.states(texts[:known], after, place)
+    if tokens is None:
+        return None
+    return States(layers=range(1, own + 1), tokens=tokens, starts=starts[: known + 1])
+
+
+def _layers(classifier: Classifier) -> int:
+    """Those whose states an encoder shows."""
+    config = classifier.model.config
+    kind = config.model_type
+    return 0 if kind == RECURRENT else int(getattr(config, "num_hidden_layers", 0))
