@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -65,6 +66,7 @@ class Settings(BaseModel, metaclass=_Settings):
 _WANTED = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
+    "int_from_float": "a whole number",
     "float_parsing": "a number",
     "float_type": "a number",
     "string_type": "a string",
@@ -92,7 +94,8 @@ def complaint(
     errors = error.errors()
     # A name that is not known explains the one that is missing.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    where = called(str(first["loc"][0])) if called and first["loc"] else _dotted(first["loc"])
+    place = _setting(first["loc"])
+    where = called(str(place[0])) if called and place else ".".join(map(str, place))
     if first["type"] == "value_error":
         return f"{first['ctx']['error']}."
     if first["type"] == "extra_forbidden":
@@ -101,12 +104,17 @@ def complaint(
         return f"{where} is missing; give it a value."
     value = repr(first["input"])
     shown = value if len(value) <= 80 else f"{value[:77]}..."
-    same = [each for each in errors if each["loc"][:1] == first["loc"][:1]] if called else [first]
+    # Of what may be one of several kinds, each complains.
+    same = [each for each in errors if _setting(each["loc"])[: len(place)] == place]
     return f"{where} is {shown}; {_remedy(same)}."
 
 
-def _dotted(place: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, place))
+def _setting(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where pydantic complains, without the kind of value that it tried there: "int",
+    "constrained-float", "tuple[...]"."""
+    kinds = re.compile(r"(constrained-)?(int|float|str|bool)|\w+\[.*\]")
+    last = place[-1] if place else None
+    return place[:-1] if isinstance(last, str) and kinds.fullmatch(last) else place
 
 
 def _remedy(errors: list[Any]) -> str:

@@ -128,8 +128,8 @@ def _take(
     """Take somebody's model into the run `folder`, and do the rest there."""
     _claim(folder, source, record=False)
     asked.check()
+    recipe = recipe.within(outline_of(source.name), learns=_learns(asked))
     tables = _Read.of(asked, names, source.name)
-    recipe = recipe.within(outline_of(source.name), learns=tables.learns)
     _claim(folder, source)
     stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
     parent = adopt(source, names, name, stages)
@@ -160,8 +160,8 @@ def _more(folder: Path, asked: Compress, recipe: Recipe) -> Path:
     source = open_model(str(parent))
     asked.check()
     names = output_names(source.labels, asked.names(), source.name)
+    recipe = recipe.within(outline_of(parent), learns=_learns(asked))
     tables = _Read.of(asked, names, source.name)
-    recipe = recipe.within(outline_of(parent), learns=tables.learns)
     data = tables.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
     models = RunFolder(folder).models()
@@ -202,6 +202,11 @@ def _finish(
     )
 
 
+def _learns(asked: Compress) -> bool:
+    """Whether there will be texts to learn from: known before any of them is read."""
+    return asked.data is not None or asked.unlabelled is not None
+
+
 @dataclass(frozen=True)
 class _Read:
     """A job's tables, with the label names of its model."""
@@ -221,10 +226,6 @@ class _Read:
         if evaluation is not None:
             require_apart(texts, "--unlabelled", evaluation)
         return cls(train, evaluation, sources.chosen_by(names, by), texts, sources, names)
-
-    @property
-    def learns(self) -> bool:
-        return self.train is not None or bool(self.texts)
 
     @property
     def more(self) -> tuple[str, ...]:
