@@ -15,7 +15,9 @@ from paretext.certification.calibration import BINS, rises
 from paretext.certification.guards import guards, promised, texts_for_all
 from paretext.certification.judgement import judge
 from paretext.certification.operating import At, find_threshold, operating_points
+from paretext.certification.records import Clause, Part
 from paretext.certification.verdicts import overall, verdict
+from paretext.certification.wording import guarded
 from paretext.core.errors import ParetextError
 from paretext.core.records import Interval
 from paretext.measure.deciding import texts_needed
@@ -375,3 +377,51 @@ def test_fewer_texts_than_bins() -> None:
     found = rises(labels, before, after, resamples=100)
     assert found.calibration_error.estimate == pytest.approx(-1 / 3)
     assert found.calibration_error.low <= -1 / 3 <= found.calibration_error.high
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"joy": 0.05, "fear": 0.05}, ("5%", "")),
+        ({"joy": 0.05, "fear": 0.116}, ("5%", " (11.6% of fear, 52 texts)")),
+        (
+            {"joy": 0.05, "fear": 0.116, "love": 0.08},
+            ("5%", " (11.6% of fear, 52 texts, and less of 1 more with few texts)"),
+        ),
+        (
+            {"joy": 0.07, "fear": 0.41},
+            ("7% to 41%", " (by how many texts it has; the most: fear, 52 texts)"),
+        ),
+    ],
+)
+def test_no_more_is_promised_than_each_labels_texts_can(
+    limits: dict[str, float], said: tuple[str, str]
+) -> None:
+    """Where every label has few texts, the budget's own limit is promised of none."""
+    nothing = Interval(0.0, 0.0, 0.0)
+    parts = tuple(
+        Part(
+            label=label,
+            at=None,
+            texts=52,
+            reference=0.9,
+            candidate=0.9,
+            drop=nothing,
+            verdict="holds",
+            limit=limit,
+        )
+        for label, limit in limits.items()
+    )
+    clause = Clause(
+        name="recall_drop",
+        unit="share",
+        limit=0.05,
+        reference=None,
+        candidate=None,
+        found=nothing,
+        verdict="holds",
+        certifiable=None,
+        texts_needed=None,
+        parts=parts,
+    )
+    assert guarded(clause) == said

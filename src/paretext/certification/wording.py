@@ -27,8 +27,6 @@ def claim(certificate: Certificate) -> str:
     if certificate.verdict == "holds":
         said = listed(_promises(certificate, "at most") or ["keeps every limit of its budget"])
         said = f"{new} may replace {old}: on texts like these it {said}"
-        if few := _widened(certificate):
-            said += f" (no more can be promised of {few})"
     elif certificate.verdict == "broken":
         names = [clause_name(each) for each in certificate.clauses if each.verdict == "broken"]
         said = listed(_promises(certificate, "at least") or [f"breaks {listed(names)}"])
@@ -62,7 +60,8 @@ def _promises(certificate: Certificate, most: str) -> list[str]:
             amount = f"{most} {written_share(clause.found.low, down=True)}"
             found.append(rule.promise.format(amount) + of + limit)
         elif clause.parts:
-            found.append(rule.promise.format(f"{most} {written_share(clause.limit)}"))
+            amount, note = guarded(clause)
+            found.append(rule.promise.format(f"{most} {amount}") + note)
         elif clause.found.high <= 0:
             found.append(rule.promise.format("nothing"))
         else:
@@ -70,25 +69,19 @@ def _promises(certificate: Certificate, most: str) -> list[str]:
     return found
 
 
-def _widened(certificate: Certificate) -> str:
-    """Classes of which less is promised, for want of texts: "fear, 52 texts, than 12%"."""
-    parts = [
-        part
-        for clause in certificate.clauses
-        if (rule := CATALOGUE.get(clause.name)) is not None and rule.promise
-        for part in clause.parts
-        if part.limit is not None and part.limit > clause.limit
-    ]
-    parts.sort(key=lambda part: -(part.limit or 0))
-    few = [
-        f"{each.label}, {_texts(each.texts)}, than {written_share(each.limit or 0)}"
-        for each in parts
-    ]
-    more = len(few) - _MOST_NAMED
-    shown = (
-        few if more <= 0 else [*few[: _MOST_NAMED - 1], f"{more + 1} labels more with few texts"]
-    )
-    return listed(shown) if shown else ""
+def guarded(clause: Clause) -> tuple[str, str]:
+    """What is promised of every label, its limit, and of which ones less is, for want of texts."""
+    limits = [(part.limit or clause.limit, part) for part in clause.parts]
+    wide = [each for each in limits if each[0] > clause.limit]
+    if not wide:
+        return written_share(clause.limit), ""
+    widest, part = max(wide, key=lambda each: each[0])
+    most, fewest = written_share(widest), f"{part.label}, {_texts(part.texts)}"
+    if len(wide) == len(limits) > 1:
+        least = written_share(min(limit for limit, _ in limits))
+        return f"{least} to {most}", f" (by how many texts it has; the most: {fewest})"
+    others = f", and less of {len(wide) - 1} more with few texts" if len(wide) > 1 else ""
+    return written_share(clause.limit), f" ({most} of {fewest}{others})"
 
 
 def _looked(certificate: Certificate) -> str:
