@@ -29,7 +29,8 @@ from transformers import (
 
 from paretext.data.tables import read_rows
 from paretext.models.classifier import Classifier
-from paretext.training.fit import TrainingSettings, resolve_device, uses_bf16
+from paretext.training.device import resolve_device, uses_bf16
+from paretext.training.settings import TrainingSettings
 
 
 def main() -> None:

@@ -111,7 +111,15 @@ class Budget(Settings):
 
     def without_labels(self) -> Budget:
         """The limits that need no labels: of what changes, and of what it costs."""
-        return self.model_copy(update={each.name: None for each in rules() if each.needs_labels})
+        given = self.model_fields_set
+        return self.model_copy(
+            update={each.name: None for each in rules() if each.needs_labels}
+            | {
+                each.name: each.unlabelled
+                for each in rules()
+                if each.unlabelled is not None and each.name not in given
+            }
+        )
 
     def limits(self) -> dict[str, float]:
         """The limits that are set, by clause, in base units."""

@@ -36,6 +36,8 @@ class Rule:
     unit: ClassVar[Kind] = "share"
     default: ClassVar[float | None] = None
     """The limit where none is given, in base units; None leaves the clause out."""
+    unlabelled: ClassVar[float | None] = None
+    """The same where there are no labels, and fewer clauses can be judged."""
     reason: ClassVar[str]
     """Why the default is what it is."""
     judged: ClassVar[str]

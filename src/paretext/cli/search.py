@@ -15,7 +15,7 @@ def search(asked: Search, json: Json = False) -> None:
     """Find the best recipe under a budget; without one, the Pareto front of what there is.
 
     Example: paretext search runs/emotion --data train.csv --eval held_out.csv
-    --budget "p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01" --minutes 90
+    --budget "p95_latency<=1ms, size<=5MB, macro_f1_drop<=0.01" --time 90m
 
     Started again it goes on where it was, and started twice both processes share the work. Exit
     status: 0 the winner's certificate holds (or there is none to give), 1 it is broken or no recipe

@@ -7,21 +7,24 @@ bought them, and a run that dies repeats no step that was finished.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paretext.compression.recipe import Recipe
+from paretext.certification.budget import Budget
+from paretext.compression.ladder import Allowance, Judge, TimeLeft
+from paretext.compression.recipe import Recipe, Version
 from paretext.compression.step import Material, Outline, Step, require_encoder
 from paretext.core import progress
-from paretext.core.errors import ParetextError
+from paretext.core.errors import OutOfTime, ParetextError
 from paretext.core.files import SCRATCH, Stages, digest_of, folder_digest, read_json, write_json
 from paretext.core.locks import works_in
 from paretext.core.ownership import claim
 from paretext.core.run_folder import ARTIFACTS, CLASSIFIERS, PARENT, RunFolder
 from paretext.core.version import __version__
+from paretext.core.wording import listed
 from paretext.data.dataset import Dataset
 from paretext.data.sketch import Sketch
 from paretext.graphs.quantisation import Quantization
@@ -53,13 +56,16 @@ def compress(
     out: str | Path,
     parent_name: str | None = None,
     unlabelled: Sequence[str] = (),
+    limits: Mapping[str, float] | None = None,
+    allowance: Allowance | None = None,
 ) -> list[Compressed]:
     """Make all versions of `recipe` from the classifier in the folder `parent`.
 
     Writes out/artifacts/NAME for the parent, each version and each step on the way to it, and
     out/classifiers/NAME where a step changes the PyTorch model. What is there and was made from the
     same inputs is kept; a training that was interrupted goes on. `unlabelled` are more texts for
-    the steps that need no labels. ParetextError, before anything is made, for a step that cannot be
+    the steps that need no labels. limits: of a ladder, which ends where a version exceeds them
+    (default: those of certificates); allowance: of the time. ParetextError, before anything is made, for a step that cannot be
     applied where it stands, for a version of a baseline, and where `out` is the parent's own folder
     or holds the versions of another one.
     """
@@ -75,20 +81,78 @@ def compress(
     _claim(stages.root, parent, origin)
     built = Builder(stages, parent, recipe, train, selection, tuple(unlabelled))
     artifacts = [built.artifact(PARENT, None, parent, [origin], None)]
+    is_able = True
     if selection.answered_by is None:
-        say_standing(artifacts[0].folder, PARENT, selection)
+        is_able = say_standing(artifacts[0].folder, PARENT, selection)
+    time = None if allowance is None else allowance.within(artifacts[0].folder)
+    judge = Judge(
+        artifacts[0].folder, selection, limits if limits is not None else _limits(selection)
+    )
+    versions = [
+        each for each in recipe.versions if is_able or not (recipe.ladder and each.classifier_steps)
+    ]
+    if len(versions) < len(recipe.versions):
+        progress.say("nothing is distilled from a parent that has learnt nothing")
     classifiers = {PARENT: (parent, [origin])}
-    for version in recipe.versions:
-        source = version.source
-        folder, lineage = classifiers[source]
-        for name, step in version.stages():
-            quantization = step if isinstance(step, Quantization) else None
-            if isinstance(step, Step):
-                folder, lineage = built.classifier(name, step, folder, lineage)
-            artifacts.append(built.artifact(name, source, folder, lineage, quantization))
-            source = name
-        classifiers[version.name] = (folder, lineage)
+    for number, version in enumerate(versions):
+        begun = classifiers[version.source]
+        made = _in_time(built, version, begun, time, number, len(versions) - number)
+        if made is None:
+            continue
+        found, classifiers[version.name] = made
+        artifacts += found
+        if not recipe.ladder or version is versions[-1]:
+            continue
+        if why := judge(found[-1].folder):
+            below = listed([each.name for each in versions[number + 1 :]])
+            progress.say(
+                f"the ladder ends at {version.name}: on selection {why}; not made: {below}"
+            )
+            break
     return artifacts
+
+
+Made = tuple[list[Compressed], tuple[Path, list[Ancestor]]]
+"""A version's artifacts, and its classifier with its ancestors."""
+
+
+def _in_time(
+    built: Builder,
+    version: Version,
+    begun: tuple[Path, list[Ancestor]],
+    time: TimeLeft | None,
+    made: int,
+    to_make: int,
+) -> Made | None:
+    """The version, made with its share of the time, or with all of it; None where that is not
+    enough."""
+    if time is None or not version.classifier_steps:
+        return _made(built, version, begun)
+    for rungs in dict.fromkeys((to_make, 1)):
+        seconds = time.seconds(made, rungs)
+        try:
+            return _made(replace(built, seconds=max(seconds, 0.0)), version, begun)
+        except OutOfTime as error:
+            needed = error.seconds
+    progress.say(f"{version.name} is left out: {time.lacking(made, needed)}")
+    return None
+
+
+def _made(built: Builder, version: Version, begun: tuple[Path, list[Ancestor]]) -> Made:
+    (folder, lineage), source, artifacts = begun, version.source, []
+    for name, step in version.stages():
+        quantization = step if isinstance(step, Quantization) else None
+        if isinstance(step, Step):
+            folder, lineage = built.classifier(name, step, folder, lineage)
+        artifacts.append(built.artifact(name, source, folder, lineage, quantization))
+        source = name
+    return artifacts, (folder, lineage)
+
+
+def _limits(selection: Dataset) -> dict[str, float]:
+    """Those of certificates."""
+    budget = Budget()
+    return (budget if selection.answered_by is None else budget.without_labels()).limits()
 
 
 def _claim(out: Path, parent: Path, origin: Ancestor) -> None:
@@ -126,6 +190,8 @@ class Builder:
     unlabelled: tuple[str, ...]
     on_epoch: OnEpoch | None = None
     pause: Callable[[], None] | None = None
+    seconds: float | None = None
+    """That a step which teaches may take."""
 
     @property
     def data(self) -> dict[str, str]:
@@ -160,6 +226,7 @@ class Builder:
                 work=partial / SCRATCH,
                 on_epoch=self.on_epoch,
                 pause=self.pause,
+                seconds=self.seconds,
             )
             classifier, done = step.apply(Classifier.load(source), material)
             classifier.save(partial)

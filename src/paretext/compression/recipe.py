@@ -86,22 +86,28 @@ class Version(Settings):
 _EXAMPLE = "see recipes/study.yaml"
 
 
-def _worth_deploying() -> tuple[Version, ...]:
-    """The default: what nothing is lost with, and what is many times faster. (Zeros in a dense
-    matrix buy no speed: the preset `pruned` shows it.)"""
-    return (*preset("int8"), *preset("safe"))
+RUNGS = ("int8", "safe", "small", "tiny", "gru")
+"""The presets that are made by default, each smaller and faster than the one before. (Zeros in a
+dense matrix buy no speed: the preset `pruned` shows it.)"""
+
+
+def _rungs() -> tuple[Version, ...]:
+    return tuple(version for name in RUNGS for version in preset(name))
 
 
 class Recipe(InputSettings):
     """models: hub ids, folders or baselines; the best encoder on the selection split becomes the
-    parent. stop_words: remove those of `language`, keep them, or (auto) what each model does by
+    parent. ladder: make the versions one after the other, and stop after the first that loses more
+    on the selection split than its certificate would let it (default: where no version was named).
+    stop_words: remove those of `language`, keep them, or (auto) what each model does by
     itself: the recurrent baselines remove them, all others keep them."""
 
     models: tuple[str, ...] = ()
     selection_share: float = Field(default=0.15, gt=0, lt=1)
     stop_words: Literal["auto", "keep", "remove"] = "auto"
     training: TrainingSettings = TrainingSettings()
-    versions: tuple[Version, ...] = Field(default_factory=_worth_deploying)
+    versions: tuple[Version, ...] = Field(default_factory=_rungs)
+    ladder: bool | None = None
 
     @field_validator("language")
     @classmethod
@@ -144,7 +150,7 @@ class Recipe(InputSettings):
         Of the default versions, those that cannot be made are left out, and it is said why. A
         version that was asked for is never left out: ParetextError.
         """
-        by_default, kept = self.versions == _worth_deploying(), []
+        by_default, kept = self.versions == _rungs(), []
         for version in self.versions:
             try:
                 if version.classifier_steps and not learns:
@@ -160,7 +166,8 @@ class Recipe(InputSettings):
                 progress.say(f"of what is made by default {version.name} is left out: {error}")
             else:
                 kept.append(version)
-        found = self.model_copy(update={"versions": tuple(kept)})
+        ladder = by_default if self.ladder is None else self.ladder
+        found = self.model_copy(update={"versions": tuple(kept), "ladder": ladder})
         if not by_default:
             found.plan(parent)
         return found

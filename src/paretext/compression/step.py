@@ -49,7 +49,8 @@ class Material:
     """What a step works with. train: fitted on; selection: chooses epochs; training: how the
     parent was trained; teacher: the parent's answers; unlabelled: more texts of the same kind;
     work: a folder for what only helps to go on after an interruption; on_epoch: as `fit` calls
-    it, in the steps that train; pause: called there after each optimizer step, and may wait."""
+    it, in the steps that train; pause: called there after each optimizer step, and may wait;
+    seconds: that a step which teaches may take, None as many as it wants."""
 
     train: Dataset
     selection: Dataset
@@ -59,6 +60,7 @@ class Material:
     work: Path | None = None
     on_epoch: OnEpoch | None = None
     pause: Callable[[], None] | None = None
+    seconds: float | None = None
 
     def sample(self, texts: int = SAMPLE_TEXTS) -> Dataset:
         """Some training texts to measure importance on, always the same ones."""

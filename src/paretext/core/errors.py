@@ -12,6 +12,14 @@ class ParetextError(Exception):
     """
 
 
+class OutOfTime(ParetextError):
+    """There is no time for the least of what was asked for; `seconds` are about what it takes."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"there is no time for it: it takes about {seconds:.0f} s.")
+        self.seconds = seconds
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says, to stand inside a sentence: the first line of what caused
     it at first, without colours."""

@@ -5,6 +5,7 @@ run.json                  the settings, and what was found in the data
 held-out.csv              the texts to measure on, where no file of them was given
 candidates/NAME/model     a trained classifier, and beside it how it was trained
 parent.json               the candidates' scores on the selection split, and who won
+unlabelled.json           how like the labelled texts those without labels are
 answers/, teacher/        the parent's answers to texts without labels, and to its students'
 classifiers/NAME          PyTorch models of versions that change the model
 artifacts/NAME            what gets deployed
@@ -22,10 +23,11 @@ from pathlib import Path
 PARENT = "parent"
 """The name of the parent's artifact."""
 ARTIFACTS, CANDIDATES, CLASSIFIERS = "artifacts", "candidates", "classifiers"
+UNLABELLED = "unlabelled.json"
 COMPARISON, PROFILE, REPORT, ANSWERS = "comparison", "profile", "report", "answers"
 CERTIFICATES, SETTINGS, CHOSEN, HELD_OUT = "certificates", "run.json", "parent.json", "held-out.csv"
 WRITES = (
-    *(SETTINGS, CHOSEN, HELD_OUT, PROFILE, CANDIDATES, CLASSIFIERS, ARTIFACTS),
+    *(SETTINGS, CHOSEN, HELD_OUT, UNLABELLED, PROFILE, CANDIDATES, CLASSIFIERS, ARTIFACTS),
     *(CERTIFICATES, COMPARISON, REPORT),
 )
 """What a job may write into its folder."""
@@ -84,6 +86,10 @@ class RunFolder:
     @property
     def teacher(self) -> Path:
         return self.root / "teacher"
+
+    @property
+    def unlabelled(self) -> Path:
+        return self.root / UNLABELLED
 
     @property
     def search(self) -> Path:

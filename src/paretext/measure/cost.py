@@ -27,7 +27,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -55,6 +56,7 @@ from paretext.measure.rounds import (
     settled,
     started,
 )
+from paretext.runtime.artifact import Artifact
 
 BATCH1_TEXTS = 200
 BATCH32_TEXTS = 512
@@ -64,6 +66,7 @@ MORE_ROUNDS = 3
 """In place of disturbed ones, or as many as were asked for where those are fewer."""
 STARTS = 2
 MORE_STARTS = 1
+_EXPECTED_TEXTS = 128
 """Where all of STARTS were disturbed."""
 
 
@@ -199,6 +202,38 @@ def benchmark(
             )
             for name, worker in workers.items()
         }
+
+
+def expected(
+    artifact: Path, texts: Sequence[str], rounds: int, threads: int | None = None
+) -> Callable[[int], float]:
+    """About how many seconds `benchmark` and what a job does before it (the agreement with PyTorch,
+    certificates) will take on these texts for so many versions of this float32 artifact.
+
+    PyTorch takes about 3.5 times as long as the artifact for one text, and twice for many; the
+    versions take less than half of it.
+    """
+    opened, some = Artifact.load(artifact, threads), list(texts[:_EXPECTED_TEXTS])
+    opened.logits(some)  # the first answers are slower
+    begin = time.perf_counter()
+    for text in some[:32]:
+        opened.logits([text])
+    middle = time.perf_counter()
+    opened.logits(some)
+    end = time.perf_counter()
+    one = 3.5 * (middle - begin) / len(some[:32])
+    many = 2 * (end - middle) / len(some)
+    few = np.clip(ROUND_MS / 1e3 / one, 32, BATCH1_TEXTS)
+    together = np.clip(2 * ROUND_MS / 1e3 / many, 64, BATCH32_TEXTS)
+    a_round = few * one + (together + len(texts)) * many
+
+    def seconds(versions: int) -> float:
+        beside = 1.3 + 0.12 * versions  # the parent's artifact, INT8, and what is smaller
+        timing = a_round * (1 + beside / 3) * (rounds + 1)
+        certifying = len(texts) * many * (1 + 0.2 * versions) + 6 * versions
+        return float(timing + certifying + STARTS * (6 + 1.5 * versions) + 10)
+
+    return seconds
 
 
 def _cost(worker: _Worker, made: tuple[Round, ...], unsteady: str) -> Cost:

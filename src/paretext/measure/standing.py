@@ -243,8 +243,9 @@ def stand(
     )
 
 
-def say_standing(artifact: Path, name: str, data: Dataset) -> None:
-    """Say what a model is worth on texts that chose its epoch, before hours go into its children.
+def say_standing(artifact: Path, name: str, data: Dataset) -> bool:
+    """Say what a model is worth on texts that chose its epoch, before hours go into its children;
+    False where they show that it has learnt nothing.
 
     At most MOST_TEXTS of them are answered.
     """
@@ -256,6 +257,7 @@ def say_standing(artifact: Path, name: str, data: Dataset) -> None:
     progress.say(f"to begin with: {standing.scores}")
     if standing.reason is not None:
         progress.say(f"warning: {standing.reason}")
+    return standing.verdict != "no better"
 
 
 def _texts(count: int) -> str:

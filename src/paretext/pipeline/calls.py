@@ -14,6 +14,7 @@ from paretext.certification.certify import certify as certify_one
 from paretext.certification.certify import run_of
 from paretext.certification.model import labels_of
 from paretext.compression.recipe import Recipe
+from paretext.core.clock import seconds_in
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages
 from paretext.core.locks import change, require_folder
@@ -199,7 +200,7 @@ def search(asked: Search) -> Found:
         parent_name=name,
         unlabelled=asked.texts(),
         trials=asked.trials,
-        seconds=asked.seconds(),
+        seconds=None if asked.time is None else seconds_in(asked.time),
         storage=asked.storage,
         seed=asked.seed,
         threads=asked.threads,

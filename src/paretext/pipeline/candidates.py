@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretext.core import progress
-from paretext.core.errors import ParetextError
+from paretext.core.clock import in_words
+from paretext.core.errors import OutOfTime, ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import SCRATCH, Stages, read_json, write_json
 from paretext.core.run_folder import CANDIDATES, RunFolder
@@ -47,7 +48,7 @@ def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
     """ParetextError, before anything is trained, for no model, or one that cannot be trained."""
     require_models(models)
     from paretext.models.classifier import check_trainable
-    from paretext.training.fit import resolve_device
+    from paretext.training.device import resolve_device
 
     resolve_device(recipe.training.device)
     for model in models:
@@ -66,8 +67,18 @@ def _check_name(model: str) -> None:
         raise ParetextError(f"there is no model {model!r}; did you mean the baseline {near[0]!r}?")
 
 
-def train_candidate(stages: Stages, name: str, model: str, data: Data, recipe: Recipe) -> Path:
-    """The folder of one candidate, an encoder's or a baseline's, trained unless it is there."""
+def train_candidate(
+    stages: Stages,
+    name: str,
+    model: str,
+    data: Data,
+    recipe: Recipe,
+    seconds: float | None = None,
+) -> Path:
+    """The folder of one candidate, an encoder's or a baseline's, trained unless it is there.
+
+    seconds: that an encoder's training may take.
+    """
     baseline = BASELINES.get(model)
     inputs = {
         "model": baseline.model_dump(mode="json") if baseline else source_digest(model),
@@ -79,7 +90,7 @@ def train_candidate(stages: Stages, name: str, model: str, data: Data, recipe: R
     if language := removed_language(model, recipe):  # runs without it keep their older records
         inputs["stop_words"] = language
     made = stages.finished(
-        f"{CANDIDATES}/{name}", inputs, partial(_train_one, name, model, data, recipe)
+        f"{CANDIDATES}/{name}", inputs, partial(_train_one, name, model, data, recipe, seconds)
     )
     progress.say(f"{name}: {'trained' if made else 'kept, its inputs have not changed'}")
     folder = RunFolder(stages.root).candidate(name)
@@ -115,7 +126,9 @@ def identities(models: Sequence[str]) -> dict[str, str]:
     return found or {f"baseline:{model}": model for model in models}
 
 
-def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) -> None:
+def _train_one(
+    name: str, model: str, data: Data, recipe: Recipe, seconds: float | None, folder: Path
+) -> None:
     from paretext.models.classifier import Classifier, without_stop_words
     from paretext.training.fit import fit
 
@@ -140,9 +153,22 @@ def _train_one(name: str, model: str, data: Data, recipe: Recipe, folder: Path) 
         if language is not None:
             classifier = without_stop_words(classifier, language)
         _say_truncated(classifier, data)
-        fitted = fit(
-            classifier, data.train, data.selection, recipe.training, work=work, label=label
-        )
+        try:
+            fitted = fit(
+                classifier,
+                data.train,
+                data.selection,
+                recipe.training,
+                work=work,
+                label=label,
+                seconds=seconds,
+            )
+        except OutOfTime as error:
+            share = in_words(error.seconds)
+            raise ParetextError(
+                f"--time is too short to train {name}: the least that may be called a training "
+                f"takes about {share}, and what comes after it takes longer; give more."
+            ) from None
     fitted.classifier.save(folder / "model")
     if baseline is None and fitted.record is not None:
         fitted.record.write(folder)

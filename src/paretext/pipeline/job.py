@@ -23,8 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from paretext.compression.build import compress as make_versions
+from paretext.compression.ladder import Allowance
 from paretext.compression.recipe import Recipe
 from paretext.core import progress
+from paretext.core.clock import Clock
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, digest_of, folder_digest
 from paretext.core.locks import works_in
@@ -59,6 +61,7 @@ from paretext.pipeline.stages import (
     write_record,
 )
 from paretext.pipeline.stages import run as run_prepared
+from paretext.pipeline.unlabelled import like_the_labelled
 from paretext.report.run_page import write_report
 
 DEFAULT_MODEL = "distilroberta-base"
@@ -74,7 +77,7 @@ def run(asked: Run) -> Path:
     Where no model is named it is DEFAULT_MODEL; where no texts to measure on are given, some of
     the others are held out.
     """
-    recipe, budget = asked_recipe(asked), asked.limits()
+    clock, recipe, budget = asked.clock(), asked_recipe(asked), asked.limits()
     if not recipe.models:
         recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
     folder = Path(asked.out or RUNS / folder_name(asked.data))
@@ -87,6 +90,7 @@ def run(asked: Run) -> Path:
         budget=budget,
         threads=asked.threads,
         rounds=asked.rounds,
+        clock=clock,
     )
     return folder
 
@@ -97,7 +101,7 @@ def compress(asked: Compress) -> Path:
     Without a recipe or presets, what is worth deploying and can be made of this model with these
     texts. The folder is by default the run that was given, or runs/NAME.
     """
-    model = str(asked.model)
+    model, clock = str(asked.model), asked.clock()
     require_model(model)
     recipe, _ = asked_versions(asked), asked.limits()  # a budget that is none is refused here
     if asked.eval is asked.data is asked.unlabelled is None:
@@ -108,12 +112,12 @@ def compress(asked: Compress) -> Path:
     if is_run(model):
         own, _, settings = parent_of(Path(model))
         if asked.out is None or Path(asked.out).resolve() == Path(model).resolve():
-            return _more(Path(model), asked, recipe or settings)
+            return _more(Path(model), asked, recipe or settings, clock)
         model, recipe = str(own), recipe or settings
     source = open_model(model)
     names = output_names(source.labels, asked.names(), source.name)
     folder = Path(asked.out or RUNS / folder_name(model))
-    _take(source, names, asked, recipe or Recipe(), folder)
+    _take(source, names, asked, recipe or Recipe(), folder, clock)
     return folder
 
 
@@ -124,6 +128,7 @@ def _take(
     asked: Compress,
     recipe: Recipe,
     folder: Path,
+    clock: Clock | None,
 ) -> None:
     """Take somebody's model into the run `folder`, and do the rest there."""
     _claim(folder, source, record=False)
@@ -150,11 +155,11 @@ def _take(
     if tables.train is not None:
         check_models([LINEAR], data, recipe)
         folders[LINEAR] = train_candidate(stages, LINEAR, LINEAR, data, recipe) / "model"
-    _finish(Trained(folders, name), recipe, data, folder, tables, asked)
+    _finish(Trained(folders, name), recipe, data, folder, tables, asked, clock)
 
 
 @works_in("folder")
-def _more(folder: Path, asked: Compress, recipe: Recipe) -> Path:
+def _more(folder: Path, asked: Compress, recipe: Recipe, clock: Clock | None) -> Path:
     """More versions of a run's parent, in the run; measured where there are texts to do it on."""
     parent, name, _ = parent_of(folder)
     source = open_model(str(parent))
@@ -166,7 +171,7 @@ def _more(folder: Path, asked: Compress, recipe: Recipe) -> Path:
     check_splits(folder, data)
     models = RunFolder(folder).models()
     if data.evaluation is not None:
-        _finish(Trained(models, name), recipe, data, folder, tables, asked)
+        _finish(Trained(models, name), recipe, data, folder, tables, asked, clock)
         return folder
     make_versions(
         parent,
@@ -175,7 +180,8 @@ def _more(folder: Path, asked: Compress, recipe: Recipe) -> Path:
         data.selection,
         folder,
         parent_name=name,
-        unlabelled=tables.more,
+        unlabelled=like_the_labelled(parent, data, tables.more, folder),
+        allowance=None if clock is None else Allowance(clock, lambda _: lambda _: 0.0),
     )
     write_report(folder)
     progress.say("the versions are made and not certified: that takes texts to measure on, --eval")
@@ -189,6 +195,7 @@ def _finish(
     folder: Path,
     tables: _Read,
     asked: Compress,
+    clock: Clock | None,
 ) -> None:
     finish(
         trained,
@@ -199,6 +206,7 @@ def _finish(
         budget=asked.limits(),
         threads=asked.threads,
         rounds=asked.rounds,
+        clock=clock,
     )
 
 

@@ -21,6 +21,7 @@ from paretext.pipeline.sources import (
     Reading,
     Several,
     Sources,
+    Timed,
     Timing,
 )
 from paretext.training.settings import InputSettings, TrainingSettings
@@ -60,7 +61,7 @@ class Trains(Models, InputSettings, TrainingSettings, StopWords):
     """Which models to train, and how: a recipe, with single settings over it."""
 
 
-class Run(Sources, Trains, Versions, Budgeted, Timing):
+class Run(Sources, Trains, Versions, Budgeted, Timed, Timing):
     data: Learned = Field(kw_only=False)
     eval: Given = Field(
         None, title="FILE", description="Only measured on (default: 20% of --data, held out)."
@@ -89,7 +90,7 @@ class Ablate(Sources, Trains):
     out: Path = Field(description="The run's folder.")
 
 
-class Compress(Sources, Versions, Budgeted, Timing):
+class Compress(Sources, Versions, Budgeted, Timed, Timing):
     model: str | Path = Field(
         title="MODEL",
         kw_only=False,
@@ -155,7 +156,7 @@ class Certify(Reading, Budgeted, Cores):
     )
 
 
-class Search(Sources, Budgeted, Cores):
+class Search(Sources, Budgeted, Timed, Cores):
     model: str | Path = Field(
         title="MODEL", kw_only=False, description="A run's folder, or a classifier's."
     )
@@ -166,8 +167,6 @@ class Search(Sources, Budgeted, Cores):
         description="Texts to certify the winner on; the search never sees them.",
     )
     trials: int = Field(20, ge=1, description="Trainings in all.")
-    hours: float | None = Field(None, ge=0, description="Time limit.")
-    minutes: float | None = Field(None, ge=0, description="Time limit.")
     storage: str | None = Field(
         None,
         title="URL",
@@ -176,8 +175,3 @@ class Search(Sources, Budgeted, Cores):
     resume: bool = Field(False, description="Go on with a study that has to be there.")
     seed: int = Field(0, description="Seed of the points that are tried.")
     out: str | Path | None = Field(None, description="Where to write (default: RUN/search).")
-
-    def seconds(self) -> float | None:
-        """The time limit; None without one."""
-        given = [60 * part for part in (60 * (self.hours or 0), self.minutes or 0) if part]
-        return sum(given) if given else None

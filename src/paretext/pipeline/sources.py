@@ -12,9 +12,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from paretext.certification.budget import Budget
+from paretext.core.clock import Clock, seconds_in
 from paretext.core.errors import ParetextError
 from paretext.core.files import sha256
 from paretext.core.settings import Settings
@@ -163,6 +164,30 @@ class Cores(Settings):
     model_config = ConfigDict(title="Measuring and output")
 
     threads: int | None = Field(None, ge=1, description="Cores to use (default: all).")
+
+
+class Timed(Settings):
+    """How long a job may take."""
+
+    model_config = ConfigDict(title="Measuring and output")
+
+    time: str | None = Field(
+        None, title="TIME", description="Most that it may take: 30m, 2h (default: no limit)."
+    )
+
+    @field_validator("time")
+    @classmethod
+    def _is_time(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                seconds_in(value)
+            except ParetextError as error:
+                raise ValueError(str(error).rstrip(".")) from None
+        return value
+
+    def clock(self) -> Clock | None:
+        """One that runs from now; None without a limit."""
+        return None if self.time is None else Clock(seconds_in(self.time))
 
 
 class Timing(Cores):

@@ -36,9 +36,11 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
 from paretext.compression import compress
 from paretext.compression.build import export_candidate
+from paretext.compression.ladder import Allowance
 from paretext.compression.recipe import Recipe
 from paretext.compression.step import Outline
 from paretext.core import progress
+from paretext.core.clock import Clock
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, folder_digest, nearest_path, read_json, write_json
@@ -50,7 +52,7 @@ from paretext.data.dataset import Dataset
 from paretext.data.given import Given
 from paretext.data.tables import RowWriter
 from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version
-from paretext.measure.cost import Target, machine_key
+from paretext.measure.cost import Target, expected, machine_key
 from paretext.measure.ranking import is_stage
 from paretext.models.pretrained import Source
 from paretext.pipeline.candidates import (
@@ -63,12 +65,15 @@ from paretext.pipeline.candidates import (
 from paretext.pipeline.parents import parent_of, was_held_out
 from paretext.pipeline.profiled import profiled
 from paretext.pipeline.splits import Data
+from paretext.pipeline.unlabelled import like_the_labelled
 from paretext.report.comparison import compare
 from paretext.report.run_page import write_report
 from paretext.runtime.manifest import NAME as MANIFEST
 from paretext.runtime.manifest import Manifest
 from paretext.training.baselines import BASELINES
 
+PARENTS_SHARE = 0.4
+"""Of a job's time, for the models that it begins with."""
 LINEAR = "tfidf"
 """The baseline that always runs."""
 TEXTS = "training texts"
@@ -86,8 +91,16 @@ class Trained:
 
 
 @works_in("out")
-def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) -> Trained:
+def train(
+    models: Sequence[str],
+    data: Data,
+    recipe: Recipe,
+    out: str | Path,
+    clock: Clock | None = None,
+) -> Trained:
     """Train every candidate; the best encoder by macro-F1 on the selection split is the parent.
+
+    clock: of a job, of whose time the encoders may take PARENTS_SHARE.
 
     Baselines (`BASELINES` has their names) are models to beat: one of them becomes the parent only
     where no encoder is given.
@@ -103,8 +116,10 @@ def train(models: Sequence[str], data: Data, recipe: Recipe, out: str | Path) ->
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
     stages = Stages(out)
+    seconds = None if clock is None else PARENTS_SHARE * clock.left / max(1, len(encoders))
     folders = {
-        name: train_candidate(stages, name, model, data, recipe) for name, model in names.items()
+        name: train_candidate(stages, name, model, data, recipe, seconds)
+        for name, model in names.items()
     }
     _claim(models, data.report, out, trained=True)
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
@@ -133,6 +148,7 @@ def run(
     budget: Budget | None = None,
     threads: int | None = None,
     rounds: int = 5,
+    clock: Clock | None = None,
 ) -> Comparison:
     """The whole job on data from `prepare`: profile, train, compress, certify, compare, report.
 
@@ -151,7 +167,7 @@ def run(
     check_versions(recipe)
     _claim(recipe.models, data.report, out)
     profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
-    trained = train(recipe.models, data, recipe, out)
+    trained = train(recipe.models, data, recipe, out, clock)
     if not trained.encoder:
         progress.say(
             "only baselines were given, so there is nothing to compress; they are exported and "
@@ -169,6 +185,7 @@ def run(
         budget=budget,
         threads=threads,
         rounds=rounds,
+        clock=clock,
     )
 
 
@@ -227,6 +244,7 @@ def finish(
     budget: Budget | None = None,
     threads: int | None = None,
     rounds: int = 5,
+    clock: Clock | None = None,
 ) -> Comparison:
     """From trained models to the page: compress the parent, certify, compare, report.
 
@@ -234,7 +252,11 @@ def finish(
     """
     if data.evaluation is None:
         raise ParetextError("nothing can be measured without evaluation data: give --eval.")
-    parent = trained.folders[trained.parent]
+    parent, evaluation = trained.folders[trained.parent], data.evaluation
+    limits = (budget or Budget()) if data.selection.answered_by is None else None
+    allowance = clock and Allowance(
+        clock, lambda artifact: expected(artifact, evaluation.texts, rounds, threads)
+    )
     compress(
         parent,
         recipe,
@@ -242,7 +264,9 @@ def finish(
         data.selection,
         out,
         parent_name=trained.parent,
-        unlabelled=unlabelled,
+        unlabelled=like_the_labelled(parent, data, unlabelled, out),
+        limits=limits and limits.limits(),
+        allowance=allowance,
     )
     for name, folder in trained.folders.items():
         if name != trained.parent:

@@ -16,6 +16,7 @@ Trainer keeps optimizer, schedule, random states and data order in each checkpoi
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from paretext.core import progress
-from paretext.core.errors import ParetextError
+from paretext.core.errors import OutOfTime
+from paretext.core.files import read_json, write_json
 from paretext.core.locks import temporary_folder
 from paretext.data.balance import class_weights, supersampled
 from paretext.data.dataset import Dataset
@@ -35,6 +37,8 @@ from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.models.classifier import Classifier
 from paretext.training.batches import Examples, OwnRows, Padding, by_length
 from paretext.training.checkpoints import last_whole, prepare_to_resume, seal, steps_done
+from paretext.training.device import resolve_device, uses_bf16
+from paretext.training.pace import EVALUATED, pace
 from paretext.training.plan import (
     Plan,
     TrainingRecord,
@@ -44,7 +48,7 @@ from paretext.training.plan import (
     still_rising,
 )
 from paretext.training.plan import plan as make_plan
-from paretext.training.settings import Device, OnEpoch, TrainingSettings
+from paretext.training.settings import OnEpoch, TrainingSettings
 from paretext.training.targets import Distance, Targets, forget_maps, map_states
 
 __all__ = [
@@ -52,10 +56,9 @@ __all__ = [
     "OnEpoch",
     "TrainingSettings",
     "fit",
-    "resolve_device",
-    "uses_bf16",
 ]
 
+LEAST_STEPS = 50
 _DIVERGENCE = "eval_divergence"
 
 
@@ -88,6 +91,7 @@ def fit(
     after_step: Callable[[nn.Module], None] | None = None,
     on_epoch: OnEpoch | None = None,
     targets: Targets | None = None,
+    seconds: float | None = None,
 ) -> Fitted:
     """Train a copy of `classifier` on `train`; choose the weights on `selection`.
 
@@ -98,6 +102,8 @@ def fit(
         training, which can go on from there.
     targets: learn these answers, not the labels; the texts of each epoch then count once, and the
         length is in epochs.
+    seconds: about how long it may take: a plan that takes longer is cut short, once, when it
+        begins. OutOfTime where there is none for LEAST_STEPS.
     Raises ParetextError for factors of the wrong length, a device that is not there, or data with
     other labels than the classifier's; their order may be another, since they go by name.
     """
@@ -113,6 +119,7 @@ def fit(
                 after_step=after_step,
                 on_epoch=on_epoch,
                 targets=targets,
+                seconds=seconds,
             )
     train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
     if targets is not None:
@@ -120,6 +127,8 @@ def fit(
     rows = supersampled(train, settings.supersample)
     texts = len(rows if targets is None else targets.epochs[0])
     plan = _planned(settings, texts, len(selection), classifier)
+    if seconds is not None:
+        plan = _in_time(plan, seconds, classifier, train, selection, settings, work, label)
     several = len(plan.learning_rates) > 1
     tried = [
         _Training(
@@ -172,6 +181,42 @@ def _planned(
         steps=settings.steps,
         **asked,
     )
+
+
+def _in_time(
+    plan: Plan,
+    seconds: float,
+    classifier: Classifier,
+    train: Dataset,
+    selection: Dataset,
+    settings: TrainingSettings,
+    work: Path,
+    label: str,
+) -> Plan:
+    """The plan that so many seconds have room for: the first learning rate alone where there is no
+    time for all, and fewer steps where there is none for that. It is kept in `work`."""
+    kept = work / "plan.json"
+    if kept.is_file():
+        return read_json(kept, f"delete {work}", Plan.model_validate)
+    begin = time.monotonic()
+    a_step = pace(classifier, train, settings, None)
+    evaluating = EVALUATED * a_step * len(selection) / settings.batch_size
+    epoch = math.ceil(len(train) / settings.batch_size)
+    a_step += evaluating / (plan.interval or epoch)
+    room = int((seconds - (time.monotonic() - begin)) / a_step)
+    least = min(LEAST_STEPS, plan.steps)
+    if plan.interval is None:  # epochs are asked for, and stay whole
+        room, least = room - room % epoch, epoch
+    if room < least:
+        raise OutOfTime(a_step * least)
+    found = plan.shorter(room)
+    if found != plan:
+        progress.say(
+            f"{label}: there is time for {found.steps:,} of "
+            f"{plan.steps * len(plan.learning_rates):,} planned steps"
+        )
+    write_json(kept, found.model_dump(mode="json"))
+    return found
 
 
 @dataclass(frozen=True)
@@ -293,22 +338,6 @@ class _Training:
             disable_tqdm=True,
             log_level="error",
         )
-
-
-def resolve_device(device: Device) -> str:
-    """The device to use; ParetextError if CUDA was asked for and is not there."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ParetextError("device is cuda, and PyTorch sees no GPU; use --device auto or cpu.")
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def uses_bf16(settings: TrainingSettings) -> bool:
-    """Whether the products run in bfloat16: where the processor has instructions for it."""
-    if settings.precision != "auto":
-        return settings.precision == "bf16"
-    if resolve_device(settings.device) == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:

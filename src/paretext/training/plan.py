@@ -52,6 +52,22 @@ class Plan(BaseModel):
     patience: int
     warmup: int
 
+    def shorter(self, room: int) -> Plan:
+        """This plan in no more than so many steps in all, its evaluations as many and its warm-up
+        the same share; only one learning rate is tried where there is no room for all."""
+        if self.steps * len(self.learning_rates) <= room:
+            return self
+        steps = min(self.steps, room)
+        share = steps / self.steps
+        return self.model_copy(
+            update={
+                "learning_rates": self.learning_rates[:1],
+                "steps": steps,
+                "interval": self.interval and max(1, math.ceil(self.interval * share)),
+                "warmup": round(self.warmup * share),
+            }
+        )
+
 
 class Tried(BaseModel):
     """A learning rate, and the best macro-F1 on selection that it came to."""
