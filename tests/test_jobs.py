@@ -79,7 +79,7 @@ def test_held_out_texts_alone_give_int8_measured_on_what_the_export_never_saw(
     assert ended.status == 0, ended.err
     run = here / "runs" / "mine"
     assert versions(run) == {"pytorch", "parent", "int8"}
-    assert "'safe' learns from texts" in ended.err
+    assert "safe, small, tiny and gru are left out: version 'safe' learns from texts" in ended.err
     assert "--unlabelled" in ended.err
     certificate, manifest = (
         read(run / "artifacts" / "int8") for read in (Certificate.of, Manifest.read)
@@ -369,10 +369,16 @@ def test_a_table_alone_is_the_whole_job(
     assert versions(run) >= {"pruned-int8", "int8", "tfidf"}
 
 
-def test_the_default_versions_are_int8_and_safe() -> None:
-    from paretext.compression.recipe import Recipe
+def test_the_default_versions_are_a_ladder() -> None:
+    from paretext.compression.recipe import RUNGS, Recipe
+    from paretext.compression.step import Outline
 
-    assert Recipe().versions == (*preset("int8"), *preset("safe"))
+    outline = Outline("bert", 6, 384, 384)
+    made = Recipe().within(outline)
+    assert made.versions == tuple(version for name in RUNGS for version in preset(name))
+    assert made.ladder
+    assert not Recipe(versions=preset("int8")).within(outline).ladder
+    assert Recipe(versions=preset("int8"), ladder=True).within(outline).ladder
 
 
 def test_default_versions_that_an_architecture_cannot_have_are_left_out() -> None:

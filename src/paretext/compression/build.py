@@ -65,9 +65,11 @@ def compress(
     out/classifiers/NAME where a step changes the PyTorch model. What is there and was made from the
     same inputs is kept; a training that was interrupted goes on. `unlabelled` are more texts for
     the steps that need no labels. limits: of a ladder, which ends where a version exceeds them
-    (default: those of certificates); allowance: of the time. ParetextError, before anything is made, for a step that cannot be
-    applied where it stands, for a version of a baseline, and where `out` is the parent's own folder
-    or holds the versions of another one.
+    (default: those of certificates); allowance: of the time.
+
+    ParetextError, before anything is made, for a step that cannot be applied where it stands, for a
+    version of a baseline, and where `out` is the parent's own folder or holds the versions of
+    another one.
     """
     stages, parent = Stages(Path(out)), Path(parent)
     opened = Source.open(str(parent))
@@ -85,9 +87,8 @@ def compress(
     if selection.answered_by is None:
         is_able = say_standing(artifacts[0].folder, PARENT, selection)
     time = None if allowance is None else allowance.within(artifacts[0].folder)
-    judge = Judge(
-        artifacts[0].folder, selection, limits if limits is not None else _limits(selection)
-    )
+    limits = _limits(selection) if limits is None else limits
+    judge = Judge(artifacts[0].folder, selection, limits)
     versions = [
         each for each in recipe.versions if is_able or not (recipe.ladder and each.classifier_steps)
     ]
@@ -105,9 +106,8 @@ def compress(
             continue
         if why := judge(found[-1].folder):
             below = listed([each.name for each in versions[number + 1 :]])
-            progress.say(
-                f"the ladder ends at {version.name}: on selection {why}; not made: {below}"
-            )
+            said = f"the ladder ends at {version.name}: on selection {why}"
+            progress.say(f"{said}; not made: {below}")
             break
     return artifacts
 

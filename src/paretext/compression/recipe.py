@@ -20,6 +20,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.registry import STEPS, AnyStep
 from paretext.core.run_folder import PARENT
 from paretext.core.settings import Settings, complaint, names, nearest, parse_yaml, read_yaml
+from paretext.core.wording import listed
 from paretext.data.stop_words import LANGUAGES, unknown_language
 from paretext.graphs.quantisation import Quantization
 from paretext.training.settings import InputSettings, TrainingSettings
@@ -151,6 +152,7 @@ class Recipe(InputSettings):
         version that was asked for is never left out: ParetextError.
         """
         by_default, kept = self.versions == _rungs(), []
+        without: dict[str, str] = {}
         for version in self.versions:
             try:
                 if version.classifier_steps and not learns:
@@ -163,9 +165,13 @@ class Recipe(InputSettings):
             except ParetextError as error:
                 if not by_default:
                     raise
-                progress.say(f"of what is made by default {version.name} is left out: {error}")
+                without[version.name] = str(error)
             else:
                 kept.append(version)
+        if without:
+            are = "is" if len(without) == 1 else "are"
+            reason = next(iter(without.values()))
+            progress.say(f"of the ladder {listed([*without])} {are} left out: {reason}")
         ladder = by_default if self.ladder is None else self.ladder
         found = self.model_copy(update={"versions": tuple(kept), "ladder": ladder})
         if not by_default:

@@ -112,7 +112,7 @@ def _scores(
         rates = [(counts + _PRIOR * pooled) / (texts + _PRIOR) for counts, texts in counted]
         odds = np.log(rates[1] / rates[0], where=pooled > 0, out=np.zeros(words))
         for scores, each, own in zip(found, sets, halves, strict=True):
-            for row in np.flatnonzero(own == half):
+            for row in np.flatnonzero(own == half).tolist():
                 scores[row] = odds[each[row]].mean() if len(each[row]) else 0.0
     return found
 

@@ -253,10 +253,12 @@ def finish(
     if data.evaluation is None:
         raise ParetextError("nothing can be measured without evaluation data: give --eval.")
     parent, evaluation = trained.folders[trained.parent], data.evaluation
-    limits = (budget or Budget()) if data.selection.answered_by is None else None
-    allowance = clock and Allowance(
-        clock, lambda artifact: expected(artifact, evaluation.texts, rounds, threads)
-    )
+    limits = budget or Budget()
+    if data.selection.answered_by is not None:
+        limits = limits.without_labels()
+    allowance = None
+    if clock is not None:
+        allowance = Allowance(clock, lambda each: expected(each, evaluation.texts, rounds, threads))
     compress(
         parent,
         recipe,
@@ -265,7 +267,7 @@ def finish(
         out,
         parent_name=trained.parent,
         unlabelled=like_the_labelled(parent, data, unlabelled, out),
-        limits=limits and limits.limits(),
+        limits=limits.limits(),
         allowance=allowance,
     )
     for name, folder in trained.folders.items():

@@ -49,9 +49,8 @@ def pace(
         some = order[step * settings.batch_size :][: settings.batch_size]
         if not some:
             break
-        inputs = {
-            name: each.to(device) for name, each in padded([examples[i] for i in some]).items()
-        }
+        batch = padded([examples[row] for row in some])
+        inputs = {name: each.to(device) for name, each in batch.items()}
         taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
         labels = inputs.pop("labels")
         with torch.autocast(device, torch.bfloat16, enabled=uses_bf16(settings)):
