@@ -193,8 +193,10 @@ def test_the_same_answers_hold_every_clause() -> None:
         found = judge(labels, before, after, LABELS, Budget(), at=points, resamples=1000)
         assert found.alike
         assert {clause.verdict for clause in found.clauses} == {"holds"}
-        assert len(found.clauses) == 8
-        assert [each.name for each in found.reported] == ["balanced_accuracy_drop", "kappa_drop"]
+        assert len(found.clauses) == 7
+        assert {each.name for each in found.reported} == {
+            *("balanced_accuracy_drop", "kappa_drop", "flips")
+        }
         assert len(found.points) == 12
         for clause in found.clauses:
             assert clause.found.estimate == pytest.approx(0, abs=1e-6)
@@ -232,7 +234,7 @@ def test_a_class_that_collapsed_is_named() -> None:
 def test_a_candidate_that_is_too_sure_breaks_calibration_and_no_answer() -> None:
     labels, before, after = pair(0.0, sharpness=0.25)
     found = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
-    assert found["flips"].verdict == found["macro_f1_drop"].verdict == "holds"
+    assert found["accuracy_drop"].verdict == found["macro_f1_drop"].verdict == "holds"
     assert found["calibration_error_rise"].verdict == "broken"
     assert found["brier_rise"].verdict == "broken"
 

@@ -8,8 +8,7 @@ from paretext.pipeline.options import Run
 
 
 def run(asked: Run, json: Json = False) -> None:
-    """From a table of labelled texts to the folder to deploy: profile the data, train, compress,
-    certify and measure, and say which version to take.
+    """From a table of labelled texts to the folder to deploy, trained and certified.
 
     Example: paretext run --data tickets.csv
 

@@ -172,7 +172,7 @@ class Timed(Settings):
     model_config = ConfigDict(title="Measuring and output")
 
     time: str | None = Field(
-        None, title="TIME", description="Most that it may take: 30m, 2h (default: no limit)."
+        None, title="30m", description="Most time that it may take (default: no limit)."
     )
 
     @field_validator("time")
