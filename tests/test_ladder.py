@@ -111,7 +111,10 @@ def test_what_is_below_a_broken_rung_is_made_only_where_it_was_asked_for(
         )
     names = [each.name for each in made]
     assert names == ["parent", "int8", "broken", *([] if ladder else ["below"])]
-    assert any("the ladder ends at broken" in line for line in said.lines) == ladder
+    told = [line for line in said.lines if "not made: below, for broken is the last" in line]
+    assert bool(told) == ladder
+    record = tmp_path / "run" / "ladder.json"
+    assert (json.loads(record.read_text()) if record.exists() else []) == told
 
 
 def test_nothing_is_distilled_from_a_parent_that_has_learnt_nothing(
@@ -129,7 +132,8 @@ def test_nothing_is_distilled_from_a_parent_that_has_learnt_nothing(
             *(tmp_path / "parent", recipe, data.train, data.selection, tmp_path / "run")
         )
     assert [each.name for each in made] == ["parent", "int8"]
-    assert "nothing is distilled from a parent that has learnt nothing" in said.lines
+    why = "nothing is distilled from a parent that has learnt nothing"
+    assert f"not made: taught, for {why}" in said.lines
 
 
 # --- time
@@ -213,7 +217,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said(parent: Path, tmp_path: 
             allowance=Allowance(clock(100), lambda _: lambda versions: 74.9),
         )
     assert [each.name for each in made] == ["parent", "int8"]
-    assert any("taught is left out: it takes about" in line for line in said.lines)
+    assert any("not made: taught, for it takes about" in line for line in said.lines)
 
 
 def test_a_training_is_cut_to_its_time_once(encoder: Encoder, tmp_path: Path) -> None:

@@ -86,30 +86,47 @@ def compress(
     is_able = True
     if selection.answered_by is None:
         is_able = say_standing(artifacts[0].folder, PARENT, selection)
+    versions = recipe.versions
+    if recipe.ladder and not is_able:
+        versions = tuple(each for each in versions if not each.classifier_steps)
+    judge = None
+    if recipe.ladder:
+        limits = _limits(selection) if limits is None else limits
+        judge = Judge(artifacts[0].folder, selection, limits)
     time = None if allowance is None else allowance.within(artifacts[0].folder)
-    limits = _limits(selection) if limits is None else limits
-    judge = Judge(artifacts[0].folder, selection, limits)
-    versions = [
-        each for each in recipe.versions if is_able or not (recipe.ladder and each.classifier_steps)
-    ]
-    if len(versions) < len(recipe.versions):
-        progress.say("nothing is distilled from a parent that has learnt nothing")
-    classifiers = {PARENT: (parent, [origin])}
+    made, unmade = _climb(built, versions, (parent, [origin]), judge, time)
+    blind = [each.name for each in recipe.versions if each not in versions]
+    unmade |= dict.fromkeys(blind, "nothing is distilled from a parent that has learnt nothing")
+    _tell(unmade, stages.root)
+    return [*artifacts, *made]
+
+
+def _climb(
+    built: Builder,
+    versions: Sequence[Version],
+    parent: tuple[Path, list[Ancestor]],
+    judge: Judge | None,
+    time: TimeLeft | None,
+) -> tuple[list[Compressed], dict[str, str]]:
+    """The artifacts of the versions, one after the other, and why others were not made."""
+    classifiers, artifacts, unmade = {PARENT: parent}, [], {}
     for number, version in enumerate(versions):
-        begun = classifiers[version.source]
-        made = _in_time(built, version, begun, time, number, len(versions) - number)
-        if made is None:
+        if version.source not in classifiers:
+            unmade[version.name] = f"{version.source}, which it begins with, is not there"
+            continue
+        begun, below = classifiers[version.source], versions[number + 1 :]
+        made = _in_time(built, version, begun, time, number, 1 + len(below))
+        if isinstance(made, str):
+            unmade[version.name] = made
             continue
         found, classifiers[version.name] = made
         artifacts += found
-        if not recipe.ladder or version is versions[-1]:
-            continue
-        if why := judge(found[-1].folder):
-            below = listed([each.name for each in versions[number + 1 :]])
-            said = f"the ladder ends at {version.name}: on selection {why}"
-            progress.say(f"{said}; not made: {below}")
-            break
-    return artifacts
+        if judge and below and (why := judge(found[-1].folder)):
+            names = [each.name for each in below]
+            return artifacts, unmade | dict.fromkeys(
+                names, f"{version.name} is the last: on selection {why}"
+            )
+    return artifacts, unmade
 
 
 Made = tuple[list[Compressed], tuple[Path, list[Ancestor]]]
@@ -123,8 +140,8 @@ def _in_time(
     time: TimeLeft | None,
     made: int,
     to_make: int,
-) -> Made | None:
-    """The version, made with its share of the time, or with all of it; None where that is not
+) -> Made | str:
+    """The version, made with its share of the time, or with all of it; why not, where that is not
     enough."""
     if time is None or not version.classifier_steps:
         return _made(built, version, begun)
@@ -134,8 +151,19 @@ def _in_time(
             return _made(replace(built, seconds=max(seconds, 0.0)), version, begun)
         except OutOfTime as error:
             needed = error.seconds
-    progress.say(f"{version.name} is left out: {time.lacking(made, needed)}")
-    return None
+    return time.lacking(made, needed)
+
+
+def _tell(unmade: Mapping[str, str], out: Path) -> None:
+    """Say which versions were not made, and leave it in the run for its page."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in unmade.items():
+        reasons.setdefault(why, []).append(name)
+    said = [f"not made: {listed(names)}, for {why}" for why, names in reasons.items()]
+    for each in said:
+        progress.say(each)
+    if said or RunFolder(out).ladder.exists():
+        write_json(RunFolder(out).ladder, said)
 
 
 def _made(built: Builder, version: Version, begun: tuple[Path, list[Ancestor]]) -> Made:

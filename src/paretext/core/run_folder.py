@@ -5,6 +5,7 @@ run.json                  the settings, and what was found in the data
 held-out.csv              the texts to measure on, where no file of them was given
 candidates/NAME/model     a trained classifier, and beside it how it was trained
 parent.json               the candidates' scores on the selection split, and who won
+ladder.json               which versions were not made, and why
 unlabelled.json           how like the labelled texts those without labels are
 answers/, teacher/        the parent's answers to texts without labels, and to its students'
 classifiers/NAME          PyTorch models of versions that change the model
@@ -23,11 +24,11 @@ from pathlib import Path
 PARENT = "parent"
 """The name of the parent's artifact."""
 ARTIFACTS, CANDIDATES, CLASSIFIERS = "artifacts", "candidates", "classifiers"
-UNLABELLED = "unlabelled.json"
+UNLABELLED, LADDER = "unlabelled.json", "ladder.json"
 COMPARISON, PROFILE, REPORT, ANSWERS = "comparison", "profile", "report", "answers"
 CERTIFICATES, SETTINGS, CHOSEN, HELD_OUT = "certificates", "run.json", "parent.json", "held-out.csv"
 WRITES = (
-    *(SETTINGS, CHOSEN, HELD_OUT, UNLABELLED, PROFILE, CANDIDATES, CLASSIFIERS, ARTIFACTS),
+    *(SETTINGS, CHOSEN, HELD_OUT, UNLABELLED, LADDER, PROFILE, CANDIDATES, CLASSIFIERS, ARTIFACTS),
     *(CERTIFICATES, COMPARISON, REPORT),
 )
 """What a job may write into its folder."""
@@ -86,6 +87,10 @@ class RunFolder:
     @property
     def teacher(self) -> Path:
         return self.root / "teacher"
+
+    @property
+    def ladder(self) -> Path:
+        return self.root / LADDER
 
     @property
     def unlabelled(self) -> Path:

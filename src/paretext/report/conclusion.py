@@ -43,6 +43,7 @@ class Where:
     artifacts: each version's folder. run: the run's folder, if they lie in one. measure, train: the
     commands that measure on other texts and that train longer. trained: what the parent was called
     as a candidate. rising: what to do where it was still rising when its training ended.
+    unmade: what a ladder left out, and why.
     """
 
     artifacts: Mapping[str, Path]
@@ -51,6 +52,7 @@ class Where:
     run: Path | None = None
     trained: str | None = None
     rising: str | None = None
+    unmade: tuple[str, ...] = ()
 
     def using(self, version: str) -> dict[str, Any]:
         """What a conclusion says of the version to deploy."""
@@ -110,6 +112,7 @@ def conclude(
         details += [_broken(row, certificates) for row in broken]
     if where.rising is not None:
         said.append(f"The parent may get better: its {where.rising}.")
+    details += [f"{sentence(each)}." for each in where.unmade]
     details += [standing.scores] if standing is not None else []
     headline = f"Deploy {where.named(chosen.version)}"
     if verdict == "uncertified":

@@ -170,7 +170,19 @@ class _Gatherer:
             run=run,
             trained=parent,
             rising=record.advice if record is not None else None,
+            unmade=self._unmade(),
         )
+
+    def _unmade(self) -> tuple[str, ...]:
+        """What a ladder left out, and why."""
+        path = RunFolder(self.run).ladder
+        if not path.is_file():
+            return ()
+        made = self._read(
+            *("ladder", path, "the same command writes it again"),
+            lambda: read_json(path, f"delete {path}", lambda said: tuple(map(str, said))),
+        )
+        return made or ()
 
     def _training(self, parent: str | None) -> TrainingRecord | None:
         """How the parent was trained, where that is on record."""
