@@ -32,6 +32,7 @@ FUNCTIONS = {
     "fit",
     "run",
     "search",
+    "threshold",
 }
 NOTEBOOK = Path(__file__).parent.parent / "docs" / "notebook.ipynb"
 
@@ -76,6 +77,7 @@ def test_every_public_name_is_a_function_or_a_class_whatever_was_imported() -> N
         (lambda: paretext.run("x.csv", out=3), "out is 3; give a string or a path"),
         (lambda: paretext.compress("x", presets="int8"), "no argument 'presets'; did you mean"),
         (lambda: paretext.certify("x"), "certify needs 'against'"),
+        (lambda: paretext.threshold("x", aims="unsure<=5%"), "no argument 'aims'; did you mean"),
         (lambda: paretext.run("x.csv", data="y.csv"), "run has two values for 'data'"),
         (lambda: paretext.run("x.csv", "y.csv"), "run takes fewer arguments without a name"),
         (lambda: paretext.run("x.csv", epochs=0), "run: epochs is 0; give 1 or more"),

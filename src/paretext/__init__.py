@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from paretext.measure.evaluation import evaluate
     from paretext.models.classifier import Classifier
     from paretext.pipeline.finished import Finished
-    from paretext.pipeline.python import certify, compare, compress, run, search
+    from paretext.pipeline.python import certify, compare, compress, run, search, threshold
     from paretext.runtime.artifact import Artifact
     from paretext.training.fit import fit
 
@@ -45,6 +45,7 @@ _HOMES = {
     "fit": "paretext.training.fit",
     "run": "paretext.pipeline.python",
     "search": "paretext.pipeline.python",
+    "threshold": "paretext.pipeline.python",
 }
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "fit",
     "run",
     "search",
+    "threshold",
 ]
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,14 +18,16 @@ from pydantic import BeforeValidator, ValidationError
 
 from paretext.certification.budget import Budget
 from paretext.certification.looks import Looks
-from paretext.certification.records import Clause, Flips, OperatingPoint, Reported
+from paretext.certification.records import Clause, Flips, OperatingPoint, Reported, Ruled
+from paretext.certification.ways import Ways
 from paretext.core.errors import ParetextError
-from paretext.core.files import digest_of, new_folder, sha256, write_json, write_text
+from paretext.core.files import digest_of, json_text
 from paretext.core.records import Record, Verdict
 from paretext.data.sketch import Overlap
 from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card
-from paretext.runtime.manifest import CARD, CERTIFICATE, FileRecord, Manifest
+from paretext.runtime.manifest import CARD, CERTIFICATE, Manifest
+from paretext.runtime.rewriting import rewrite
 
 FORMATS = (1, 2)
 """That are read; the last is written."""
@@ -81,9 +82,13 @@ class Certificate(Record):
     machine: dict[str, Any]
     version: str
     """Of paretext."""
-    added: ClassVar[tuple[str, ...]] = ("standing",)
+    added: ClassVar[tuple[str, ...]] = ("standing", "ruled", "ways")
     standing: Standing | None = None
     """What the reference is worth by itself: the verdict says nothing of it."""
+    ruled: Ruled | None = None
+    """The rule that both were asked by, and how many texts are unsure; None without one."""
+    ways: Ways | None = None
+    """How the candidate answers lone texts and texts in bulk; older ones did not ask."""
     sentence: str = ""
     """What came out, as `wording.claim` says it; format 1 had none."""
     looks: Looks | None = None
@@ -179,32 +184,10 @@ class Certificate(Record):
 
 
 def attach(certificate: Certificate, folder: Path) -> None:
-    """Put a certificate into the artifact that it is about, and show it on the artifact's card.
-
-    The folder is made anew beside the old one (large files are linked) and renamed, so that a
-    process that dies leaves an artifact that loads.
-    """
+    """Put a certificate into the artifact that it is about, and show it on the artifact's card."""
     from paretext.certification.wording import section
 
     manifest = Manifest.read(folder)
-    with new_folder(folder) as partial:
-        shutil.copytree(folder, partial, copy_function=_link, dirs_exist_ok=True)
-        write_json(partial / CERTIFICATE, certificate.model_dump(mode="json"))
-        write_text(partial / CARD, model_card(manifest) + "\n" + section(certificate))
-        files = {
-            **manifest.files,
-            **{
-                name: FileRecord(
-                    sha256=sha256(partial / name), bytes=(partial / name).stat().st_size
-                )
-                for name in (CARD, CERTIFICATE)
-            },
-        }
-        manifest.model_copy(update={"files": files}).write(partial)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links
-        shutil.copy2(source, target)
+    card = model_card(manifest) + "\n" + section(certificate)
+    values = certificate.model_dump(mode="json")
+    rewrite(folder, manifest, {CARD: card, CERTIFICATE: json_text(values)})

@@ -16,7 +16,9 @@ from paretext.certification.judgement import judge
 from paretext.certification.looks import Looks, looked
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.operating import At
+from paretext.certification.records import Ruled
 from paretext.certification.verdicts import overall
+from paretext.certification.ways import ask_each_way
 from paretext.certification.wording import claim
 from paretext.core import progress
 from paretext.core.cores import available_cores
@@ -24,6 +26,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
+from paretext.core.records import Interval
 from paretext.core.run_folder import ARTIFACTS, PARENT, RunFolder
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
@@ -34,6 +37,7 @@ from paretext.measure.naming import check_order
 from paretext.measure.standing import stand
 from paretext.runtime.manifest import NAME as MANIFEST
 from paretext.runtime.manifest import Manifest
+from paretext.runtime.rule import Rule
 
 LEAST_TEXTS = 10
 """With fewer, one text more or less moves every share by over ten points."""
@@ -138,12 +142,19 @@ def measure(
     _check(before, after, data)
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     seen = require_held_out(data, manifests, force)
-    with progress.task(f"answers to {len(data):,} texts", 2) as advance:
-        answers = []
+    with progress.task(f"answers to {len(data):,} texts", 3) as advance:
+        logits = []
         for model in (before, after):
-            answers.append(model.probabilities(data.texts, data.label_names))
+            logits.append(model.logits(data.texts))
             advance()
-    old, new = answers
+        assert after.artifact is not None  # as was asked above
+        ways = ask_each_way(after.artifact, data.texts, logits[1], seed)
+        advance()
+    old, new = (
+        model.probabilities(each, data.label_names)
+        for model, each in zip((before, after), logits, strict=True)
+    )
+    rule = after.rule or before.rule
     if before.labels != opened.labels and data.answered_by is None:
         check_order(old, data, "--labels")
     with progress.task(f"judging {folder.name}", 2) as advance:
@@ -158,6 +169,8 @@ def measure(
             seed=seed,
             labelled=data.answered_by is None,
             deployed=Deployed(folder, before.folder, data.texts, threads),
+            rule=rule,
+            ways=ways,
         )
         advance()
         standing = None
@@ -191,9 +204,23 @@ def measure(
         machine=machine(threads),
         version=__version__,
         standing=standing,
+        ruled=_ruled(after.rule is not None, rule, found.unsure),
+        ways=ways,
     )
     certificate = certificate.model_copy(update={"sentence": claim(certificate)}).sealed()
     return certificate, (old, new)
+
+
+def _ruled(own: bool, rule: Rule | None, unsure: tuple[Interval, Interval] | None) -> Ruled | None:
+    """own: whether it is the candidate's."""
+    if rule is None or unsure is None:
+        return None
+    return Ruled(
+        rule=rule,
+        of="candidate" if own else "reference",
+        reference_unsure=unsure[0],
+        candidate_unsure=unsure[1],
+    )
 
 
 def _check(reference: Opened, candidate: Opened, data: Dataset) -> None:

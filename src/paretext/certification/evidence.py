@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from paretext.certification.calibration import Rises, rises
-from paretext.certification.operating import At, Point, operating_points
+from paretext.certification.operating import At, Point, operating_points, rule_points
+from paretext.certification.ways import Ways
 from paretext.measure.intervals import Drops, paired_drops, withheld
 from paretext.measure.metrics import METRICS, FloatArray, IntArray, confusion_matrix
+from paretext.runtime.rule import Rule, answers
 
 ALIKE = 1e-4
 """Probabilities this close are the same answer: what float32 leaves between two runtimes. The
@@ -43,6 +45,10 @@ class Evidence:
     resamples: int = 10_000
     seed: int = 0
     deployed: Deployed | None = None
+    rule: Rule | None = None
+    """When answers stand, of both models; None: always."""
+    ways: Ways | None = None
+    """How far the candidate's answers to lone texts are from those in bulk, where it was asked."""
 
     @property
     def n(self) -> int:
@@ -98,10 +104,24 @@ class Evidence:
         return withheld(self.truth, len(self.labels))
 
     @cached_property
+    def given(self) -> tuple[IntArray, IntArray] | None:
+        """What users of the reference, and of the candidate, get by the rule: (n,) class ids,
+        NO_ANSWER where one is unsure; None without a rule."""
+        if self.rule is None:
+            return None
+        before, after = (
+            answers(each, self.labels, self.rule) for each in (self.reference, self.candidate)
+        )
+        return before, after
+
+    @cached_property
     def points(self) -> list[Point]:
-        return operating_points(
+        found = operating_points(
             self.truth, self.reference, self.candidate, self.labels, self.at, self.confidence
         )
+        if self.rule is not None and self.given is not None:
+            found += rule_points(self.truth, *self.given, self.labels, self.rule, self.confidence)
+        return found
 
     def scores(self, metric: str) -> tuple[float, float]:
         """The reference's and the candidate's own value of one of METRICS."""

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from paretext.certification import catalogue
 from paretext.certification.budget import Budget
-from paretext.certification.catalogue import CATALOGUE, Rule, rules
+from paretext.certification.catalogue import CATALOGUE, rules
 from paretext.certification.evidence import Deployed, Evidence
 from paretext.certification.operating import At
 from paretext.certification.records import Clause, OperatingPoint, Reported
+from paretext.certification.ways import Ways
+from paretext.core.records import Interval, proportion
 from paretext.measure.metrics import FloatArray, IntArray
+from paretext.runtime.rule import NO_ANSWER, Rule
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Judgement:
     clauses: tuple[Clause, ...]
     reported: tuple[Reported, ...]
     points: tuple[OperatingPoint, ...]
+    unsure: tuple[Interval, Interval] | None
+    """Of the reference and of the candidate, by the rule; None without one."""
     alike: bool
     """Whether all probabilities of all texts are the same, within `evidence.ALIKE`."""
 
@@ -40,17 +46,23 @@ def judge(
     seed: int = 0,
     deployed: Deployed | None = None,
     labelled: bool = True,
+    rule: Rule | None = None,
+    ways: Ways | None = None,
 ) -> Judgement:
     """Judge a candidate's answers by a budget.
 
     truth: (n,) class ids; reference, candidate: (n, K) probabilities; labels: (K,) names.
     labelled: whether `truth` is people's; else nothing that needs it is reported.
     deployed: what costs are measured of; without it the clauses on costs are left out.
+    rule: when answers stand, of both; ways: how the candidate's lone texts were answered.
     """
     # Thresholds lie between two scores, closer than float32 may tell.
     reference, candidate = (np.asarray(each, np.float64) for each in (reference, candidate))
     evidence = Evidence(
-        truth, reference, candidate, labels, budget.confidence, at, resamples, seed, deployed
+        *(truth, reference, candidate, labels, budget.confidence, at, resamples, seed),
+        deployed=deployed,
+        rule=rule,
+        ways=ways,
     )
     limits = budget.limits()
     asked = {name: CATALOGUE[name].judge(evidence, limit) for name, limit in limits.items()}
@@ -62,7 +74,8 @@ def judge(
             for rule in rules()
             if rule.reported and rule.name not in limits and labelled
         ),
-        points=tuple(point.record for point in evidence.points),
+        points=tuple(point.record for point in evidence.points) if labelled else (),
+        unsure=_unsure(evidence),
         alike=evidence.alike,
     )
 
@@ -88,7 +101,17 @@ def _broken_together(clauses: list[Clause], evidence: Evidence) -> list[Clause]:
     return [each.model_copy(update=update) if each.name in open_ else each for each in clauses]
 
 
-def _reported(rule: Rule, evidence: Evidence) -> Reported:
+def _unsure(evidence: Evidence) -> tuple[Interval, Interval] | None:
+    if evidence.given is None:
+        return None
+    before, after = (
+        proportion(int((each == NO_ANSWER).sum()), evidence.n, evidence.confidence)
+        for each in evidence.given
+    )
+    return before, after
+
+
+def _reported(rule: catalogue.Rule, evidence: Evidence) -> Reported:
     found = rule.judge(evidence, math.inf)
     assert found is not None
     return Reported(

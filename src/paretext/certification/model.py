@@ -16,6 +16,7 @@ from paretext.core.settings import model_inside
 from paretext.measure.naming import output_names
 from paretext.runtime.artifact import Artifact, softmax
 from paretext.runtime.manifest import NAME
+from paretext.runtime.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,23 @@ class Opened:
     record: Model
     labels: tuple[str, ...]
     logits: Callable[[Sequence[str]], NDArray[np.float32]]
+    artifact: Artifact | None = None
+    """None for a classifier."""
+    rule: Rule | None = None
+    """When its answers stand; None: always."""
 
     def called(self, names: Sequence[str] | None) -> Opened:
         """It with `names` for its outputs, where its own say nothing."""
-        return replace(self, labels=output_names(self.labels, names, self.folder))
+        called = output_names(self.labels, names, self.folder)
+        rule = self.rule and self.rule.renamed(self.labels, called)
+        return replace(self, labels=called, rule=rule)
 
-    def probabilities(self, texts: Sequence[str], labels: Sequence[str]) -> NDArray[np.float64]:
+    def probabilities(
+        self, logits: NDArray[np.float32], labels: Sequence[str]
+    ) -> NDArray[np.float64]:
         """(n, K) probabilities, columns in the order of `labels`, which are its own."""
         columns = [self.labels.index(label) for label in labels]
-        return softmax(self.logits(texts))[:, columns].astype(np.float64)
+        return softmax(logits)[:, columns].astype(np.float64)
 
 
 def open_model(folder: str | Path, threads: int) -> Opened:
@@ -42,10 +51,9 @@ def open_model(folder: str | Path, threads: int) -> Opened:
     folder = Path(folder)
     if is_artifact(folder):
         artifact = Artifact.load(folder, threads)
-        record = Model(
-            name=artifact.manifest.name, kind="artifact", digest=artifact.manifest.identity
-        )
-        return Opened(folder, record, artifact.manifest.labels, artifact.logits)
+        kept = artifact.manifest
+        record = Model(name=kept.name, kind="artifact", digest=kept.identity)
+        return Opened(folder, record, kept.labels, artifact.logits, artifact, kept.operating)
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "

@@ -5,22 +5,31 @@ reference: the lowest with a precision of 90%, say, or with false positives in 1
 candidate inherits that threshold, and quantised probabilities can move past it though argmax never
 flips. Each class stands against the rest; the threshold is chosen on these same texts, so what is
 compared is how the candidate behaves at the reference's threshold, not how good that threshold is.
+
+An artifact may carry a rule of its own (`runtime.rule`): then the answers of both models that stand
+by it are one more point, RULE, and what users get. An unsure text is no answer: it costs recall,
+and neither precision nor false positives.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from paretext.certification.precision import Cells
 from paretext.certification.records import OperatingPoint, Rates
 from paretext.core.errors import ParetextError
-from paretext.core.records import Interval, proportion
+from paretext.core.records import proportion
 from paretext.measure.metrics import FloatArray, IntArray
 from paretext.measure.proportions import BoolArray, Pairs
+from paretext.runtime.rule import Rule
+
+RULE = "rule"
+"""The artifact's own operating point, where another has "precision=0.9"."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,9 @@ class Point:
     record: OperatingPoint
     recall: Pairs | None
     specificity: Pairs | None
+    precision: Cells | None = None
+    """At a rule alone: a threshold that was chosen for its precision on these same texts flatters
+    the reference's, and a drop from it says nothing."""
 
 
 def operating_points(
@@ -71,6 +83,27 @@ def operating_points(
     ]
 
 
+def rule_points(
+    truth: IntArray,
+    before: IntArray,
+    after: IntArray,
+    labels: Sequence[str],
+    rule: Rule,
+    confidence: float,
+) -> list[Point]:
+    """Every class that has texts, at a rule.
+
+    before, after: (n,) class ids of the reference and the candidate, NO_ANSWER where one is unsure.
+    """
+    found = []
+    for k, label in enumerate(labels):
+        positive, taken = truth == k, (before == k, after == k)
+        if 0 < positive.sum() < len(truth):
+            point = _taken(positive, *taken, label, RULE, rule.least(label), confidence)
+            found.append(replace(point, precision=Cells.count(positive, *taken)))
+    return found
+
+
 def _point(
     positive: BoolArray,
     before: FloatArray,
@@ -85,10 +118,22 @@ def _point(
             label=label, at=str(at), threshold=None, reference=None, candidate=None
         )
         return Point(none, None, None)
-    taken, taken_now = before >= threshold, after >= threshold
+    taken = before >= threshold, after >= threshold
+    return _taken(positive, *taken, label, str(at), threshold, confidence)
+
+
+def _taken(
+    positive: BoolArray,
+    taken: BoolArray,
+    taken_now: BoolArray,
+    label: str,
+    at: str,
+    threshold: float,
+    confidence: float,
+) -> Point:
     record = OperatingPoint(
         label=label,
-        at=str(at),
+        at=at,
         threshold=threshold,
         reference=_rates(positive, taken, confidence),
         candidate=_rates(positive, taken_now, confidence),
@@ -122,11 +167,7 @@ def find_threshold(positive: BoolArray, scores: FloatArray, at: At) -> float | N
 def _rates(positive: BoolArray, taken: BoolArray, confidence: float) -> Rates:
     right, all_taken = int((taken & positive).sum()), int(taken.sum())
     return Rates(
-        recall=_share(right, int(positive.sum()), confidence),
-        precision=_share(right, all_taken, confidence) if all_taken else None,
-        false_positive_rate=_share(all_taken - right, int((~positive).sum()), confidence),
+        recall=proportion(right, int(positive.sum()), confidence),
+        precision=proportion(right, all_taken, confidence) if all_taken else None,
+        false_positive_rate=proportion(all_taken - right, int((~positive).sum()), confidence),
     )
-
-
-def _share(successes: int, n: int, confidence: float) -> Interval:
-    return proportion(successes, n, confidence)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from paretext.certification.units import Kind
 from paretext.core.records import Interval, Record, Verdict
+from paretext.runtime.rule import Rule
 
 
 class Part(Record):
@@ -13,9 +14,10 @@ class Part(Record):
 
     label: str
     at: str | None
-    """The operating point, "precision=0.9"; None where the clause asks about the answers."""
+    """The operating point, "precision=0.9" or "rule"; None where it asks about the answers."""
     texts: int
-    """How many texts bear on it: those of the class, or for false positives those of the others."""
+    """How many texts bear on it: those of the class, for false positives those of the others, for
+    precision those that the reference answers with the class."""
     reference: float
     candidate: float
     drop: Interval
@@ -73,7 +75,8 @@ class Rates(Record):
 
 
 class OperatingPoint(Record):
-    """A class against the rest, at the threshold where the reference meets `at` on these texts."""
+    """A class against the rest, at the threshold where the reference meets `at` on these texts; or
+    at a rule, of which `threshold` is the least probability with which it is answered."""
 
     label: str
     at: str
@@ -81,6 +84,16 @@ class OperatingPoint(Record):
     """None where the reference meets `at` at no threshold."""
     reference: Rates | None
     candidate: Rates | None
+
+
+class Ruled(Record):
+    """When answers stand, and how many texts have none: the candidate's rule, or the reference's
+    where the candidate has none. Both models are asked by it."""
+
+    rule: Rule
+    of: Literal["candidate", "reference"]
+    reference_unsure: Interval
+    candidate_unsure: Interval
 
 
 class Slice(Record):

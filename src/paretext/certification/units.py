@@ -13,10 +13,11 @@ from typing import Literal
 
 from paretext.core.errors import ParetextError
 
-Kind = Literal["share", "bytes", "ms"]
+Kind = Literal["share", "probability", "bytes", "ms"]
 
 _FACTORS: dict[Kind, dict[str, float]] = {
     "share": {"": 1.0, "%": 0.01},
+    "probability": {"": 1.0},
     "bytes": {
         **{"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9},
         **{"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
@@ -25,6 +26,7 @@ _FACTORS: dict[Kind, dict[str, float]] = {
 }
 _EXAMPLES: dict[Kind, str] = {
     "share": "a share such as 0.01 or 1%",
+    "probability": "a difference such as 0.005",
     "bytes": "a size with its unit, such as 5MB (units: B, kB, MB, GB, KiB, MiB, GiB)",
     "ms": "a time with its unit, such as 1.5ms (units: us, ms, s)",
 }
@@ -65,6 +67,8 @@ def written(value: float, kind: Kind) -> str:
     """A value in the base unit as text: 0.01, 5.2 MB, 1.3 ms."""
     if kind == "share":
         return f"{value:.4g}"
+    if kind == "probability":
+        return f"{value:.2g}"
     if kind == "ms":
         return f"{value:.3g} ms"
     for unit in ("GB", "MB", "kB"):

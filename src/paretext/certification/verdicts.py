@@ -95,14 +95,18 @@ def of_parts(rule: Rule, limit: float, asked: Sequence[Asked], confidence: float
         )
         for each, guard in zip(asked, found, strict=True)
     )
-    result = overall([part.verdict for part in parts])
-    ranks = ("holds", "undecided", "broken")
-    worst = max(parts, key=lambda part: (ranks.index(part.verdict), part.drop.high))
     needed = None
-    if result == "undecided":
+    if overall([part.verdict for part in parts]) == "undecided":
         texts = sum(each.pairs.n for each in asked)
         all_of = texts_for_all([each.pairs for each in asked], limit, tail)
         needed = all_of and two_digits(all_of * n / texts)
+    return with_parts(rule, limit, parts, needed)
+
+
+def with_parts(rule: Rule, limit: float, parts: Sequence[Part], needed: int | None) -> Clause:
+    """A clause that every part has to hold; its own numbers are those of the worst."""
+    ranks = ("holds", "undecided", "broken")
+    worst = max(parts, key=lambda part: (ranks.index(part.verdict), part.drop.high))
     return Clause(
         name=rule.name,
         unit=rule.unit,
@@ -110,8 +114,8 @@ def of_parts(rule: Rule, limit: float, asked: Sequence[Asked], confidence: float
         reference=worst.reference,
         candidate=worst.candidate,
         found=worst.drop,
-        verdict=result,
+        verdict=worst.verdict,
         certifiable=None,
         texts_needed=needed,
-        parts=parts,
+        parts=tuple(parts),
     )

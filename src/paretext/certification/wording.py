@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from paretext.certification.catalogue import CATALOGUE
+from paretext.certification.notes import notes
 from paretext.certification.units import Kind, written
 from paretext.core.markdown import escaped, table
 from paretext.core.wording import listed, sentence
@@ -217,6 +218,7 @@ PART_COLUMNS = (
 )
 
 
+AT_THRESHOLDS = "Where a threshold decides, reference → candidate"
 POINT_COLUMNS = ("label", "at", "threshold", "recall", "precision", "false positives")
 
 
@@ -264,6 +266,7 @@ def section(certificate: Certificate) -> str:
         )
     if certificate.seen is not None:
         parts.append(f"{certificate.seen} were trained on.")
+    parts += map(escaped, notes(certificate))
     if certificate.alike:
         parts.append(
             "The two gave the same probabilities for every text, to float32 rounding; the "
@@ -273,7 +276,7 @@ def section(certificate: Certificate) -> str:
         parts += ["### Per class", table(PART_COLUMNS, rows)]
     if certificate.operating_points:
         parts += [
-            "### At the reference's thresholds",
+            f"### {AT_THRESHOLDS}",
             table(POINT_COLUMNS, point_rows(certificate)),
         ]
     flips = certificate.flips

@@ -325,6 +325,8 @@ def show_certificate(
     """The clauses, the classes that are not held, and where what was written."""
     from paretext.certification import wording as report
     from paretext.certification.certify import flips_folder
+    from paretext.certification.notes import notes
+    from paretext.certification.operating import RULE
     from paretext.runtime.manifest import CARD, CERTIFICATE
 
     clauses = report.clause_rows(certificate)
@@ -337,6 +339,11 @@ def show_certificate(
         table(report.PART_COLUMNS, shown, title=title, left=2, ranks=_PART_RANKS)
     if len(parts) > _MOST_CLASSES:
         line(f"And {len(parts) - _MOST_CLASSES:,} classes more; {CERTIFICATE} has all.")
+    points = [row for row in report.point_rows(certificate) if row[1] == RULE]
+    if points:
+        table(report.POINT_COLUMNS, points[:_MOST_CLASSES], title=report.AT_THRESHOLDS, left=2)
+    for each in notes(certificate):
+        line(each)
     if artifact is not None:
         place = folder or flips_folder(artifact)
         line()

@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretext.core.run_folder import RunFolder
+from paretext.core.run_folder import PARENT, RunFolder
 from paretext.core.verdict import Verdict, loading, opening, predicting, shell
+from paretext.core.wording import first_few
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
     from paretext.measure.comparison import Comparison
     from paretext.pipeline.ablation import Ablation
+    from paretext.pipeline.operating import Tuned
     from paretext.profile import Profile
     from paretext.report.run_data import Conclusion
     from paretext.tuning.result import Found
@@ -164,10 +166,40 @@ def of_profile(found: Profile, data: str, evaluation: str | None) -> Verdict:
 def of_texts(answers: Sequence[Mapping[str, Any]], artifact: Path) -> Verdict:
     """The answer to a text that was given by hand, and how a file is answered."""
     label, probabilities = answers[0]["label"], answers[0]["probabilities"]
-    headline = f"{label}, with probability {probabilities[label]:.3f}."
+    best = max(probabilities, key=lambda each: probabilities[each])
+    headline = f"{best}, with probability {probabilities[best]:.3f}."
+    if label is None:
+        headline = f"Unsure: {best} is the most probable, with {probabilities[best]:.3f} alone."
     if len(answers) > 1:
         headline = f"{len(answers)} texts are answered."
     return Verdict(headline=headline, command=predicting(artifact), python=loading(artifact))
+
+
+def of_rule(tuned: Tuned, held_out: str | None) -> Verdict:
+    """What an artifact answers from now on, and how the rule is certified."""
+    folder = tuned.folder
+    if tuned.rule is None:
+        return Verdict(
+            headline=f"Every text is answered from now on: {folder}",
+            path=str(folder),
+            command=predicting(folder),
+            python=loading(folder),
+        )
+    name, found = tuned.figures[-1]
+    said = (
+        f"It answers {first_few(tuned.rule.sentences(), 3)}.",
+        f"Of {found.texts:,} texts of {name} {found.candidate_unsure.estimate:.1%} are unsure.",
+    )
+    parent = folder.parent / PARENT
+    against = tuned.against or (parent if parent.is_dir() else "REFERENCE")
+    asked = ("--against", against, "--eval", held_out or _EVAL)
+    return Verdict(
+        headline=f"A text may be unsure from now on: {folder}",
+        sentences=said,
+        path=str(folder),
+        command=shell("certify", folder, *asked),
+        python=loading(folder),
+    )
 
 
 def of_answers(artifact: Path, target: Path) -> Verdict:

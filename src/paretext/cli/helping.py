@@ -26,6 +26,7 @@ VERBS = {
         "explore": "What is in the data, and what to do about it before training.",
     },
     "Use what was made": {
+        "threshold": "When an artifact answers, and when it is unsure.",
         "predict": "Answer a text, a file or a stream; no PyTorch needed.",
         "inspect": "What a run, an artifact or a classifier is.",
         "report": "Everything about a run on one page.",

@@ -196,6 +196,7 @@ def _answer_file(
         return
     unanswered = sum(found["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
+    without += f", {found['unsure']:,} unsure" if found["unsure"] else ""
     told, where = (say, "standard output") if printed else (line, target)
     rows = "1 row" if found["rows"] == 1 else f"{found['rows']:,} rows"
     told(f"{rows} in {found['seconds']:.1f} s{without} -> {where}")

@@ -22,7 +22,7 @@ from paretext.core.errors import ParetextError, first_line
 from paretext.graphs.graph import others
 from paretext.models.classifier import Classifier
 from paretext.runtime.artifact import Artifact
-from paretext.runtime.independence import FLOAT, INTEGERS, each_way
+from paretext.runtime.independence import each_way
 from paretext.runtime.manifest import Independence
 
 TOLERANCE = 1e-4
@@ -143,15 +143,12 @@ def check_independence(
 ) -> tuple[Independence, Floats]:
     """How little the answers depend on what shares a call, and the logits of `texts` in bulk.
 
-    ParetextError where a probability moves by more than the rounding of a step, INTEGERS, or of
-    float32, FLOAT times the largest logit (or 1), as an artifact without a quantisation has it.
+    ParetextError where a probability moves by more than is allowed.
     """
     asked = [*texts, *odd_texts(classifier, texts)]
     answers(artifact, asked)
     found = each_way(artifact, asked)
-    allowed = FLOAT * max(1.0, float(np.abs(found.alone).max()))
-    if any(str(step.get("step", "")).endswith("quantization") for step in artifact.manifest.recipe):
-        allowed = INTEGERS
+    allowed = found.allowed(artifact.manifest)
     if found.differences.max() > allowed:
         raise ParetextError(
             f"{_kind(classifier)} answers {_shown(asked, found.differences[:, None])} otherwise "

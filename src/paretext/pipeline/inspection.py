@@ -12,6 +12,7 @@ from paretext.core.files import folder_bytes, read_json
 from paretext.core.run_folder import RunFolder
 from paretext.core.settings import model_inside
 from paretext.runtime.manifest import NAME, Independence, Manifest
+from paretext.runtime.rule import Rule
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def _artifact(path: Path) -> dict[str, Any]:
         "max length": manifest.max_length,
         "done": list(manifest.done),
         "lineage": [f"{each.name} {each.digest[:12]}" for each in manifest.lineage],
+        **_rule(manifest.operating),
         "zeros in matrices": f"{manifest.matrices.zeros:,} of {manifest.matrices.weights:,} "
         f"({manifest.matrices.share:.3%})",
         "operators": manifest.operators,
@@ -55,6 +57,12 @@ def _artifact(path: Path) -> dict[str, Any]:
         "files": {name: f"{record.bytes:,} bytes" for name, record in manifest.files.items()},
         "bytes in all": folder_bytes(path),
     }
+
+
+def _rule(rule: Rule | None) -> dict[str, Any]:
+    """When its answers stand, where there is a rule."""
+    origin = [rule.origin] if rule and rule.origin else []
+    return {"answers stand where": [*rule.sentences(), *origin]} if rule else {}
 
 
 def _independence(found: Independence | None) -> str:

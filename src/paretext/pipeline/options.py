@@ -156,6 +156,26 @@ class Certify(Reading, Budgeted, Cores):
     )
 
 
+class Threshold(Sources, Cores):
+    artifact: str | Path = Field(
+        title="ARTIFACT", kw_only=False, description="The artifact whose rule is set."
+    )
+    aim: str | Sequence[str] | None = Field(
+        None, title="GOAL...", description='"joy: precision>=95%", "unsure<=5%"; may repeat.'
+    )
+    selection: Given = Field(None, title="FILE", description="Labelled texts to tune on.")
+    eval: Given = Field(None, title="FILE", description="Held-out texts to show the rule on.")
+    against: str | Path | None = Field(
+        None,
+        title="FOLDER",
+        description="An artifact to compare with, by the same rule (default: itself without one).",
+    )
+    clear: bool = Field(False, description="Take the rule away.")
+    data: None = None
+    unlabelled: None = None
+    drop_leaks: bool = False
+
+
 class Search(Sources, Budgeted, Timed, Cores):
     model: str | Path = Field(
         title="MODEL", kw_only=False, description="A run's folder, or a classifier's."

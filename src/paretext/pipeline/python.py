@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.settings import Settings, complaint, nearest
-from paretext.pipeline import calls, options
+from paretext.pipeline import calls, operating, options
 
 _Asked = TypeVar("_Asked", bound=Settings)
 _Found = TypeVar("_Found")
@@ -103,3 +103,4 @@ compress = _called(options.Compress, calls.compress)
 compare = _called(options.Compare, calls.compare)
 certify = _called(options.Certify, calls.certify)
 search = _called(options.Search, calls.search)
+threshold = _called(options.Threshold, operating.threshold)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from paretext.certification import wording as certificates
+from paretext.certification.notes import notes
 from paretext.certification.wording import BADGES
 from paretext.core import progress
 from paretext.core.errors import ParetextError
@@ -138,6 +139,7 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
                 "headline": sentence(certificates.headline(each.certificate)),
                 "clauses": list(map(_verdict_first, certificates.clause_rows(each.certificate))),
                 "parts": certificates.part_rows(each.certificate),
+                "notes": notes(each.certificate),
                 "points": certificates.point_rows(each.certificate),
                 "slices": certificates.slice_rows(each.certificate),
             }
@@ -145,6 +147,7 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         ],
         "clause_columns": _numbers(_verdict_first(certificates.CLAUSE_COLUMNS), 2, 5),
         "part_columns": _numbers(certificates.PART_COLUMNS, 3, 8),
+        "at_thresholds": certificates.AT_THRESHOLDS,
         "point_columns": _numbers(certificates.POINT_COLUMNS, 2, 6),
         "slice_columns": _numbers(certificates.SLICE_COLUMNS, 2, 5),
         "most_parts": MOST_PARTS,

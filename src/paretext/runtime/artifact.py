@@ -28,6 +28,7 @@ from paretext.runtime import text_input
 from paretext.runtime.estimator import FittedClassifier
 from paretext.runtime.graph_file import check_graph
 from paretext.runtime.manifest import MODEL, NAME, TOKENIZER, Manifest
+from paretext.runtime.rule import UNSURE, answers
 from paretext.runtime.sessions import Session, Sessions, one_line
 
 if TYPE_CHECKING:
@@ -141,10 +142,16 @@ class Artifact(FittedClassifier):
         return None if (order == np.arange(len(order))).all() else order
 
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
-        """The most probable label's name for each text, (n,), an empty one too; ParetextError for
-        what is missing (None, NaN) or no text."""
-        best = self.probabilities(texts).argmax(axis=1)
-        names: NDArray[np.str_] = np.array(self.manifest.labels)[best]
+        """The most probable label's name for each text, (n,), an empty one too; "" (`UNSURE`) where
+        the artifact's rule says that the answer does not stand (`rule`). ParetextError for what is
+        missing (None, NaN) or no text."""
+        return self.decide(self.probabilities(texts))
+
+    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.str_]:
+        """The answers, (n,), that `probabilities` lead to, (n, classes) as in `manifest.labels`:
+        whatever gives an answer to anybody asks here."""
+        labels, rule = self.manifest.labels, self.manifest.operating
+        names: NDArray[np.str_] = np.array([*labels, UNSURE])[answers(probabilities, labels, rule)]
         return names
 
     def predict_proba(self, texts: Iterable[str]) -> NDArray[np.float32]:

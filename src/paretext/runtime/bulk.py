@@ -15,8 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.data.columns import choose_text_column, shown
@@ -40,8 +38,9 @@ from paretext.data.tables import (
 )
 from paretext.data.values import is_blank
 from paretext.runtime.artifact import CHUNK_TEXTS, Artifact, softmax
+from paretext.runtime.rule import UNSURE
 
-LABEL = "predicted_label"
+LABEL, UNSURE_COLUMN = "predicted_label", "unsure"
 DIGITS = 6
 """Significant ones of a probability that is written as text; Parquet has all that there are."""
 
@@ -56,21 +55,28 @@ def predict_file(
 ) -> dict[str, Any]:
     """Write `source`'s rows to `target`, with `predicted_label` and `probability_LABEL` columns.
 
+    Of an artifact with a rule (`rule`) there is a column `unsure`, too, True or False, and the
+    label of what is unsure is empty.
+
     on_bad_row: "skip" leaves the answers of a row without a text empty, and all of a row that
         cannot be read; "fail" raises before anything is predicted, and names them.
     name: what messages call the source, where its path says nothing.
 
-    Returns the number of rows, of those without an answer by what is wrong with them, and of
-    truncated texts, and the seconds it took. The file appears when it is complete. Raises
-    ParetextError for files that cannot be read, a column that is not there, columns that would be
-    written twice, a source without a single text, and where `target` is `source` and would lose a
-    row that cannot be read.
+    Returns the number of rows, of those without an answer by what is wrong with them, of those that
+    are unsure, and of truncated texts, and the seconds it took. The file appears when it is
+    complete. Raises ParetextError for files that cannot be read, a column that is not there,
+    columns that would be written twice, a source without a single text, and where `target` is
+    `source` and would lose a row that cannot be read.
     """
     begin = time.perf_counter()
     opened = open_file(source, on_bad_row)
     opened = replace(opened, name=name or opened.name)
     column = choose_text_column(opened, text_column)
     added = [LABEL, *(f"probability_{label}" for label in artifact.manifest.labels)]
+    types: dict[str, Any] = {LABEL: "string"} | dict.fromkeys(added[1:], "double")
+    if artifact.manifest.operating is not None:
+        added.append(UNSURE_COLUMN)
+        types[UNSURE_COLUMN] = "bool"
     if twice := set(opened.columns) & set(added):
         raise ParetextError(
             f"{source} already has a column {shown(min(twice))}; rename it before predicting."
@@ -78,7 +84,6 @@ def predict_file(
     if on_bad_row == "fail":
         _require_texts(opened, column)
     typed, in_place = format_of(target).typed, target.exists() and target.samefile(source)
-    types: dict[str, Any] = {LABEL: "string"} | dict.fromkeys(added[1:], "double")
     if typed:
         types |= column_types(source, on_bad_row)
     job = _Job(artifact, opened, column, added, in_place, digits=None if typed else DIGITS)
@@ -97,6 +102,7 @@ def predict_file(
     return {
         "rows": writer.rows,
         "unanswered": {problem: len(rows) for problem, rows in job.bad.items()},
+        "unsure": job.unsure,
         "truncated_texts": job.truncated,
         "seconds": time.perf_counter() - begin,
     }
@@ -107,7 +113,8 @@ def predict_stream(
 ) -> Iterator[dict[str, Any]]:
     """What `predict_texts` has of each text, as the texts come: a piece is answered at once.
 
-    A text that is none keeps its place and has null for its answers; "fail" ends there with a
+    A text that is none keeps its place and has null for its answers, one that is unsure for its
+    label alone; "fail" ends there with a
     ParetextError. name: what messages call the source.
     """
     column, labels = "text", artifact.manifest.labels
@@ -122,14 +129,18 @@ def predict_stream(
             shares = (
                 {label: answer[each] for label, each in named.items()} if LABEL in answer else None
             )
-            yield {"text": answer[column], "label": answer.get(LABEL), "probabilities": shares}
+            yield {
+                "text": answer[column],
+                "label": answer.get(LABEL) or None,
+                "probabilities": shares,
+            }
     if not job.answered:
         require_rows(source, 0, job.bad, "skip")
     job.say()
 
 
 def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """For each text its label and every label's probability.
+    """For each text its label (None where the artifact is unsure) and all labels' probabilities.
 
     A text with nothing to read in it is answered too, and that is said.
     """
@@ -139,14 +150,15 @@ def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, An
                 f"text {place} has nothing to read in it; its answer is the one that the model "
                 "gives to no text"
             )
-    labels = artifact.manifest.labels
+    labels, found = artifact.manifest.labels, artifact.probabilities(texts)
+    names = artifact.decide(found).tolist()
     return [
         {
             "text": text,
-            "label": labels[row.argmax()],
+            "label": name or None,
             "probabilities": dict(zip(labels, row, strict=True)),
         }
-        for text, row in zip(texts, artifact.probabilities(texts).astype(float), strict=True)
+        for text, name, row in zip(texts, names, found.astype(float), strict=True)
     ]
 
 
@@ -175,7 +187,7 @@ class _Job:
         self.added = added
         self.in_place = in_place
         self.digits = digits
-        self.rows = self.answered = self.truncated = 0
+        self.rows = self.answered = self.truncated = self.unsure = 0
         self.bad: Bad = {}
         self.replaced: list[int] = []
         """Rows with characters that were replaced."""
@@ -226,8 +238,10 @@ class _Job:
         if self.digits:
             written = [[float(f"{each:.{self.digits}g}") for each in row] for row in written]
         self.answered += len(texts)
-        labels = np.array(self.artifact.manifest.labels)
-        names = labels[probabilities.argmax(axis=1)].tolist()
+        names = self.artifact.decide(probabilities).tolist()
+        self.unsure += names.count(UNSURE)
+        if UNSURE_COLUMN in self.added:
+            written = [[*row, name == UNSURE] for row, name in zip(written, names, strict=True)]
         return (
             dict(zip(self.added, [name, *values], strict=True))
             for name, values in zip(names, written, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paretext.core.markdown import escaped
 from paretext.runtime.manifest import Manifest
+from paretext.runtime.rule import Rule
 
 _CARD = """# {name}
 
@@ -23,7 +24,7 @@ artifact.predict(["some text", "another one"])
 | longest input | {max_length} tokens; longer texts are cut |
 | zeros in the matrices | {zeros:,} of {weights:,} ({share:.1%}) |
 
-## How it was made
+{operating}## How it was made
 {lineage}
 {done}
 
@@ -53,6 +54,7 @@ def model_card(manifest: Manifest) -> str:
         zeros=counts.zeros,
         weights=counts.weights,
         share=counts.share,
+        operating=_operating(manifest.operating),
         lineage="\n".join(lineage),
         done="\n".join(f"- {escaped(sentence)}" for sentence in manifest.done),
         texts=agreement.texts,
@@ -62,4 +64,16 @@ def model_card(manifest: Manifest) -> str:
         independence=_INDEPENDENCE.format(alone.largest_probability_difference) if alone else "",
         pad_id=manifest.pad_id,
         classes=len(manifest.labels),
+    )
+
+
+def _operating(rule: Rule | None) -> str:
+    """When its answers stand, where there is a rule."""
+    if rule is None:
+        return ""
+    said = "\n".join(f"- {escaped(each)}" for each in rule.sentences())
+    origin = f"\n\nIt was {escaped(rule.origin)}." if rule.origin else ""
+    return (
+        "## When an answer stands\nWhere this is not met, a text is unsure and its answer is "
+        f"empty. It answers\n{said}{origin}\n\n"
     )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretext.runtime.artifact import Artifact, softmax
-from paretext.runtime.manifest import Independence
+from paretext.runtime.manifest import Independence, Manifest
 
 Floats = NDArray[np.float32]
 
@@ -33,6 +33,13 @@ class EachWay(NamedTuple):
     alone: Floats
     bulk: Floats
     mixed: Floats
+
+    def allowed(self, manifest: Manifest) -> float:
+        """The largest difference that the artifact may show: the rounding of a step, INTEGERS, or
+        of float32, FLOAT times the largest logit (or 1), where nothing is quantised."""
+        if any(str(step.get("step", "")).endswith("quantization") for step in manifest.recipe):
+            return INTEGERS
+        return FLOAT * max(1.0, float(np.abs(self.alone).max(initial=0)))
 
     @property
     def differences(self) -> Floats:
@@ -53,11 +60,15 @@ class EachWay(NamedTuple):
         )
 
 
-def each_way(artifact: Artifact, texts: Sequence[str]) -> EachWay:
-    """The artifact's answers to `texts` in each of the ways in which it is asked."""
+def each_way(artifact: Artifact, texts: Sequence[str], bulk: Floats | None = None) -> EachWay:
+    """The artifact's answers to `texts` in each of the ways in which it is asked.
+
+    bulk: those in bulk, where they are known, as of more texts than these.
+    """
     alone = [artifact.logits([text]) for text in texts]
     none = np.empty((0, len(artifact.manifest.labels)), np.float32)
-    return EachWay(np.concatenate([none, *alone]), artifact.logits(texts), _mixed(artifact, texts))
+    bulk = artifact.logits(texts) if bulk is None else bulk
+    return EachWay(np.concatenate([none, *alone]), bulk, _mixed(artifact, texts))
 
 
 def _mixed(artifact: Artifact, texts: Sequence[str]) -> Floats:

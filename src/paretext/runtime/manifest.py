@@ -17,12 +17,20 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, files_below, sha256, write_text
 from paretext.core.run_folder import RunFolder
 from paretext.data.sketch import Sketch
+from paretext.runtime.rule import Rule
 
 FORMAT_VERSION = 1
 NAME = "manifest.json"
@@ -125,6 +133,8 @@ class Manifest(_Record):
     agreement: Agreement
     independence: Independence | None = None
     """None in an artifact of an older version, of which it was not asked."""
+    operating: Rule | None = None
+    """When its answers stand; None: always."""
     versions: dict[str, str]
     files: dict[str, FileRecord]
 
@@ -138,6 +148,13 @@ class Manifest(_Record):
             twice = next(label for label, count in Counter(labels).items() if count > 1)
             raise ValueError(f"two labels are {_shown(twice)}, and names tell labels apart")
         return labels
+
+    @field_validator("operating")
+    @classmethod
+    def _of_its_labels(cls, rule: Rule | None, known: ValidationInfo) -> Rule | None:
+        if rule and (odd := rule.thresholds.keys() - {*known.data.get("labels", rule.thresholds)}):
+            raise ValueError(f"it has a threshold for {_shown(min(odd))}, which is no label")
+        return rule
 
     @field_validator("files")
     @classmethod
@@ -238,7 +255,7 @@ class Manifest(_Record):
     def _values(self) -> dict[str, Any]:
         """As it is written, and as its identity is taken: a field that came after the first
         manifests is left out where it says what they mean without it, so that they keep theirs."""
-        fields = ("seen", "split_special_tokens", "independence")
+        fields = ("seen", "split_special_tokens", "independence", "operating")
         later = {name for name in fields if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=later)
 

@@ -1,4 +1,4 @@
-"""The rise in false positives of every class at the reference's thresholds."""
+"""The rise in false positives of every class where a threshold decides: `--at`, or a rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class OperatingFalsePositives(Rule):
     rank = 46
     default = 0.01
     reason = "negatives are many: one in a hundred of them more is a flood"
-    judged = "its false positives at the reference's thresholds"
+    judged = "its false positives where a threshold decides"
+    promise = "and gives any label to {} of the others' texts more"
     of = "that are not"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:

@@ -1,4 +1,4 @@
-"""The drop in recall of every class at the reference's thresholds."""
+"""The drop in recall of every class where a threshold decides: `--at`, or a rule."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ class OperatingRecall(Rule):
     name = "operating_recall_drop"
     rank = 45
     default = 0.05
-    reason = r"as recall, where a threshold decides (\`--at\`)"
-    judged = "its recall at the reference's thresholds"
+    reason = r"as recall, where a threshold decides (\`--at\`, or the artifact's own rule)"
+    judged = "its recall where a threshold decides"
+    promise = "where a threshold decides loses {} of any label's recall"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:
         asked = []

@@ -1,0 +1,74 @@
+"""The verb threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paretext.cli.commands import Json
+from paretext.pipeline.options import Threshold
+
+if TYPE_CHECKING:
+    from paretext.certification.decided import Decided
+    from paretext.certification.records import Rates
+    from paretext.core.records import Interval
+
+_COLUMNS = ("label", "recall", "precision", "false positives", "recall drop", "precision drop")
+
+
+def threshold(asked: Threshold, json: Json = False) -> None:
+    """Tune when an artifact answers: a threshold for each label, or a share of unsure texts.
+
+    It is written into the artifact, without a new export; `predict` leaves the label of an unsure
+    text empty and says so in a column of its own.
+
+    Example: paretext threshold runs/emotion/artifacts/int8 --selection validation.csv
+    --aim "unsure<=5%" --eval test.csv
+    """
+    from paretext.cli.console import dump_with, line, show_verdict
+    from paretext.cli.endings import of_rule
+    from paretext.pipeline.operating import threshold as tune
+
+    found = tune(asked)
+    verdict = of_rule(found, str(asked.eval) if asked.eval else None)
+    if json:
+        figures = {name: each.model_dump(mode="json") for name, each in found.figures}
+        rule = found.rule.model_dump(mode="json") if found.rule else None
+        dump_with(verdict, {"rule": rule, "against": found.against, "figures": figures})
+        return
+    for name, each in found.figures:
+        _show(name, each, found.against or "the same without a rule")
+    if found.rule:
+        for said in (*found.rule.sentences(), found.rule.origin):
+            line(f"- {said}")
+    show_verdict(verdict)
+
+
+def _show(name: str, found: Decided, against: str) -> None:
+    from paretext.cli.console import line, table
+
+    rows = []
+    for each in found.labels:
+        drops = [each.recall_drop, each.precision_drop]
+        said = ["" if drop is None else _span(drop, "+") for drop in drops]
+        rows.append((each.label, *_rates(each.candidate), *said))
+    table(
+        _COLUMNS,
+        rows,
+        title=f"{found.texts:,} texts of {name}, drops against {against}",
+        elsewhere="--json has all",
+    )
+    line(
+        f"Unsure: {_span(found.candidate_unsure, '', 1)}; of {against} "
+        f"{found.reference_unsure.estimate:.1%}, a rise of {_span(found.unsure_rise, '+', 1)}."
+    )
+
+
+def _rates(rates: Rates) -> tuple[str, str, str]:
+    precision = "" if rates.precision is None else _span(rates.precision)
+    return _span(rates.recall), precision, _span(rates.false_positive_rate)
+
+
+def _span(found: Interval, sign: str = "", digits: int | None = None) -> str:
+    form = f"{{:{sign}.3f}}" if digits is None else f"{{:{sign}.{digits}%}}"
+    estimate, low, high = map(form.format, (found.estimate, found.low, found.high))
+    return f"{estimate} [{low}, {high}]"

@@ -1,0 +1,302 @@
+"""When an artifact's answers stand: tuned by one route, counted by another, the same everywhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import toy
+from sklearn.metrics import precision_score, recall_score
+
+from paretext.certification.certificate import Certificate
+from paretext.certification.certify import certify
+from paretext.certification.decided import decided
+from paretext.core.errors import ParetextError
+from paretext.measure.aims import Aim, tune
+from paretext.pipeline.inspection import describe
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.bulk import predict_file, predict_texts
+from paretext.runtime.manifest import Manifest
+from paretext.runtime.rewriting import set_rule
+from paretext.runtime.rule import NO_ANSWER, Rule
+from paretext.runtime.rule import answers as answered_by
+
+LABELS = ("a", "b: c", "d")
+
+
+def made(n: int, seed: int = 0) -> tuple[Any, Any]:
+    """(n,) class ids and (n, 3) probabilities that are right in some 80 of 100 texts."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(3, n, p=(0.6, 0.3, 0.1))
+    logits = rng.normal(size=(n, 3))
+    logits[np.arange(n), truth] += 2
+    found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, found.astype(np.float32)
+
+
+def answers(probabilities: Any, rule: Rule | None, labels: Any = LABELS) -> Any:
+    return answered_by(probabilities, labels, rule)
+
+
+def write_rows(path: Path, names: list[str], rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def aims(*texts: str) -> list[Aim]:
+    return [Aim.parse(text, LABELS) for text in texts]
+
+
+@pytest.mark.parametrize("asked", ["precision>=92%", "b: c: precision >= .92", "d:precision>=0.92"])
+def test_a_threshold_is_the_lowest_that_reaches_its_precision(asked: str) -> None:
+    """By brute force over every score."""
+    truth, found = made(3000)
+    rule = tune(truth, found, LABELS, aims(asked))
+    (aim,) = aims(asked)
+    own = precision_score(truth, found.argmax(axis=1), average=None)
+    wanting = {label for label, share in zip(LABELS, own, strict=True) if share < 0.92}
+    assert len(wanting) == 2
+    assert set(rule.thresholds) == ({aim.label} if aim.label else wanting)
+    for k, label in enumerate(LABELS):
+        if label not in rule.thresholds:
+            continue
+        best = found.argmax(axis=1)
+        tried = [float(score) for score in np.unique(found[best == k, k])]
+        reaching = [
+            least
+            for least in tried
+            if (truth[(best == k) & (found[:, k] >= least)] == k).mean() >= 0.92
+            and (truth[(best == k) & (found[:, k] >= least)] == k).sum() >= 10
+        ]
+        lowest, below = min(reaching), max(each for each in tried if each < min(reaching))
+        assert rule.thresholds[label] == pytest.approx((lowest + below) / 2, abs=1e-9)
+        given = answers(found, rule)
+        assert precision_score(truth == k, given == k) >= 0.92
+
+
+@pytest.mark.parametrize("by", ["", " by margin"])
+def test_no_more_are_unsure_than_was_asked_and_one_more_would_be(by: str) -> None:
+    truth, found = made(1000)
+    rule = tune(truth, found, LABELS, aims(f"unsure<=5%{by}"))
+    unsure = rule.unsure(found, LABELS)
+    assert unsure.sum() == 50
+    two = np.sort(found, axis=1)[:, ::-1]
+    score = two[:, 0] - two[:, 1] if by else two[:, 0]
+    assert set(np.flatnonzero(unsure)) == set(np.argsort(score, kind="stable")[:50])
+
+
+def test_both_kinds_of_aims_share_what_may_be_unsure() -> None:
+    truth, found = made(2000)
+    precise = tune(truth, found, LABELS, aims("d: precision>=95%"))
+    both = tune(truth, found, LABELS, aims("unsure<=20%", "d: precision>=95%"))
+    assert both.thresholds == precise.thresholds
+    assert 0 < precise.unsure(found, LABELS).sum() < 400
+    assert both.unsure(found, LABELS).sum() == 400
+    with pytest.raises(ParetextError, match="of these texts are unsure for the other aims alone"):
+        tune(truth, found, LABELS, aims("unsure<=0.1%", "d: precision>=95%"))
+
+
+def test_scores_that_are_equal_stay_together() -> None:
+    found = np.array([[0.6, 0.4]] * 30 + [[0.9, 0.1]] * 70, np.float32)
+    rule = tune(np.zeros(100, np.int64), found, ("x", "y"), [Aim("unsure", 0.2)])
+    assert not rule.unsure(found, ("x", "y")).any()  # all 30 or none
+    rule = tune(np.zeros(100, np.int64), found, ("x", "y"), [Aim("unsure", 0.3)])
+    assert rule.unsure(found, ("x", "y")).sum() == 30
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("precision>=1.5", "the aim 'precision>=1.5' is not understood; give precision>=95%"),
+        ("recall>=0.9", "is not understood"),
+        ("unsure<=5% by luck", "is not understood"),
+        ("e: precision>=0.9", "is for 'e', which is no label; there are a, b: c, d"),
+    ],
+)
+def test_an_aim_that_is_none_is_refused(asked: str, said: str) -> None:
+    with pytest.raises(ParetextError, match=said.replace("(", r"\(")):
+        aims(asked)
+
+
+def test_a_precision_that_no_threshold_reaches_is_refused_with_the_best() -> None:
+    truth, found = made(600)
+    truth = np.where(np.arange(600) % 2 == 0, truth, (truth + 1) % 3)
+    with pytest.raises(ParetextError, match=r"'a' has a precision of at most 0\.\d+ on these"):
+        tune(truth, found, LABELS, aims("a: precision>=99%"))
+    with pytest.raises(ParetextError, match=r"'d' is answered rightly to \d of these texts"):
+        tune(truth[:60], found[:60], LABELS, aims("d: precision>=50%"))
+
+
+def test_what_users_get_is_scikit_learns_and_contains_its_estimates() -> None:
+    truth, found = made(2000)
+    _, noise = made(2000, seed=1)
+    other = 0.97 * found + 0.03 * noise
+    rule = tune(truth, found, LABELS, aims("precision>=92%", "unsure<=30%"))
+    before, after = answers(found, rule), answers(other, rule)
+    got = decided(truth, before, after, LABELS, resamples=2000)
+    assert got.candidate_unsure.estimate == pytest.approx((after == NO_ANSWER).mean())
+    assert got.unsure_rise.estimate == pytest.approx(
+        (after == NO_ANSWER).mean() - (before == NO_ANSWER).mean()
+    )
+    for k, each in enumerate(got.labels):
+        for rates, own in ((each.reference, before), (each.candidate, after)):
+            assert rates.recall.estimate == pytest.approx(recall_score(truth == k, own == k))
+            assert rates.precision is not None
+            assert rates.precision.estimate == pytest.approx(precision_score(truth == k, own == k))
+            assert rates.false_positive_rate.estimate == pytest.approx(
+                (own[truth != k] == k).mean()
+            )
+        assert each.precision_drop is not None
+        assert each.precision_drop.estimate == pytest.approx(
+            precision_score(truth == k, before == k) - precision_score(truth == k, after == k)
+        )
+        for span in (each.recall_drop, each.precision_drop, each.false_positive_rise):
+            assert span.low < span.estimate < span.high
+
+
+def test_the_interval_of_a_precisions_drop_covers_the_truth() -> None:
+    """150 sets of 300 texts; the true drop from the cells' shares. Misses are binomial(150, 5%)."""
+    rng = np.random.default_rng(4)
+    shares = np.array([0.80, 0.03, 0.02, 0.09, 0.02, 0.04])
+    right, before, after = (
+        np.array(each, bool)
+        for each in ([1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 1, 0], [1, 0, 1, 1, 0, 1])
+    )
+    true = shares[right & before].sum() / shares[before].sum()
+    true -= shares[right & after].sum() / shares[after].sum()
+    missed = 0
+    for _ in range(150):
+        cells = rng.choice(6, 300, p=shares)
+        truth = np.append(np.where(right[cells], 0, 1), [1, 1])  # two texts that neither answers
+        answered = [
+            np.append(np.where(own[cells], 0, NO_ANSWER), [NO_ANSWER] * 2)
+            for own in (before, after)
+        ]
+        found = decided(truth, *answered, ("x", "y"), resamples=400).labels[0].precision_drop
+        assert found is not None
+        missed += not found.low <= true <= found.high
+    assert missed <= 15
+
+
+# --- in an artifact
+
+
+@pytest.fixture
+def ruled(versions: dict[str, Path], tmp_path: Path) -> Path:
+    """An artifact that is unsure of about half of the toy's texts."""
+    folder = Path(shutil.copytree(versions["int8"], tmp_path / "ruled"))
+    found = Artifact.load(folder).probabilities(toy.dataset(60).texts)
+    least = float(np.median(found.max(axis=1)))
+    set_rule(folder, Rule(least_probability=least, aims=("unsure<=50% by probability",), texts=60))
+    return folder
+
+
+def test_a_rule_leaves_labels_out_the_same_way_everywhere(
+    ruled: Path, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    texts = toy.dataset(60).texts
+    plain, artifact = Artifact.load(versions["int8"]), Artifact.load(ruled)
+    found = artifact.predict(texts)
+    np.testing.assert_array_equal(artifact.probabilities(texts), plain.probabilities(texts))
+    sure = found != ""
+    assert 20 < sure.sum() < 40
+    np.testing.assert_array_equal(found[sure], plain.predict(texts)[sure])
+    assert [each["label"] for each in predict_texts(artifact, texts)] == [
+        str(label) or None for label in found
+    ]
+    source = tmp_path / "texts.csv"
+    write_rows(source, ["text"], [{"text": text} for text in texts])
+    predict_file(artifact, source, tmp_path / "answers.csv")
+    with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["predicted_label"] for row in rows] == found.tolist()
+    assert [row["unsure"] for row in rows] == [str(not each) for each in sure.tolist()]
+    predict_file(artifact, source, tmp_path / "answers.parquet")
+    table = pq.read_table(tmp_path / "answers.parquet").to_pydict()
+    assert table["unsure"] == [not each for each in sure.tolist()]
+    predict_file(plain, source, tmp_path / "plain.csv")
+    assert "unsure" not in (tmp_path / "plain.csv").read_text("utf-8").splitlines()[0]
+
+
+def test_a_rule_is_part_of_what_the_artifact_is_and_can_be_taken_back(
+    ruled: Path, versions: dict[str, Path]
+) -> None:
+    before = Manifest.read(versions["int8"])
+    assert Manifest.read(ruled).identity != before.identity
+    assert "## When an answer stands" in (ruled / "README.md").read_text("utf-8")
+    assert "any label where its probability is" in describe(ruled)["answers stand where"][0]
+    set_rule(ruled, None)
+    assert Manifest.read(ruled).identity == before.identity
+    assert (ruled / "README.md").read_bytes() == (versions["int8"] / "README.md").read_bytes()
+    assert Artifact.load(ruled).predict(["x"]).tolist() != [""]
+
+
+def test_a_certificate_goes_with_the_answers_that_it_was_about(
+    versions: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
+    certify(folder, versions["fp32"], toy.dataset(120, seed=5), resamples=100)
+    assert Certificate.of(folder) is not None
+    set_rule(folder, Rule(least_margin=0.1))
+    assert Certificate.of(folder) is None
+    Artifact.load(folder)  # every digest is right
+    certify(folder, versions["fp32"], toy.dataset(120, seed=5), resamples=100)
+    assert Certificate.of(folder) is not None
+
+
+@pytest.mark.parametrize(
+    ("operating", "said"),
+    [
+        (
+            {"thresholds": {"nobody": 0.5}},
+            "damaged at operating: it has a threshold for 'nobody', which is no label",
+        ),
+        ({"least_probability": 2.0}, "damaged at operating.least_probability"),
+    ],
+)
+def test_a_strangers_rule_has_bounds(ruled: Path, operating: Any, said: str) -> None:
+    values = json.loads((ruled / "manifest.json").read_text("utf-8"))
+    (ruled / "manifest.json").write_text(json.dumps(values | {"operating": operating}))
+    with pytest.raises(ParetextError, match=said):
+        Artifact.load(ruled)
+
+
+def test_the_verb_tunes_shows_and_takes_back(
+    command: Any, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
+    for name, seed in (("selection", 7), ("held-out", 8)):
+        rows = [{"text": t, "label": k} for t, k in toy.texts_and_labels(90, seed=seed)]
+        write_rows(tmp_path / f"{name}.csv", ["text", "label"], rows)
+    given = ("--selection", tmp_path / "selection.csv", "--eval", tmp_path / "held-out.csv")
+    ended = command("threshold", folder, *given, "--aim", "unsure<=10%", "--json")
+    assert ended.status == 0, ended.err
+    found = json.loads(ended.out)
+    assert found["figures"]["selection.csv"]["candidate_unsure"]["estimate"] == pytest.approx(0.1)
+    held = found["figures"]["held-out.csv"]
+    texts = [t for t, _ in toy.texts_and_labels(90, seed=8)]
+    unsure = (Artifact.load(folder).predict(texts) == "").mean()
+    assert held["candidate_unsure"]["estimate"] == pytest.approx(unsure)
+    assert held["reference_unsure"]["estimate"] == 0
+    shown = command("threshold", folder, *given, "--aim", "unsure<=20% by margin")
+    assert "tuned on 90 texts to unsure<=20% by margin" in shown.out
+    assert "A text may be unsure from now on" in shown.out
+    assert command("predict", folder, "--text", "x", "--json").status == 0
+    assert command("threshold", folder, "--clear").status == 0
+    assert Manifest.read(folder).operating is None
+    for wrong, said in (
+        ((), "threshold needs what to aim at"),
+        (("--aim", "unsure<=5%"), "threshold tunes on labelled texts"),
+        (("--aim", "unsure<=5%", "--clear"), "--clear takes the rule away and --aim tunes one"),
+    ):
+        ended = command("threshold", folder, *wrong)
+        assert ended.status == 2
+        assert said in " ".join(ended.err.split())
