@@ -11,7 +11,7 @@ from paretext.certification.operating import RULE
 from paretext.certification.precision import Cells
 from paretext.certification.records import Clause, Part
 from paretext.certification.verdicts import with_parts
-from paretext.core.records import Interval
+from paretext.core.records import Interval, Verdict
 from paretext.measure.deciding import texts_needed
 from paretext.measure.proportions import holm_levels
 
@@ -54,7 +54,8 @@ class OperatingPrecision(Rule):
 def _part(label: str, cells: Cells, drop: Interval, limit: float, tail: float) -> Part:
     texts, (reference, candidate) = int(cells.answered[0]), cells.values
     promise = promised(texts, limit, tail)
-    holds = "holds" if drop.high <= promise else "undecided"
+    gone = candidate == 0 < reference  # few as these texts are, nothing of it was kept
+    holds: Verdict = "holds" if drop.high <= promise and not gone else "undecided"
     return Part(
         label=label,
         at=RULE,
