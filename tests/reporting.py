@@ -15,10 +15,13 @@ from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, Data, Model, attach
 from paretext.certification.flips import find_flips, write_flips
 from paretext.certification.judgement import judge
+from paretext.certification.records import Ruled
 from paretext.certification.verdicts import overall
+from paretext.certification.ways import Ways
 from paretext.compression import Recipe
 from paretext.compression.recipe import preset
 from paretext.core.files import sha256, write_json
+from paretext.core.records import Interval
 from paretext.data.checks import check
 from paretext.data.dataset import Dataset
 from paretext.measure.comparison import Badge, Comparison, Row
@@ -36,6 +39,7 @@ from paretext.runtime.manifest import (
     Manifest,
     WeightCount,
 )
+from paretext.runtime.rule import Rule
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\" '{{ 7 * 7 }} \x1b[31m\u202eevil"
 MACHINE = {
@@ -250,6 +254,19 @@ def _certify(
         operating_points=found.points,
         flips=flips.model_copy(update={"file": listed.name, "sha256": sha256(listed)}),
         alike=found.alike,
+        ruled=Ruled(
+            rule=Rule(least_margin=0.2),
+            of="candidate",
+            reference_unsure=Interval(0.04, 0.03, 0.05),
+            candidate_unsure=Interval(0.05, 0.04, 0.06),
+        ),
+        ways=Ways(
+            alone=256,
+            bulk=len(data),
+            largest_probability_difference=0.001,
+            changed_labels=0,
+            allowed=0.005,
+        ),
         resamples=500,
         seed=0,
         at=(),

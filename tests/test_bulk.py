@@ -152,6 +152,7 @@ def test_every_row_keeps_its_place_and_those_without_a_text_are_named(
             "a line that is no JSON object": 2,
             "a text that is no string (type dict)": 1,
         },
+        "unsure": 0,
         "truncated_texts": 0,
     }
     assert said.messages[1:] == [

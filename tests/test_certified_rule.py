@@ -1,4 +1,4 @@
-"""What a certificate says of users' answers: at the artifact's rule, and alone as well as in bulk."""
+"""What a certificate says of answers as users get them: by the rule, alone as well as in bulk."""
 
 from __future__ import annotations
 

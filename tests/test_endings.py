@@ -171,6 +171,7 @@ KEYS = {
     "compress": {"data", "labels", "machine", "rows", "standing", "verdict"},
     "demo": {"data", "labels", "machine", "rows", "standing", "verdict"},
     "ablate": {"drop", "flips", "seeds", "sentence", "verdict"},
+    "threshold": {"against", "figures", "rule", "verdict"},
     "search": {"certificate", "front", "limits", "parent", "sentence", "verdict", "winner"},
 }
 """Keys of each verb's --json that others may rely on; there may be more."""
@@ -203,6 +204,7 @@ def test_the_keys_of_json_stay(
         "certify": (int8, "--against", parent, "--eval", made.held, "--resamples", 100),
         "verify": (int8,),
         "predict": (int8, made.held, "-o", tmp_path / "answers.csv"),
+        "threshold": (int8, "--clear"),
         "train": ("--data", made.data, "--model", "tfidf", "--out", tmp_path / "t"),
         "compress": (made.out, "--data", made.data, "--preset", "int8"),
         "demo": ("--out", made.out),

@@ -21,7 +21,7 @@ from paretext.core.errors import ParetextError
 from paretext.measure.aims import Aim, tune
 from paretext.pipeline.inspection import describe
 from paretext.runtime.artifact import Artifact
-from paretext.runtime.bulk import predict_file, predict_texts
+from paretext.runtime.bulk import predict_file, predict_stream, predict_texts
 from paretext.runtime.manifest import Manifest
 from paretext.runtime.rewriting import set_rule
 from paretext.runtime.rule import NO_ANSWER, Rule
@@ -91,6 +91,16 @@ def test_no_more_are_unsure_than_was_asked_and_one_more_would_be(by: str) -> Non
     two = np.sort(found, axis=1)[:, ::-1]
     score = two[:, 0] - two[:, 1] if by else two[:, 0]
     assert set(np.flatnonzero(unsure)) == set(np.argsort(score, kind="stable")[:50])
+
+
+def test_a_rule_says_what_it_does_and_no_more() -> None:
+    assert Rule().sentences() == ["always"]
+    rule = Rule(thresholds={"a": 0.9, "d": 0.4}, least_probability=0.5, least_margin=0.1)
+    assert rule.sentences() == [
+        "a where its probability is 0.9000 or more",
+        "any other label where its probability is 0.5000 or more",
+        "only where a label leads the second by 0.1000 or more",
+    ]
 
 
 def test_both_kinds_of_aims_share_what_may_be_unsure() -> None:
@@ -212,6 +222,11 @@ def test_a_rule_leaves_labels_out_the_same_way_everywhere(
     assert [each["label"] for each in predict_texts(artifact, texts)] == [
         str(label) or None for label in found
     ]
+    stream = predict_stream(artifact, [texts[:7], [" "], texts[7:]], "skip", "the lines")
+    streamed = list(stream)
+    assert streamed.pop(7)["probabilities"] is None  # no text, and so no answer of either kind
+    assert [each["label"] for each in streamed] == [str(label) or None for label in found]
+    assert all(each["probabilities"] for each in streamed)
     source = tmp_path / "texts.csv"
     write_rows(source, ["text"], [{"text": text} for text in texts])
     predict_file(artifact, source, tmp_path / "answers.csv")

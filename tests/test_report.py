@@ -18,6 +18,7 @@ from reporting import HOSTILE, VERSIONS, Made, make_run
 
 from paretext.certification.certificate import Certificate, attach
 from paretext.certification.looks import Looks
+from paretext.certification.notes import notes
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
 from paretext.core.records import Interval
@@ -134,6 +135,8 @@ def test_certificates_and_flips_are_those_in_the_artifacts(run: Path) -> None:
     assert [each.version for each in report.certificates] == ["pruned", "int8", "small"]
     for each, flipped in zip(report.certificates, report.flipped, strict=True):
         assert each.certificate == Certificate.of(run / "artifacts" / each.version)
+        assert len(said := notes(each.certificate)) == 2  # its rule, and alone as in bulk
+        assert all(" ".join(line.split()) in page.text for line in said)
         lines = (run / flipped.file).read_text("utf-8").splitlines()
         assert flipped.flipped == len(lines) - 1 == each.certificate.flips.flipped
         assert len(flipped.shown) == min(20, flipped.flipped)

@@ -70,14 +70,16 @@ class Rule(BaseModel):
 
     def sentences(self) -> list[str]:
         """When an answer stands, each the end of "it answers ..."."""
+        for_all = self.least_probability or 0.0
+        own = {label: least for label, least in self.thresholds.items() if least > for_all}
         said = [
-            f"{label} where its probability is {least:.4f} or more"
-            for label, least in self.thresholds.items()
+            f"{label} where its probability is {least:.4f} or more" for label, least in own.items()
         ]
         if self.least_probability is not None:
-            said.append(f"any label where its probability is {self.least_probability:.4f} or more")
+            any_ = "any other label" if own else "any label"
+            said.append(f"{any_} where its probability is {for_all:.4f} or more")
         if self.least_margin is not None:
-            said.append(f"any label where it leads the second by {self.least_margin:.4f} or more")
+            said.append(f"only where a label leads the second by {self.least_margin:.4f} or more")
         return said or ["always"]
 
     @property

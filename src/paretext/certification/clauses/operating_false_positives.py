@@ -14,7 +14,7 @@ class OperatingFalsePositives(Rule):
     default = 0.01
     reason = "negatives are many: one in a hundred of them more is a flood"
     judged = "its false positives where a threshold decides"
-    promise = "and gives any label to {} of the others' texts more"
+    promise = "adds {} of false positives to any label"
     of = "that are not"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:

@@ -26,7 +26,7 @@ class OperatingPrecision(Rule):
     )
     judged = "its precision at the rule"
     of = "answered with"
-    promise = "at the rule loses {} of any label's precision"
+    promise = "loses {} of any label's precision"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:
         asked = {

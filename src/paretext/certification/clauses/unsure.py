@@ -22,7 +22,7 @@ class Unsure(Rule):
     )
     judged = "how many texts are unsure"
     needs_labels = False
-    promise = "at the rule leaves {} more unsure"
+    promise = "leaves {} more texts unsure"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:
         if evidence.given is None:
