@@ -86,7 +86,7 @@ def test_a_candidate_that_is_less_sure_breaks_what_users_get_and_no_answer() -> 
     labels, before, after = pair(0.0, sharpness=0.3)
     quiet = Budget(calibration_error_rise=None, brier_rise=None)
     found = by_name(judge(labels, before, after, LABELS, quiet, resamples=400, rule=HALF_SURE))
-    assert found["flips"].verdict == found["recall_drop"].verdict == "holds"
+    assert found["macro_f1_drop"].verdict == found["recall_drop"].verdict == "holds"
     assert found["unsure_rise"].verdict == found["operating_recall_drop"].verdict == "broken"
 
 
@@ -126,6 +126,18 @@ def test_precision_that_fell_by_its_promise_passes_in_five_of_a_hundred(
         passed += span.high <= promised(cells.answered[0], 0.05, 0.025)
         missed += not span.low <= drop(true) <= span.high
     assert passed <= 24
+    assert missed <= 24
+
+
+def test_the_interval_of_a_small_drop_in_precision_covers_it() -> None:
+    """300 sets of 300 texts, some won and some lost."""
+    rng, shares = np.random.default_rng(4), np.array([0.80, 0.03, 0.02, 0.09, 0.02, 0.04])
+    old, new = Cells(tuple(shares)).values
+    missed = 0
+    for counts in rng.multinomial(300, shares, 300).astype(float):
+        cells = Cells(tuple(counts))
+        span = cells.interval(cells.draws(400, rng), 0.025, 0.025)
+        missed += not span.low <= old - new <= span.high
     assert missed <= 24
 
 

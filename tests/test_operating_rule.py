@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import toy
 from sklearn.metrics import precision_score, recall_score
+from test_bad_input import refused
 
+import paretext
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
 from paretext.certification.decided import decided
@@ -172,30 +174,6 @@ def test_what_users_get_is_scikit_learns_and_contains_its_estimates() -> None:
             assert span.low < span.estimate < span.high
 
 
-def test_the_interval_of_a_precisions_drop_covers_the_truth() -> None:
-    """150 sets of 300 texts; the true drop from the cells' shares. Misses are binomial(150, 5%)."""
-    rng = np.random.default_rng(4)
-    shares = np.array([0.80, 0.03, 0.02, 0.09, 0.02, 0.04])
-    right, before, after = (
-        np.array(each, bool)
-        for each in ([1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 1, 0], [1, 0, 1, 1, 0, 1])
-    )
-    true = shares[right & before].sum() / shares[before].sum()
-    true -= shares[right & after].sum() / shares[after].sum()
-    missed = 0
-    for _ in range(150):
-        cells = rng.choice(6, 300, p=shares)
-        truth = np.append(np.where(right[cells], 0, 1), [1, 1])  # two texts that neither answers
-        answered = [
-            np.append(np.where(own[cells], 0, NO_ANSWER), [NO_ANSWER] * 2)
-            for own in (before, after)
-        ]
-        found = decided(truth, *answered, ("x", "y"), resamples=400).labels[0].precision_drop
-        assert found is not None
-        missed += not found.low <= true <= found.high
-    assert missed <= 15
-
-
 # --- in an artifact
 
 
@@ -295,8 +273,8 @@ def test_the_verb_tunes_shows_and_takes_back(
     ended = command("threshold", folder, *given, "--aim", "unsure<=10%", "--json")
     assert ended.status == 0, ended.err
     found = json.loads(ended.out)
-    assert found["figures"]["selection.csv"]["candidate_unsure"]["estimate"] == pytest.approx(0.1)
-    held = found["figures"]["held-out.csv"]
+    assert found["figures"]["selection"]["candidate_unsure"]["estimate"] == pytest.approx(0.1)
+    held = found["figures"]["eval"]
     texts = [t for t, _ in toy.texts_and_labels(90, seed=8)]
     unsure = (Artifact.load(folder).predict(texts) == "").mean()
     assert held["candidate_unsure"]["estimate"] == pytest.approx(unsure)
@@ -307,11 +285,28 @@ def test_the_verb_tunes_shows_and_takes_back(
     assert command("predict", folder, "--text", "x", "--json").status == 0
     assert command("threshold", folder, "--clear").status == 0
     assert Manifest.read(folder).operating is None
+    before = (folder / "manifest.json").read_bytes()
     for wrong, said in (
         ((), "threshold needs what to aim at"),
         (("--aim", "unsure<=5%"), "threshold tunes on labelled texts"),
         (("--aim", "unsure<=5%", "--clear"), "--clear takes the rule away and --aim tunes one"),
+        ((*given, "--aim", "fury: precision>=90%"), "is for 'fury', which is no label; there are"),
+        ((*given, "--aim", "joy: precision>=99.9%"), "'joy' has a precision of at most 0."),
+        ((*given, "--aim", "unsure<=5%", "--against", versions["pytorch"]), "is not an artifact"),
+        ((*given[:2], "--eval", given[1], "--aim", "unsure<=5%"), "a score on it would be one of"),
     ):
-        ended = command("threshold", folder, *wrong)
-        assert ended.status == 2
-        assert said in " ".join(ended.err.split())
+        refused(command("threshold", folder, *wrong), said)
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_the_python_call_takes_what_the_others_take(
+    versions: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
+    texts, labels = zip(*toy.texts_and_labels(60, seed=7), strict=True)
+    found = paretext.threshold(folder, aim="unsure<=25%", selection=(list(texts), list(labels)))
+    assert found.rule == Manifest.read(folder).operating
+    ((_, figures),) = found.figures
+    assert figures.candidate_unsure.estimate == (Artifact.load(folder).predict(texts) == "").mean()
+    assert paretext.threshold(folder, clear=True).rule is None
+    assert Manifest.read(folder).operating is None

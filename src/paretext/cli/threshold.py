@@ -31,7 +31,8 @@ def threshold(asked: Threshold, json: Json = False) -> None:
     found = tune(asked)
     verdict = of_rule(found, str(asked.eval) if asked.eval else None)
     if json:
-        figures = {name: each.model_dump(mode="json") for name, each in found.figures}
+        roles = zip(("selection", "eval"), found.figures, strict=False)
+        figures = {role: each.model_dump(mode="json") for role, (_, each) in roles}
         rule = found.rule.model_dump(mode="json") if found.rule else None
         dump_with(verdict, {"rule": rule, "against": found.against, "figures": figures})
         return
