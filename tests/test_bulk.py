@@ -24,7 +24,7 @@ from paretext.data.formats.jsonl import JsonLinesSink
 from paretext.data.formats.parquet import ParquetSink
 from paretext.data.tables import RowWriter, columns, read_rows, scan_rows
 from paretext.data.values import text_problem
-from paretext.runtime import bulk
+from paretext.runtime import answering
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.bulk import predict_file, predict_texts
 
@@ -69,7 +69,7 @@ def test_rows_keep_their_columns_and_order(
     source_format: str,
     target_format: str,
 ) -> None:
-    monkeypatch.setattr(bulk, "CHUNK_TEXTS", 7)
+    monkeypatch.setattr(answering, "CHUNK_ROWS", 7)
     texts = list(toy.dataset(25).texts)
     source = table(tmp_path / f"in{source_format}", texts)
     target = tmp_path / f"out{target_format}"
@@ -138,7 +138,7 @@ def test_every_row_keeps_its_place_and_those_without_a_text_are_named(
     suffix: str,
     chunk: int,
 ) -> None:
-    monkeypatch.setattr(bulk, "CHUNK_TEXTS", chunk)
+    monkeypatch.setattr(answering, "CHUNK_ROWS", chunk)
     source, target = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
     source.write_text("\n".join(ODD), encoding="utf-8")
     found = predict_file(artifact, source, target)
@@ -154,6 +154,7 @@ def test_every_row_keeps_its_place_and_those_without_a_text_are_named(
         },
         "unsure": 0,
         "truncated_texts": 0,
+        "rows_done_before": 0,
     }
     assert said.messages[1:] == [
         f"{source}: left 9 of 11 rows without an answer, 4 with no text (rows 2, 3, 4, 10); 1 with "

@@ -7,6 +7,7 @@ by `paretext train --help`.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -46,8 +47,21 @@ VERBS = {
 _COLUMN = 29
 
 
+ALONE = {"--ray": "local"}
+"""Options that may stand without their value, and what it is then."""
+
+
 class Verb(TyperCommand):
     """A verb whose help is plain text in groups."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {name for each in self.params for name in each.opts}
+        given: list[str] = []
+        for word, after in pairwise([*args, "-"]):
+            alone = word in ALONE and word in known and after.startswith("-")
+            given += [word, ALONE[word]] if alone else [word]
+        parsed: list[str] = super().parse_args(ctx, given)
+        return parsed
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         arguments = [each.name.upper() for each in self.params if _is_argument(each)]

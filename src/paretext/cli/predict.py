@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -38,8 +39,8 @@ class Predict(Rows, Cores):
     texts: str | None = Field(
         None,
         title="TEXTS",
-        description="CSV, TSV, JSONL or Parquet with a column of texts; - is standard input; "
-        "anything else is itself the text.",
+        description="CSV, TSV, JSONL or Parquet with a column of texts, a folder or a glob of such "
+        "files; - is standard input; anything else is itself the text.",
     )
     text: tuple[str, ...] = Field(
         (), title="WORDS...", description="Classify this text instead; may repeat."
@@ -50,8 +51,16 @@ class Predict(Rows, Cores):
     require_certificate: bool = Field(
         False, description="Refuse an artifact without a certificate that holds."
     )
-    out: Path | None = Field(
-        None, description="File to write; its suffix is its format; - is standard output."
+    ray: str | None = Field(
+        None,
+        title="[ADDRESS]",
+        description="Let Ray's workers do it, of Parquet: here, or of the cluster at ADDRESS.",
+    )
+    out: str | None = Field(
+        None,
+        title="PATH",
+        description="File to write; its suffix is its format; - is standard output; of several "
+        "files a folder, which keeps their names and partitions.",
     )
 
 
@@ -63,6 +72,11 @@ def predict(asked: Predict, json: Json = False) -> None:
 
     Example: paretext predict runs/emotion/artifacts/int8 input.csv -o output.csv
 
+    A folder, or a glob in quotes, becomes a folder of the same files, or one file. What was killed
+    goes on where it was when the same command is given again.
+
+    Example: paretext predict runs/emotion/artifacts/int8 texts/ -o answers/
+
     Example: cut -f2 log.tsv | paretext predict runs/emotion - | sort | uniq -c
 
     With - and --json each line is answered as it comes: an object with its text, label and
@@ -70,14 +84,15 @@ def predict(asked: Predict, json: Json = False) -> None:
     """
     from paretext.certification.gate import check_certificate
     from paretext.cli.standard import STANDARD
-    from paretext.data.tables import existing
+    from paretext.core.places import place
+    from paretext.data.inputs import find_inputs
 
     if (asked.texts is None) == (not asked.text):
         which = "and not both" if asked.text else "and needs one: a file, - or a text"
         raise ParetextError(f"predict takes either a file of texts or --text, {which}.")
-    texts, output = asked.texts, asked.out
+    texts, output = asked.texts, None if asked.out is None else place(asked.out)
     by_hand = asked.text or ((texts,) if texts is not None and _is_text(texts) else None)
-    source = STANDARD if texts == "-" else Path(texts or "")
+    source = STANDARD if texts == "-" else place("" if by_hand else texts or "")
     target = STANDARD if output is None and source == STANDARD else output
     if by_hand is not None and output is not None:
         raise ParetextError(
@@ -92,9 +107,10 @@ def predict(asked: Predict, json: Json = False) -> None:
     folder = _artifact_of(asked.artifact)
     from paretext.runtime.artifact import Artifact
 
-    loaded = Artifact.load(folder, threads=asked.threads)
+    by_file = by_hand is None and not streams
+    loaded = Artifact.load(folder, threads=1 if by_file else asked.threads)
     if by_hand is None and source != STANDARD:
-        existing(source)
+        find_inputs(source)
     if by_hand is None and target is None:
         raise ParetextError(
             "predict needs a file to write: give -o output.csv, or -o - for standard output."
@@ -109,10 +125,11 @@ def predict(asked: Predict, json: Json = False) -> None:
 
 
 def _is_text(given: str) -> bool:
-    """Whether it is no file: a name that ends as tables do is one, there or not."""
+    """Whether it is no file: a name that ends as tables do is one, there or not, and so is a URL of
+    a folder."""
     from paretext.data.tables import FORMATS
 
-    if given == "-":
+    if given == "-" or re.fullmatch(r"\w+://\S+/?", given):
         return False
     try:
         return Path(given).suffix.lower() not in FORMATS and not Path(given).exists()
@@ -190,7 +207,11 @@ def _answer_file(
         name = STANDARD_INPUT
         text_column = TEXT if form == "lines" else text_column
     with standard_files(source, target, form, LABEL) as (read, written):
-        found = predict_file(loaded, read, written, text_column, asked.on_bad_row, name)
+        found = predict_file(
+            *(loaded, read, written, text_column, asked.on_bad_row, name),
+            cores=asked.threads,
+            ray=asked.ray or "",
+        )
     if as_json and not printed:
         dump_with(of_answers(folder, target), found)
         return

@@ -7,9 +7,9 @@ the work. What is a text and what a label is decided in `values`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from paretext.core.errors import ParetextError
 from paretext.core.progress import say
@@ -36,6 +36,19 @@ _SHOWN = 5  # rows or values that a message names
 
 Bad = dict[str, list[int]]
 """What is wrong with the rows that cannot be used -> their numbers, counted from 1."""
+
+
+class Numbers(Sequence[int]):
+    """`count` numbers of rows, of which only the first few are kept."""
+
+    def __init__(self, first: Sequence[int], count: int) -> None:
+        self.first, self._count = list(first[: _SHOWN + 1]), count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.first[place]
 
 
 class Label(NamedTuple):
@@ -148,7 +161,9 @@ def good_rows(
             bad.setdefault(problem, []).append(n)
 
 
-def require_rows(source: Source, good: int, bad: Bad, on_bad_row: OnBadRow) -> None:
+def require_rows(
+    source: Source, good: int, bad: Mapping[str, Sequence[int]], on_bad_row: OnBadRow
+) -> None:
     """Raise ParetextError for bad rows, or say how many are skipped; raise if no row is good."""
     n = good + sum(map(len, bad.values()))
     if not good and SEVERAL_LABELS in bad:
@@ -170,7 +185,7 @@ def require_rows(source: Source, good: int, bad: Bad, on_bad_row: OnBadRow) -> N
         say(f"{source.name}: left out {n - good:,} of {n:,} rows, {bad_kinds(bad)}.")
 
 
-def bad_kinds(bad: Bad) -> str:
+def bad_kinds(bad: Mapping[str, Sequence[int]]) -> str:
     """ "3 with no text (rows 2, 3, 4); 1 with no label (row 6)"."""
     return "; ".join(
         f"{len(rows):,} with {kind} ({named_rows(rows)})" for kind, rows in bad.items()

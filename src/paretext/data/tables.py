@@ -23,7 +23,6 @@ has a `BadRow` in its place, so that every row keeps its number, and reading goe
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from typing import Any
 import paretext.data.formats  # noqa: F401  (its files register)
 from paretext.core.errors import ParetextError, first_line
 from paretext.core.files import nearest_path
+from paretext.core.places import move, place
 from paretext.core.wording import listed
 from paretext.data.formats.base import (
     BAD_VALUE,
@@ -54,6 +54,7 @@ __all__ = [
     "RowWriter",
     "column_types",
     "columns",
+    "count_rows",
     "existing",
     "format_of",
     "read_rows",
@@ -64,7 +65,7 @@ __all__ = [
 
 def format_of(path: str | Path) -> Format:
     """The format that the suffix of `path` says; ParetextError for one that is not known."""
-    suffix = Path(path).suffix.lower()
+    suffix = place(path).suffix.lower()
     if suffix not in FORMATS:
         named = f"the suffix '{suffix}'" if suffix else "no suffix"
         raise ParetextError(
@@ -102,14 +103,21 @@ def read_rows(path: str | Path) -> Iterator[Row]:
 
 
 def scan_rows(
-    path: str | Path, on_bad_row: OnBadRow, names: Sequence[str] | None = None
+    path: str | Path, on_bad_row: OnBadRow, names: Sequence[str] | None = None, first: int = 0
 ) -> Iterator[Row | BadRow]:
     """`read_rows`, with a BadRow in the place of each row that cannot be read if told to skip.
 
     names: the columns that will be looked at (default: all); others may be left out.
+    first: how many rows to pass over.
     """
     path = existing(path)
-    return format_of(path).rows(path, on_bad_row, names)
+    return format_of(path).rows_from(path, on_bad_row, names, first)
+
+
+def count_rows(path: str | Path, on_bad_row: OnBadRow) -> int:
+    """The rows of the table at `path`: a pass over it, unless its format says how many."""
+    path = existing(path)
+    return format_of(path).count(path, on_bad_row)
 
 
 def text_lines(path: str | Path) -> Iterator[str]:
@@ -124,7 +132,7 @@ def text_lines(path: str | Path) -> Iterator[str]:
 
 def existing(path: str | Path) -> Path:
     """The path of a file that is there and can be read; ParetextError if it is not."""
-    path = Path(path)
+    path = place(path)
     if path.is_dir():
         raise ParetextError(f"'{path}' is a folder: name a file in it.")
     try:
@@ -162,15 +170,26 @@ class RowWriter:
     """
 
     def __init__(
-        self, path: str | Path, fields: Sequence[str], types: Mapping[str, Any] | None = None
+        self,
+        path: str | Path,
+        fields: Sequence[str],
+        types: Mapping[str, Any] | None = None,
+        *,
+        called: str | Path = "",
+        before: int = 0,
     ) -> None:
-        self.path = Path(path)
+        """called: what errors name in place of `path`, where that is only a part of it; before: the
+        rows of it that stand in other parts."""
+        self.path = place(path)
+        self._called, self._before = called or self.path, before
         self.fields = list(fields)
         self._types = dict(types or {})
         self.rows = 0
         self._format = format_of(path)
         if not self.fields or len(set(self.fields)) != len(self.fields):
-            raise ParetextError(f"'{path}' needs one or more distinct columns, not {self.fields}.")
+            raise ParetextError(
+                f"'{called or path}' needs one or more distinct columns, not {self.fields}."
+            )
         self._format.check_writing()
         self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         self._sink: TableSink | None = None
@@ -201,7 +220,7 @@ class RowWriter:
         unknown = [name for name in row if name not in self.fields]
         if unknown:
             raise ParetextError(
-                f"'{self.path}' has no column '{unknown[0]}': its columns are "
+                f"'{self._called}' has no column '{unknown[0]}': its columns are "
                 f"{listed(self.fields)}."
             )
         self.rows += 1
@@ -226,7 +245,7 @@ class RowWriter:
             finally:
                 sink.close()
             if error is None:
-                os.replace(self._temporary, self.path)
+                move(self._temporary, self.path)
         except (OSError, *BAD_VALUE) as problem:
             raise self._error(problem) from None
         finally:
@@ -235,7 +254,7 @@ class RowWriter:
     def _error(self, problem: Exception) -> ParetextError:
         if isinstance(problem, OSError):
             return ParetextError(
-                f"'{self.path}' cannot be written ({problem.strerror or first_line(problem)}): "
+                f"'{self._called}' cannot be written ({problem.strerror or first_line(problem)}): "
                 "check the folder's permissions and free space."
             )
         what = first_line(problem)
@@ -244,8 +263,8 @@ class RowWriter:
         remedy = (
             "mend the value" if self._format.name == "jsonl" else "mend the value, or use .jsonl"
         )
-        place = f"a value by row {self.rows}" if self.rows else "a column's name"
-        return ParetextError(f"'{self.path}' cannot hold {place} ({what}): {remedy}.")
+        place = f"a value by row {self._before + self.rows:,}" if self.rows else "a column's name"
+        return ParetextError(f"'{self._called}' cannot hold {place} ({what}): {remedy}.")
 
 
 def _python(value: object) -> object:

@@ -1,14 +1,12 @@
 """Files in, files out: every row with its predicted label and probabilities, in constant memory.
 
-Row i of the output is row i of the source, always. A row is answered if its text is one that
-training would take (`data.values`); else it keeps its place with empty answers, is counted and
-named. What cannot be written as UTF-8, half a surrogate pair or bytes that are not UTF-8, is
-written as U+FFFD, and that is said, too.
+Row i of the output is row i of the source, always (`answering`). The work is done in parts, so that
+a call that was killed goes on where it was (`parts`); by this process, or by Ray's workers.
 """
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,96 +14,281 @@ from pathlib import Path
 from typing import Any
 
 from paretext.core import progress
+from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
+from paretext.core.locks import work_in
+from paretext.core.places import delete, fingerprint, is_remote, place
 from paretext.data.columns import choose_text_column, shown
-from paretext.data.formats.base import is_unicode, replace_surrogates
-from paretext.data.reading import (
-    Bad,
-    bad_kinds,
-    named_rows,
-    require_rows,
-    row_problem,
-    rows_with_text,
-)
+from paretext.data.inputs import Inputs, find_inputs
+from paretext.data.reading import Bad, bad_kinds, named_rows, require_rows, rows_with_text
 from paretext.data.sources import Source, open_file
-from paretext.data.tables import (
-    BadRow,
-    OnBadRow,
-    Row,
-    RowWriter,
-    column_types,
-    format_of,
-)
+from paretext.data.tables import FORMATS, OnBadRow, column_types, count_rows, format_of
 from paretext.data.values import is_blank
-from paretext.runtime.artifact import CHUNK_TEXTS, Artifact, softmax
-from paretext.runtime.rule import UNSURE
+from paretext.runtime.answering import (
+    DIGITS,
+    LABEL,
+    Tally,
+    answer,
+    answer_columns,
+    complete,
+)
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.parts import Job, Output, Part, Table, cannot_write, stamp
 
-LABEL, UNSURE_COLUMN = "predicted_label", "unsure"
-DIGITS = 6
-"""Significant ones of a probability that is written as text; Parquet has all that there are."""
+__all__ = ["LABEL", "predict_file", "predict_stream", "predict_texts"]
 
 
 def predict_file(
     artifact: Artifact,
-    source: Path,
-    target: Path,
+    source: str | Path,
+    target: str | Path,
     text_column: str | None = None,
     on_bad_row: OnBadRow = "skip",
     name: str = "",
+    cores: int | None = None,
+    ray: str = "",
 ) -> dict[str, Any]:
-    """Write `source`'s rows to `target`, with `predicted_label` and `probability_LABEL` columns.
+    """Write the rows of `source` to `target`, with `predicted_label` and `probability_LABEL`.
 
-    Of an artifact with a rule (`rule`) there is a column `unsure`, too, True or False, and the
-    label of what is unsure is empty.
-
+    source: a file, a folder of files or a glob. target: a file; or of several files a folder, which
+        gets a file for each, of its name and in the folders that it lies in.
     on_bad_row: "skip" leaves the answers of a row without a text empty, and all of a row that
         cannot be read; "fail" raises before anything is predicted, and names them.
     name: what messages call the source, where its path says nothing.
+    cores: how many to use (default: those there are). Where the artifact was loaded with threads=1
+        the answers are the same, to the last bit, on any number of them.
+    ray: the address of a Ray cluster whose workers do it, or "local" (`on_ray`); of Parquet.
 
-    Returns the number of rows, of those without an answer by what is wrong with them, of those that
-    are unsure, and of truncated texts, and the seconds it took. The file appears when it is
-    complete. Raises ParetextError for files that cannot be read, a column that is not there,
-    columns that would be written twice, a source without a single text, and where `target` is
-    `source` and would lose a row that cannot be read.
+    Returns the number of rows, of those without an answer by what is wrong with them, of truncated
+    texts, of rows that an earlier call had done, and the seconds it took. The target appears when
+    it is complete; a call that was killed goes on where it was. Raises ParetextError for files that
+    cannot be read, columns that are not there, are others from file to file, or would be written
+    twice, a source without a single text, a target inside the source or, if it is a folder, with
+    something in it, and where `target` is `source` and would lose a row that cannot be read.
     """
     begin = time.perf_counter()
-    opened = open_file(source, on_bad_row)
-    opened = replace(opened, name=name or opened.name)
-    column = choose_text_column(opened, text_column)
-    added = [LABEL, *(f"probability_{label}" for label in artifact.manifest.labels)]
-    types: dict[str, Any] = {LABEL: "string"} | dict.fromkeys(added[1:], "double")
-    if artifact.manifest.operating is not None:
-        added.append(UNSURE_COLUMN)
-        types[UNSURE_COLUMN] = "bool"
-    if twice := set(opened.columns) & set(added):
-        raise ParetextError(
-            f"{source} already has a column {shown(min(twice))}; rename it before predicting."
-        )
-    if on_bad_row == "fail":
-        _require_texts(opened, column)
-    typed, in_place = format_of(target).typed, target.exists() and target.samefile(source)
-    if typed:
-        types |= column_types(source, on_bad_row)
-    job = _Job(artifact, opened, column, added, in_place, digits=None if typed else DIGITS)
-    with (
-        RowWriter(target, [*opened.columns, *added], types) as writer,
-        progress.task("predicting", 0) as advance,
-    ):
-        rows = opened.rows(None)
-        while chunk := list(itertools.islice(rows, CHUNK_TEXTS)):
-            for row in job.answers(chunk):
-                writer.write(row)
-            advance(len(chunk))
-        if not job.answered:
-            require_rows(opened, 0, job.bad, "skip")
-    job.say()
+    target, inputs = place(target), find_inputs(source)
+    inputs.refuse_as_target(target)
+    job, sources = _plan(artifact, inputs, target, text_column, on_bad_row, name)
+    if ray:
+        _require_parquet(job)
+    with _alone(job):
+        tallies, before = _work(job, artifact, cores or available_cores(), ray, sources)
+    total = Tally()
+    for each in tallies:
+        total = total.and_then(each)
     return {
-        "rows": writer.rows,
-        "unanswered": {problem: len(rows) for problem, rows in job.bad.items()},
-        "unsure": job.unsure,
-        "truncated_texts": job.truncated,
+        "rows": total.rows,
+        "unanswered": {problem: some.count for problem, some in total.bad.items()},
+        "truncated_texts": total.truncated,
+        "rows_done_before": before,
         "seconds": time.perf_counter() - begin,
     }
+
+
+def _plan(
+    artifact: Artifact,
+    inputs: Inputs,
+    target: Path,
+    text_column: str | None,
+    on_bad_row: OnBadRow,
+    name: str,
+) -> tuple[Job, list[Source]]:
+    """What there is to do. Every input is opened, its columns are checked, its rows counted."""
+    several = not inputs.single and target.suffix.lower() not in FORMATS
+    if not several:
+        format_of(target)
+    _check_target(target, several)
+    added, column = answer_columns(artifact), text_column
+    sources: list[Source] = []
+    tables: list[Table] = []
+    outputs: list[Output] = []
+    with progress.task("counting rows", len(inputs.tables)) as advance:
+        for path in inputs.tables:
+            source = open_file(path, on_bad_row)
+            sources.append(replace(source, name=name or source.name))
+            column = choose_text_column(sources[-1], column)
+            if twice := set(source.columns) & set(added):
+                raise ParetextError(
+                    f"{path} already has a column {shown(min(twice))}; rename it before predicting."
+                )
+            if on_bad_row == "fail":
+                _require_texts(sources[-1], column)
+            partition = {} if several else inputs.partition(path)
+            partition = {key: said for key, said in partition.items() if key not in source.columns}
+            rows, digest = count_rows(path, on_bad_row), fingerprint(path)
+            tables.append(Table(path, rows, digest, partition, on_bad_row, stamp(path)))
+            written = inputs.below(path) if several else ""
+            typed = format_of(path if several else target).typed
+            types: dict[str, Any] = dict.fromkeys(source.columns, "string")
+            types |= column_types(path, on_bad_row) if typed else {}
+            types |= dict.fromkeys(partition, "string") | added
+            outputs.append(Output(written, (len(outputs),), types))
+            advance()
+    if not several:
+        outputs = [_one(outputs, inputs.tables)]
+    path = inputs.tables[0]
+    same = inputs.single and not is_remote(target) and target.exists() and target.samefile(path)
+    in_place = (name or str(path)) if same else ""
+    assert column is not None
+    job = Job(target, tuple(tables), tuple(outputs), column, artifact.manifest.identity, in_place)
+    if several and not job.is_begun() and target.is_dir() and any(target.iterdir()):
+        raise ParetextError(
+            f"-o {target} is a folder with something in it, which is not replaced; give one that "
+            "is empty or not there."
+        )
+    return job, sources
+
+
+def _check_target(target: Path, several: bool) -> None:
+    if target.is_dir() and not several:
+        raise ParetextError(f"'{target}' is a folder: name a file in it.")
+    if several and target.is_file():
+        raise ParetextError(
+            f"-o {target} is a file; of several inputs give a folder, or a name that ends in "
+            "a table's suffix."
+        )
+    if not is_remote(target) and not target.parent.is_dir():
+        raise ParetextError(f"'{target.parent}' is no folder: make it first.")
+
+
+def _one(outputs: Sequence[Output], paths: Sequence[Path]) -> Output:
+    """One file of all tables, which have to have the same columns."""
+    first = outputs[0]
+    for output, path in zip(outputs, paths, strict=True):
+        different = set(output.types.items()) ^ set(first.types.items())
+        if different:
+            name = min(each for each, _ in different)
+            kinds = [types.get(name, "missing") for types in (first.types, output.types)]
+            raise ParetextError(
+                f"the columns change from file to file: '{name}' is {kinds[0]} in {paths[0]} and "
+                f"{kinds[1]} in {path}; mend one of them, or give -o a folder, which keeps the "
+                "columns of each file."
+            )
+    return Output("", tuple(range(len(outputs))), first.types)
+
+
+def _require_parquet(job: Job) -> None:
+    names = [str(each.path) for each in job.tables]
+    names += [str(job.published(number)) for number in range(len(job.outputs))]
+    other = next((each for each in names if not each.lower().endswith(".parquet")), None)
+    if other is not None:
+        raise ParetextError(
+            f"--ray reads and writes Parquet, of which workers can take a part each, and {other} is"
+            " none; convert it, or leave --ray out."
+        )
+
+
+@contextlib.contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Nobody else makes the same file meanwhile; what came to nothing leaves nothing."""
+    lock = contextlib.nullcontext() if is_remote(job.folder) else work_in(job.folder)
+    try:
+        with lock:
+            job.begin()
+            try:
+                yield
+            except BaseException:
+                if not any(job.tally(job.place(part)) for part in job.parts()):
+                    delete(job.folder)
+                raise
+    except OSError as problem:
+        raise cannot_write(job.target, problem) from None
+
+
+def _work(
+    job: Job, artifact: Artifact, cores: int, ray: str, sources: Sequence[Source]
+) -> tuple[list[Tally], int]:
+    """The tally of each output, and the rows that had been done before."""
+    outputs = range(len(job.outputs))
+    joined = {number: tally for number in outputs if (tally := job.done(number)) is not None}
+    parts = [
+        part
+        for number in outputs
+        if number not in joined
+        for table in job.outputs[number].tables
+        for part in job.tables[table].parts(table)
+    ]
+    done = {part: tally for part in parts if (tally := job.tally(job.place(part))) is not None}
+    missing = [part for part in parts if part not in done]
+    total = sum(table.rows for table in job.tables)
+    before = total - sum(part.end - part.begin for part in missing)
+    if before:
+        progress.say(f"goes on: {before:,} of {total:,} rows were done before")
+    with progress.task("predicting", total) as advance:
+        advance(before)
+        made: Iterator[tuple[Part, int, Tally | None]]
+        if ray and missing:
+            from paretext.runtime.on_ray import work_on_ray
+
+            made = work_on_ray(job, missing, artifact, ray)
+        else:
+            made = job.work(missing, artifact, cores)
+        try:
+            for part, rows, tally in made:
+                advance(rows)
+                if tally is not None:
+                    done[part] = tally
+        except BaseException:
+            if done:
+                rows = sum(part.end - part.begin for part in done)
+                progress.say(
+                    f"{rows:,} of {total:,} rows are done and kept in {job.folder}; the same "
+                    "command goes on there"
+                )
+            raise
+    _say(job, done, sources, artifact.manifest.max_length)
+    with progress.task("joining the parts", len(parts)) as advance:
+        for number in outputs:
+            if number not in joined:
+                job.join(number, advance)
+    tallies = [joined.get(number) or job.done(number) or Tally() for number in outputs]
+    job.publish()
+    return tallies, before
+
+
+def _say(job: Job, done: dict[Part, Tally], sources: Sequence[Source], longest: int) -> None:
+    """What there is to say of each input; ParetextError where there is not a single text."""
+    tallies = [Tally() for _ in sources]
+    for part, tally in sorted(done.items()):
+        tallies[part.table] = tallies[part.table].and_then(tally)
+    total = Tally()
+    for each in tallies:
+        total = total.and_then(each)
+    if total.rows and not total.answered:
+        bad = {kind: some.numbers() for kind, some in tallies[0].bad.items()}
+        _delete_parts(job)
+        require_rows(sources[0], 0, bad, "skip")
+    _say_cut(total.truncated, longest)
+    for source, tally in zip(sources, tallies, strict=True):
+        _say_tally(tally, source.name)
+
+
+def _delete_parts(job: Job) -> None:
+    """What has turned out to be good for nothing."""
+    for part in job.parts():
+        for each in (job.place(part), job.place(part).with_suffix(".json")):
+            each.unlink(missing_ok=True)
+
+
+def _say_cut(texts: int, longest: int) -> None:
+    if texts:
+        progress.say(f"texts longer than {longest} tokens, their ends cut: {texts:,}")
+
+
+def _say_tally(tally: Tally, name: str) -> None:
+    if tally.bad:
+        bad = {kind: some.numbers() for kind, some in tally.bad.items()}
+        progress.say(
+            f"{name}: left {tally.rows - tally.answered:,} of {tally.rows:,} rows without an "
+            f"answer, {bad_kinds(bad)}."
+        )
+    if tally.replaced.count:
+        progress.say(
+            f"{name}: characters that are not valid Unicode are written as U+FFFD in "
+            f"{tally.replaced.count:,} of {tally.rows:,} rows "
+            f"({named_rows(tally.replaced.numbers())})."
+        )
 
 
 def predict_stream(
@@ -113,51 +296,44 @@ def predict_stream(
 ) -> Iterator[dict[str, Any]]:
     """What `predict_texts` has of each text, as the texts come: a piece is answered at once.
 
-    A text that is none keeps its place and has null for its answers, one that is unsure for its
-    label alone; "fail" ends there with a
+    A text that is none keeps its place and has null for its answers; "fail" ends there with a
     ParetextError. name: what messages call the source.
     """
-    column, labels = "text", artifact.manifest.labels
+    column, labels, tally = "text", artifact.manifest.labels, Tally()
     source = Source(name, [column], {}, lambda: [column], lambda _: iter(()))
-    named = {label: f"probability_{label}" for label in labels}
-    job = _Job(artifact, source, column, [LABEL, *named.values()], in_place=False)
     for piece in pieces:
-        answered = job.answers([{column: text} for text in piece])
-        if job.bad and on_bad_row == "fail":
-            require_rows(source, job.answered, job.bad, "fail")
-        for answer in answered:
+        chunk = answer(artifact, column, [{column: text} for text in piece], DIGITS)
+        rows = complete(chunk, tally)
+        bad = {kind: some.numbers() for kind, some in tally.bad.items()}
+        if bad and on_bad_row == "fail":
+            require_rows(source, tally.answered, bad, "fail")
+        for row in rows:
             shares = (
-                {label: answer[each] for label, each in named.items()} if LABEL in answer else None
+                {label: row[f"probability_{label}"] for label in labels} if LABEL in row else None
             )
-            yield {
-                "text": answer[column],
-                "label": answer.get(LABEL) or None,
-                "probabilities": shares,
-            }
-    if not job.answered:
-        require_rows(source, 0, job.bad, "skip")
-    job.say()
+            yield {"text": row[column], "label": row.get(LABEL), "probabilities": shares}
+    if not tally.answered:
+        bad = {kind: some.numbers() for kind, some in tally.bad.items()}
+        require_rows(source, 0, bad, "skip")
+    _say_cut(tally.truncated, artifact.manifest.max_length)
+    _say_tally(tally, name)
 
 
 def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """For each text its label (None where the artifact is unsure) and all labels' probabilities.
+    """For each text its label and every label's probability.
 
     A text with nothing to read in it is answered too, and that is said.
     """
-    for place, text in enumerate(texts, 1):
+    for number, text in enumerate(texts, 1):
         if is_blank(text):
             progress.say(
-                f"text {place} has nothing to read in it; its answer is the one that the model "
+                f"text {number} has nothing to read in it; its answer is the one that the model "
                 "gives to no text"
             )
     labels, found = artifact.manifest.labels, artifact.probabilities(texts)
     names = artifact.decide(found).tolist()
     return [
-        {
-            "text": text,
-            "label": name or None,
-            "probabilities": dict(zip(labels, row, strict=True)),
-        }
+        {"text": text, "label": name, "probabilities": dict(zip(labels, row, strict=True))}
         for text, name, row in zip(texts, names, found.astype(float), strict=True)
     ]
 
@@ -167,111 +343,3 @@ def _require_texts(source: Source, column: str) -> None:
     bad: Bad = {}
     good = sum(1 for _ in rows_with_text(source, column, bad))
     require_rows(source, good, bad, "fail")
-
-
-class _Job:
-    """Answers rows, a chunk at a time, and remembers what there was to say about them."""
-
-    def __init__(
-        self,
-        artifact: Artifact,
-        source: Source,
-        column: str,
-        added: list[str],
-        in_place: bool,
-        digits: int | None = DIGITS,
-    ) -> None:
-        self.artifact = artifact
-        self.source = source
-        self.column = column
-        self.added = added
-        self.in_place = in_place
-        self.digits = digits
-        self.rows = self.answered = self.truncated = self.unsure = 0
-        self.bad: Bad = {}
-        self.replaced: list[int] = []
-        """Rows with characters that were replaced."""
-
-    def answers(self, rows: Sequence[Row | BadRow]) -> list[Row]:
-        """The rows as they are to be written."""
-        problems = [row_problem(row, self.column) for row in rows]
-        texts = [
-            str(row[self.column])
-            for row, problem in zip(rows, problems, strict=True)
-            if not problem and not isinstance(row, BadRow)
-        ]
-        answers = self._predict(texts)
-        written: list[Row] = []
-        for row, problem in zip(rows, problems, strict=True):
-            self.rows += 1
-            given = {} if isinstance(row, BadRow) else self._unicode(row)
-            if problem:
-                self.bad.setdefault(problem, []).append(self.rows)
-                self._require_other_file(isinstance(row, BadRow), f"with {problem}")
-            written.append(given if problem else {**given, **next(answers)})
-        return written
-
-    def say(self) -> None:
-        name = self.source.name
-        if self.truncated:
-            longest = self.artifact.manifest.max_length
-            progress.say(f"texts longer than {longest} tokens, their ends cut: {self.truncated:,}")
-        if self.bad:
-            progress.say(
-                f"{name}: left {self.rows - self.answered:,} of {self.rows:,} rows without an "
-                f"answer, {bad_kinds(self.bad)}."
-            )
-        if self.replaced:
-            progress.say(
-                f"{name}: characters that are not valid Unicode are written as U+FFFD in "
-                f"{len(self.replaced):,} of {self.rows:,} rows ({named_rows(self.replaced)})."
-            )
-
-    def _predict(self, texts: list[str]) -> Any:
-        """An iterator over the answers' columns."""
-        if not texts:
-            return iter(())
-        found = self.artifact.answers(texts)
-        self.truncated += found.truncated
-        probabilities = softmax(found.logits)
-        written = probabilities.tolist()
-        if self.digits:
-            written = [[float(f"{each:.{self.digits}g}") for each in row] for row in written]
-        self.answered += len(texts)
-        names = self.artifact.decide(probabilities).tolist()
-        self.unsure += names.count(UNSURE)
-        if UNSURE_COLUMN in self.added:
-            written = [[*row, name == UNSURE] for row, name in zip(written, names, strict=True)]
-        return (
-            dict(zip(self.added, [name, *values], strict=True))
-            for name, values in zip(names, written, strict=True)
-        )
-
-    def _unicode(self, row: Row) -> Row:
-        """The row with U+FFFD in the place of what UTF-8 cannot hold."""
-        mended = {name: _mended(value) for name, value in row.items()}
-        if any(mended[name] is not value for name, value in row.items()):
-            self.replaced.append(self.rows)
-            self._require_other_file(True, "with characters that are not valid Unicode")
-        return mended
-
-    def _require_other_file(self, loses: bool, what: str) -> None:
-        if loses and self.in_place:
-            raise ParetextError(
-                f"{self.source.name}, row {self.rows} is one {what}, which would be lost if the "
-                "answers took the place of the file: write them to another with -o."
-            )
-
-
-def _mended(value: object) -> object:
-    """`value` itself, or a copy without lone surrogates if there are any in it."""
-    if isinstance(value, str):
-        return value if is_unicode(value) else replace_surrogates(value)
-    if isinstance(value, list):
-        items = [_mended(each) for each in value]
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-    if isinstance(value, dict):
-        pairs = {_mended(name): _mended(each) for name, each in value.items()}
-        same = all(a is b for a, b in zip(pairs.values(), value.values(), strict=False))
-        return value if same and pairs.keys() == value.keys() else pairs
-    return value

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime
 import io
+import itertools
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal, NamedTuple
@@ -58,6 +60,25 @@ class Format:
     ) -> Iterator[Row | BadRow]:
         """The rows; names: the columns that will be looked at, others may be left out."""
         raise NotImplementedError
+
+    def rows_from(
+        self, path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None, first: int
+    ) -> Iterator[Row | BadRow]:
+        """The rows behind the first ones, which are read all the same unless a format can jump."""
+        return itertools.islice(self.rows(path, on_bad_row, names), first, None)
+
+    def count(self, path: Path, on_bad_row: OnBadRow) -> int:
+        """How many rows there are."""
+        return sum(1 for _ in self.rows(path, on_bad_row, []))
+
+    def join(self, parts: Sequence[Path], binary: IO[bytes], fields: list[str]) -> None:
+        """Write the rows of several tables of these fields as one."""
+        head = io.BytesIO()
+        self.sink(head, fields, {})
+        for number, part in enumerate(parts):
+            with part.open("rb") as file:
+                file.seek(len(head.getvalue()) if number else 0)
+                shutil.copyfileobj(file, binary)
 
     def check_writing(self) -> None:
         """ParetextError where it cannot be written, for want of a library."""

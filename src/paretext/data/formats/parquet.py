@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from paretext.core.errors import ParetextError, first_line
+from paretext.core.places import is_remote
 from paretext.data.formats.base import (
     BadRow,
     Format,
@@ -39,7 +40,30 @@ class Parquet(Format):
     def rows(
         self, path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None
     ) -> Iterator[Row | BadRow]:
-        return _read(path, on_bad_row, names)
+        return _read(path, on_bad_row, names, 0)
+
+    def rows_from(
+        self, path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None, first: int
+    ) -> Iterator[Row | BadRow]:
+        return _read(path, on_bad_row, names, first)
+
+    def count(self, path: Path, on_bad_row: OnBadRow) -> int:
+        with parquet_file(path) as file:
+            rows: int = file.metadata.num_rows
+        if not rows:
+            raise ParetextError(f"'{path}' has columns and no rows: give a file with rows.")
+        return rows
+
+    def join(self, parts: Sequence[Path], binary: IO[bytes], fields: list[str]) -> None:
+        writer = None
+        for part in parts:
+            with parquet_file(part) as file:
+                if writer is None:
+                    writer = import_pyarrow().parquet.ParquetWriter(binary, file.schema_arrow)
+                for group in range(file.num_row_groups):
+                    writer.write_table(file.read_row_group(group))
+        if writer is not None:
+            writer.close()
 
     def check_writing(self) -> None:
         import_pyarrow()
@@ -48,14 +72,19 @@ class Parquet(Format):
         return ParquetSink(binary, fields, types)
 
 
-def _read(path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None) -> Iterator[Row | BadRow]:
+def _read(
+    path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None, first: int
+) -> Iterator[Row | BadRow]:
     with parquet_file(path) as file:
         place = Place(path)
-        place.row = 1
+        groups, passed = _groups_from(file, first)
+        place.row = 1 + passed
         try:
             chosen = None if names is None else list(names)
-            for batch in file.iter_batches(batch_size=_READ_ROWS, columns=chosen):
-                for row in arrow_rows(batch, on_bad_row):
+            for batch in file.iter_batches(_READ_ROWS, row_groups=groups, columns=chosen):
+                begin = min(max(first + 1 - place.row, 0), batch.num_rows)
+                place.row += begin
+                for row in arrow_rows(batch.slice(begin), on_bad_row):
                     yield row
                     place.row += 1
         except UnicodeDecodeError as bad:
@@ -66,8 +95,19 @@ def _read(path: Path, on_bad_row: OnBadRow, names: Sequence[str] | None) -> Iter
             raise place.error(
                 f"a value that Python cannot hold ({first_line(problem)}): write it as a string."
             ) from None
-        if place.row == 1:
+        if place.row == 1 and not first:
             raise ParetextError(f"'{path}' has columns and no rows: give a file with rows.")
+
+
+def _groups_from(file: Any, first: int) -> tuple[list[int], int]:
+    """The row groups from the one that holds row number `first`, of 0, and the rows before it."""
+    passed, groups = 0, range(file.num_row_groups)
+    for group in groups:
+        rows = file.metadata.row_group(group).num_rows
+        if passed + rows > first:
+            return list(groups[group:]), passed
+        passed += rows
+    return [], passed
 
 
 def arrow_rows(batch: Any, on_bad_row: OnBadRow) -> Iterator[Row]:
@@ -152,7 +192,7 @@ def parquet_file(path: Path) -> Any:
     """An open ParquetFile whose columns have names that can be told apart."""
     pyarrow = import_pyarrow()
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path.open("rb") if is_remote(path) else path)
         names = list(file.schema_arrow.names)  # one that is not UTF-8 raises here
     except (OSError, ValueError, pyarrow.lib.ArrowException) as problem:
         raise ParetextError(

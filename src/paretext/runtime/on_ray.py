@@ -1,0 +1,131 @@
+"""The parts of a prediction, made by the workers of a Ray cluster.
+
+Ray Data maps the artifact over the list of parts: an actor a core loads it once, reads the rows of
+a part from where they lie, and writes the part where the answers will lie. So no text travels by
+the driver, and what an actor writes is what this process would have written (`parts`). A part whose
+worker dies is made again by another.
+
+The artifact travels as bytes, and its digests are verified where it arrives. Paths have to mean the
+same on every machine: a shared disk, or a URL.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.core.files import files_below
+from paretext.runtime.answering import Tally
+from paretext.runtime.artifact import Artifact
+from paretext.runtime.parts import Job, Part
+
+HERE = "local"
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def work_on_ray(
+    job: Job, parts: Sequence[Part], artifact: Artifact, address: str
+) -> Iterator[tuple[Part, int, Tally | None]]:
+    """Make the parts, in any order; yields each with its rows and its tally when it is there.
+
+    address: of the cluster, as `ray.init` takes it, or "local": one of this machine alone, which
+    ends with the work. ParetextError where there is none.
+    """
+    ray = _connected(address)
+    try:
+        cores = int(ray.cluster_resources().get("CPU", 0))
+        if not cores:
+            raise ParetextError(f"the Ray cluster at {address} has no CPU that it lends.")
+        workers = min(cores, len(parts))
+        progress.say(f"Ray: {workers} of {cores} cores of {len(ray.nodes())} nodes")
+        files = {
+            path.relative_to(artifact.folder).as_posix(): path.read_bytes()
+            for path in files_below(artifact.folder)
+        }
+        settings = ray.data.DataContext.get_current()
+        settings.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        rows = [{"table": part.table, "number": part.number} for part in parts]
+        made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            _Worker,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            fn_constructor_args=(job, {(part.table, part.number): part for part in parts}, files),
+            num_cpus=1,
+        )
+        for row in made.iter_rows():
+            yield (
+                Part(*map(int, row["part"])),
+                int(row["rows"]),
+                Tally.model_validate_json(row["tally"]),
+            )
+    except Exception as error:
+        raise _ours(error) from None
+    finally:
+        ray.shutdown()
+
+
+class _Worker:
+    """An actor: holds the artifact, and its session, for one core."""
+
+    def __init__(
+        self, job: Job, parts: dict[tuple[int, int], Part], files: dict[str, bytes]
+    ) -> None:
+        self._job, self._parts = job, parts
+        with tempfile.TemporaryDirectory(prefix="paretext-") as folder:
+            for name, content in files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            self._artifact = Artifact.load(folder, threads=1)
+            self._artifact.answers(["a session, while its file is there"])
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        part = self._parts[int(row["table"]), int(row["number"])]
+        tally = self._job.tally(self._job.place(part))  # where a worker died behind its part
+        if tally is None:
+            tally = [made for *_, made in self._job.work([part], self._artifact)][-1]
+        assert tally is not None
+        return {"part": list(part), "rows": tally.rows, "tally": tally.model_dump_json()}
+
+
+def _connected(address: str) -> Any:
+    """Ray, connected; it tells nobody of its use, and what it starts here listens here alone."""
+    host = address.removeprefix("ray://").rpartition(":")[0]
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == HERE or host in _LOOPBACK:
+        # read when ray is imported; without it Ray takes this machine's outer address for itself
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise ParetextError('ray is not installed; pip install "paretext[ray]".') from None
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address == HERE:
+            ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+        else:
+            ray.init(address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ParetextError(
+            f"there is no Ray cluster at {address} ({said}); start one with `ray start`, or give "
+            "--ray without an address."
+        ) from None
+    return ray
+
+
+def _ours(error: BaseException) -> BaseException:
+    """A worker's ParetextError as it was there; another error as Ray says it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ParetextError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    return error
