@@ -69,9 +69,8 @@ def answer(artifact: Path, source: Path, target: Path, *more: str) -> dict[str, 
 @contextmanager
 def cluster(workers: int) -> Iterator[str]:
     """The address of a Ray cluster of as many nodes of one core, which listens on the loopback."""
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_worker_niceness"] = "0"
+    names = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_USAGE_STATS_ENABLED", "RAY_worker_niceness")
+    os.environ.update(dict.fromkeys(names, "0"))
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}

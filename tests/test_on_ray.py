@@ -18,15 +18,19 @@ import toy
 
 from paretext.core.errors import ParetextError
 from paretext.data.tables import RowWriter
-from paretext.runtime import on_ray, parts
+from paretext.runtime import parts
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.bulk import predict_file
 
 INT8 = Path(__file__).parent / "golden" / "v1" / "int8"
 SRC = Path(__file__).parent.parent / "src"
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # listen on the loopback alone
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_worker_niceness"] = "0"  # it is 15, and other tests run beside this one
+os.environ.update(
+    {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listen on the loopback alone
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # it is 15, and other tests run beside this one
+    }
+)
 pytest.importorskip("ray.data", reason='needs pip install "paretext[ray]"')
 
 
@@ -106,19 +110,6 @@ def test_a_cluster_gives_the_same_bytes_and_a_killed_worker_loses_nothing(
     for name in ("year=2024", "year=2025"):
         here = (tmp_path / "out-here" / name / "texts.parquet").read_bytes()
         assert (tmp_path / "out" / name / "texts.parquet").read_bytes() == here
-
-
-def test_a_workers_error_is_the_users_sentence() -> None:
-    """As Ray Data hands it on: wrapped by the task, which keeps its cause."""
-    from ray.exceptions import RayTaskError, UserCodeException
-
-    ours = ParetextError("'texts.parquet', row 7: damaged: write the file again.")
-    wrapped = UserCodeException("UDF failed")
-    wrapped.__cause__ = ours
-    error = RayTaskError("submit", "a traceback", wrapped)
-    assert on_ray._ours(error.as_instanceof_cause()) is ours
-    other = ValueError("another")
-    assert on_ray._ours(other) is other
 
 
 def test_no_cluster_there_is_one_sentence(

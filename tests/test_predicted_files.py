@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import pickle
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -343,6 +345,59 @@ def test_an_input_that_changes_meanwhile_is_refused(
     with pytest.raises(ParetextError, match=r"in.csv changed while it was read"):
         predict_file(artifact, source, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+# --- by workers, played by this process; test_on_ray.py has real ones
+
+
+class InTurn:
+    """What `work_on_ray` uses of Ray."""
+
+    def __init__(self) -> None:
+        self.data: Any = SimpleNamespace(
+            from_items=self.from_items,
+            DataContext=SimpleNamespace(get_current=SimpleNamespace),
+            ActorPoolStrategy=dict,
+        )
+        self.ended = False
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 3.0}
+
+    def nodes(self) -> list[str]:
+        return ["one"]
+
+    def from_items(self, rows: list[dict[str, Any]], override_num_blocks: int) -> Any:
+        def map_(kind: Any, *, fn_constructor_args: tuple[Any, ...], **_: Any) -> Any:
+            worker = kind(*pickle.loads(pickle.dumps(fn_constructor_args)))
+            return SimpleNamespace(iter_rows=lambda: map(worker, rows[::-1]))
+
+        assert override_num_blocks == len(rows)
+        return SimpleNamespace(map=map_)
+
+    def shutdown(self) -> None:
+        self.ended = True
+
+
+def test_workers_make_the_same_bytes_and_their_errors_are_one_sentence(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paretext.runtime import on_ray
+
+    ray = InTurn()
+    monkeypatch.setattr(on_ray, "_connected", lambda _: ray)
+    source = folder(tmp_path / "in")
+    predict_file(artifact, source, tmp_path / "out")
+    predict_file(artifact, source, tmp_path / "by-ray", ray="local")
+    assert contents(tmp_path / "by-ray") == contents(tmp_path / "out")
+    assert ray.ended
+    large = table(tmp_path / "large.parquet", 3000)
+    content = bytearray(large.read_bytes())
+    content[9000:12000] = bytes(3000)
+    large.write_bytes(content)
+    with pytest.raises(ParetextError, match=r"large.parquet', row \d+: damaged"):
+        predict_file(artifact, large, tmp_path / "out.parquet", ray="local")
+    assert not (tmp_path / "out.parquet").exists()
 
 
 # --- other file systems

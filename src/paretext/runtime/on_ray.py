@@ -59,13 +59,13 @@ def work_on_ray(
             num_cpus=1,
         )
         for row in made.iter_rows():
+            if row["error"]:
+                raise ParetextError(row["error"])
             yield (
                 Part(*map(int, row["part"])),
                 int(row["rows"]),
                 Tally.model_validate_json(row["tally"]),
             )
-    except Exception as error:
-        raise _ours(error) from None
     finally:
         ray.shutdown()
 
@@ -86,12 +86,17 @@ class _Worker:
             self._artifact.answers(["a session, while its file is there"])
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What became of a part; an error of the user's is an answer, since Ray would keep no more
+        of it than its traceback."""
         part = self._parts[int(row["table"]), int(row["number"])]
         tally = self._job.tally(self._job.place(part))  # where a worker died behind its part
-        if tally is None:
-            tally = [made for *_, made in self._job.work([part], self._artifact)][-1]
-        assert tally is not None
-        return {"part": list(part), "rows": tally.rows, "tally": tally.model_dump_json()}
+        try:
+            if tally is None:
+                tally = [made for *_, made in self._job.work([part], self._artifact)][-1] or Tally()
+        except ParetextError as error:
+            return {"part": list(part), "rows": 0, "tally": "", "error": str(error)}
+        told = {"rows": tally.rows, "tally": tally.model_dump_json(), "error": ""}
+        return {"part": list(part), **told}
 
 
 def _connected(address: str) -> Any:
@@ -119,13 +124,3 @@ def _connected(address: str) -> Any:
             "--ray without an address."
         ) from None
     return ray
-
-
-def _ours(error: BaseException) -> BaseException:
-    """A worker's ParetextError as it was there; another error as Ray says it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ParetextError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    return error
