@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def test_the_lines_answer_as_the_artifact_does(
         if not shutil.which("java"):
             pytest.skip("Spark needs Java")
         monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
         monkeypatch.setenv(
             "PYSPARK_SUBMIT_ARGS", "--master local[1] --conf spark.ui.enabled=false pyspark-shell"
         )

@@ -243,6 +243,7 @@ def test_a_run_that_recommends_nothing_names_its_artifacts(
     ("words", "said"),
     [
         (("a text", "-o", "out.csv"), "was given by hand"),
+        (("a text", "--ray"), "--ray answers Parquet files"),
         (("-", "--json", "--format", "csv"), "--json and --format csv are two forms"),
         (("a text", "--text", "another"), "either a file of texts or --text"),
     ],

@@ -385,7 +385,7 @@ def test_workers_make_the_same_bytes_and_their_errors_are_one_sentence(
     from paretext.runtime import on_ray
 
     ray = InTurn()
-    monkeypatch.setattr(on_ray, "_connected", lambda _: ray)
+    monkeypatch.setattr(on_ray, "_connected", lambda _: (ray, True))
     source = folder(tmp_path / "in")
     predict_file(artifact, source, tmp_path / "out")
     predict_file(artifact, source, tmp_path / "by-ray", ray="local")

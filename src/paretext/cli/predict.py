@@ -99,6 +99,10 @@ def predict(asked: Predict, json: Json = False) -> None:
             f"-o {output} takes the answers to a file, and the text was given by hand: leave -o "
             "out, --json prints all probabilities."
         )
+    if by_hand is not None and asked.ray is not None:
+        raise ParetextError(
+            "--ray answers Parquet files, and the text was given by hand: leave --ray out."
+        )
     streams = json and source == target == STANDARD and asked.format == "lines"
     if json and target == STANDARD and asked.format in ("csv", "tsv"):
         raise ParetextError(

@@ -11,16 +11,16 @@ same on every machine: a shared disk, or a URL.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import files_below
+from paretext.core.locks import temporary_folder
 from paretext.runtime.answering import Tally
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.parts import Job, Part
@@ -37,7 +37,7 @@ def work_on_ray(
     address: of the cluster, as `ray.init` takes it, or "local": one of this machine alone, which
     ends with the work. ParetextError where there is none.
     """
-    ray = _connected(address)
+    ray, ours = _connected(address)
     try:
         cores = int(ray.cluster_resources().get("CPU", 0))
         if not cores:
@@ -67,7 +67,8 @@ def work_on_ray(
                 Tally.model_validate_json(row["tally"]),
             )
     finally:
-        ray.shutdown()
+        if ours:
+            ray.shutdown()
 
 
 class _Worker:
@@ -77,13 +78,13 @@ class _Worker:
         self, job: Job, parts: dict[tuple[int, int], Part], files: dict[str, bytes]
     ) -> None:
         self._job, self._parts = job, parts
-        with tempfile.TemporaryDirectory(prefix="paretext-") as folder:
-            for name, content in files.items():
-                path = Path(folder) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            self._artifact = Artifact.load(folder, threads=1)
-            self._artifact.answers(["a session, while its file is there"])
+        self._stays = contextlib.ExitStack()  # what a killed actor leaves, the next one clears away
+        folder = self._stays.enter_context(temporary_folder())
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._artifact = Artifact.load(folder, threads=1)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """What became of a part; an error of the user's is an answer, since Ray would keep no more
@@ -99,8 +100,9 @@ class _Worker:
         return {"part": list(part), **told}
 
 
-def _connected(address: str) -> Any:
-    """Ray, connected; it tells nobody of its use, and what it starts here listens here alone."""
+def _connected(address: str) -> tuple[Any, bool]:
+    """Ray, connected, and whether it was not before. It tells nobody of its use, and what it starts
+    here listens here alone."""
     host = address.removeprefix("ray://").rpartition(":")[0]
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == HERE or host in _LOOPBACK:
@@ -111,6 +113,8 @@ def _connected(address: str) -> Any:
         import ray.data
     except ImportError:
         raise ParetextError('ray is not installed; pip install "paretext[ray]".') from None
+    if ray.is_initialized():
+        return ray, False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == HERE:
@@ -123,4 +127,4 @@ def _connected(address: str) -> Any:
             f"there is no Ray cluster at {address} ({said}); start one with `ray start`, or give "
             "--ray without an address."
         ) from None
-    return ray
+    return ray, True

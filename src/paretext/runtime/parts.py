@@ -131,7 +131,11 @@ class Job:
         return self.target / name if name else self.target
 
     def _output(self, table: int) -> Output:
-        return next(each for each in self.outputs if table in each.tables)
+        return self.outputs[self._number(table)]
+
+    def _number(self, table: int) -> int:
+        """Of the output that a table goes into: each into its own, or all into one."""
+        return table if self.is_folder else 0
 
     def _suffix(self, table: int) -> str:
         name = self._output(table).name
@@ -181,7 +185,11 @@ class Job:
                 tally, place = Tally(), self.place(part)
                 types, table = self._output(part.table).types, self.tables[part.table]
                 with RowWriter(
-                    place, list(types), types, called=self.published_of(part), before=part.begin
+                    place,
+                    list(types),
+                    types,
+                    called=self.published(self._number(part.table)),
+                    before=part.begin,
                 ) as writer:
                     for _, chunk in chunks:
                         for row in complete(chunk, tally, part.begin, self.in_place):
@@ -192,9 +200,6 @@ class Job:
                         raise _changed(table)
                 self._record(place, tally)
                 yield part, len(chunk.rows), tally
-
-    def published_of(self, part: Part) -> Path:
-        return self.published(self.outputs.index(self._output(part.table)))
 
     def _chunks(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Row | BadRow]]]:
         """The rows of the parts in chunks; neighbours are read in one pass."""
