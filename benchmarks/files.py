@@ -8,9 +8,9 @@ command `paretext predict` answers into another, in a process of its own: rows p
 first look at the input to the published output, and the most memory that the process held. A long
 file may take no more than a short one.
 
---ray N: the same with N workers of a Ray cluster on this machine with as many cores; the first N is
-what the others are compared with. The start of Ray and of its workers is part of the time, so the
-longest file is taken, and the seconds before the first part are said. Ends with one JSON line.
+--ray N: the same with N workers of a Ray cluster on this machine, a node each. The start of workers
+is part of the time, so what counts is by how much the longest file takes longer than the shortest:
+rows_per_second_more. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -104,15 +104,21 @@ def main() -> None:
                 row = answer(asked.artifact, source, folder / f"{n}-out.parquet")
                 result["files"].append({**row, "round": round_})
                 print(json.dumps(result["files"][-1]), flush=True)
-        longest = max(asked.rows)
         result["ray"] = []
         for round_, workers in itertools.product(range(asked.rounds), asked.ray):
             with cluster(workers) as address:
-                target = folder / "ray.parquet"
-                row = answer(asked.artifact, sources[longest], target, "--ray", address)
-            same = sha256(target) == sha256(folder / f"{longest}-out.parquet")
-            result["ray"].append({**row, "workers": workers, "same_bytes": same, "round": round_})
-            print(json.dumps(result["ray"][-1]), flush=True)
+                made = []
+                for n, source in sorted(sources.items()):
+                    target = folder / "ray.parquet"
+                    row = answer(asked.artifact, source, target, "--ray", address)
+                    same = sha256(target) == sha256(folder / f"{n}-out.parquet")
+                    made.append({**row, "workers": workers, "same_bytes": same, "round": round_})
+            if len(made) > 1:
+                seconds = made[-1]["seconds"] - made[0]["seconds"]
+                more = round((made[-1]["rows"] - made[0]["rows"]) / seconds, 1)
+                made[-1]["rows_per_second_more"] = more
+            result["ray"] += made
+            print(json.dumps(made), flush=True)
     if asked.out:
         write_json(asked.out, result)
     print(json.dumps(result))

@@ -54,7 +54,8 @@ def work_on_ray(
         rows = [{"table": part.table, "number": part.number} for part in parts]
         made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,
-            compute=ray.data.ActorPoolStrategy(size=workers),
+            # one at a time: none waits behind a busy actor while another is idle, as at the end
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
             fn_constructor_args=(job, {(part.table, part.number): part for part in parts}, files),
             num_cpus=1,
         )
