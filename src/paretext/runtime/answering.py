@@ -24,8 +24,9 @@ from paretext.data.formats.base import is_unicode, replace_surrogates
 from paretext.data.reading import Numbers, row_problem
 from paretext.data.tables import BadRow, Row
 from paretext.runtime.artifact import Artifact, softmax
+from paretext.runtime.rule import UNSURE
 
-LABEL = "predicted_label"
+LABEL, UNSURE_COLUMN = "predicted_label", "unsure"
 DIGITS = 6
 """Significant ones of a probability that is written as text; Parquet has all that there are."""
 CHUNK_ROWS = 512
@@ -58,6 +59,8 @@ class Tally(BaseModel):
 
     rows: int = 0
     answered: int = 0
+    unsure: int = 0
+    """Of those that are answered."""
     truncated: int = 0
     bad: dict[str, Some] = {}
     """What is wrong with the rows that have no answer."""
@@ -70,6 +73,7 @@ class Tally(BaseModel):
         return Tally(
             rows=self.rows + later.rows,
             answered=self.answered + later.answered,
+            unsure=self.unsure + later.unsure,
             truncated=self.truncated + later.truncated,
             bad={
                 kind: self.bad.get(kind, none).and_then(later.bad.get(kind, none)) for kind in kinds
@@ -79,9 +83,11 @@ class Tally(BaseModel):
 
 
 def answer_columns(artifact: Artifact) -> dict[str, str]:
-    """The columns that a row gains, in order, with their Arrow types."""
+    """The columns that a row gains, in order, with their Arrow types; `unsure`, True or False, where
+    the artifact has a rule (`rule`)."""
     shares = (f"probability_{label}" for label in artifact.manifest.labels)
-    return {LABEL: "string"} | dict.fromkeys(shares, "double")
+    rule = {} if artifact.manifest.operating is None else {UNSURE_COLUMN: "bool"}
+    return {LABEL: "string"} | dict.fromkeys(shares, "double") | rule
 
 
 class Chunk(NamedTuple):
@@ -111,6 +117,8 @@ def answer(
     if digits:
         written = [[float(f"{each:.{digits}g}") for each in row] for row in written]
     names, added = artifact.decide(probabilities).tolist(), list(answer_columns(artifact))
+    if UNSURE_COLUMN in added:
+        written = [[*row, name == UNSURE] for row, name in zip(written, names, strict=True)]
     answers: list[Row] = [
         dict(zip(added, [name, *values], strict=True))
         for name, values in zip(names, written, strict=True)
@@ -128,6 +136,7 @@ def complete(chunk: Chunk, tally: Tally, before: int = 0, in_place: str = "") ->
     answers, written = iter(chunk.answers), []
     tally.truncated += chunk.truncated
     tally.answered += len(chunk.answers)
+    tally.unsure += sum(each[LABEL] == UNSURE for each in chunk.answers)
     for row, problem in zip(chunk.rows, chunk.problems, strict=True):
         tally.rows += 1
         number = before + tally.rows

@@ -50,6 +50,9 @@ def predict_file(
 ) -> dict[str, Any]:
     """Write the rows of `source` to `target`, with `predicted_label` and `probability_LABEL`.
 
+    Of an artifact with a rule (`rule`) there is a column `unsure`, too, True or False, and the
+    label of what is unsure is empty.
+
     source: a file, a folder of files or a glob. target: a file; or of several files a folder, which
         gets a file for each, of its name and in the folders that it lies in.
     on_bad_row: "skip" leaves the answers of a row without a text empty, and all of a row that
@@ -59,12 +62,13 @@ def predict_file(
         the answers are the same, to the last bit, on any number of them.
     ray: the address of a Ray cluster whose workers do it, or "local" (`on_ray`); of Parquet.
 
-    Returns the number of rows, of those without an answer by what is wrong with them, of truncated
-    texts, of rows that an earlier call had done, and the seconds it took. The target appears when
-    it is complete; a call that was killed goes on where it was. Raises ParetextError for files that
-    cannot be read, columns that are not there, are others from file to file, or would be written
-    twice, a source without a single text, a target inside the source or, if it is a folder, with
-    something in it, and where `target` is `source` and would lose a row that cannot be read.
+    Returns the number of rows, of those without an answer by what is wrong with them, of those that
+    are unsure, of truncated texts, of rows that an earlier call had done, and the seconds it took.
+    The target appears when it is complete; a call that was killed goes on where it was. Raises
+    ParetextError for files that cannot be read, columns that are not there, are others from file to
+    file, or would be written twice, a source without a single text, a target inside the source or,
+    if it is a folder, with something in it, and where `target` is `source` and would lose a row
+    that cannot be read.
     """
     begin = time.perf_counter()
     target, inputs = place(target), find_inputs(source)
@@ -80,6 +84,7 @@ def predict_file(
     return {
         "rows": total.rows,
         "unanswered": {problem: some.count for problem, some in total.bad.items()},
+        "unsure": total.unsure,
         "truncated_texts": total.truncated,
         "rows_done_before": before,
         "seconds": time.perf_counter() - begin,
@@ -296,8 +301,8 @@ def predict_stream(
 ) -> Iterator[dict[str, Any]]:
     """What `predict_texts` has of each text, as the texts come: a piece is answered at once.
 
-    A text that is none keeps its place and has null for its answers; "fail" ends there with a
-    ParetextError. name: what messages call the source.
+    A text that is none keeps its place and has null for its answers, one that is unsure for its
+    label alone; "fail" ends there with a ParetextError. name: what messages call the source.
     """
     column, labels, tally = "text", artifact.manifest.labels, Tally()
     source = Source(name, [column], {}, lambda: [column], lambda _: iter(()))
@@ -311,7 +316,7 @@ def predict_stream(
             shares = (
                 {label: row[f"probability_{label}"] for label in labels} if LABEL in row else None
             )
-            yield {"text": row[column], "label": row.get(LABEL), "probabilities": shares}
+            yield {"text": row[column], "label": row.get(LABEL) or None, "probabilities": shares}
     if not tally.answered:
         bad = {kind: some.numbers() for kind, some in tally.bad.items()}
         require_rows(source, 0, bad, "skip")
@@ -320,7 +325,7 @@ def predict_stream(
 
 
 def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """For each text its label and every label's probability.
+    """For each text its label, None where the artifact is unsure, and all labels' probabilities.
 
     A text with nothing to read in it is answered too, and that is said.
     """
@@ -333,7 +338,7 @@ def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, An
     labels, found = artifact.manifest.labels, artifact.probabilities(texts)
     names = artifact.decide(found).tolist()
     return [
-        {"text": text, "label": name, "probabilities": dict(zip(labels, row, strict=True))}
+        {"text": text, "label": name or None, "probabilities": dict(zip(labels, row, strict=True))}
         for text, name, row in zip(texts, names, found.astype(float), strict=True)
     ]
 
