@@ -83,8 +83,8 @@ class Tally(BaseModel):
 
 
 def answer_columns(artifact: Artifact) -> dict[str, str]:
-    """The columns that a row gains, in order, with their Arrow types; `unsure`, True or False, where
-    the artifact has a rule (`rule`)."""
+    """The columns that a row gains, in order, with their Arrow types; `unsure`, True or False,
+    where the artifact has a rule (`rule`)."""
     shares = (f"probability_{label}" for label in artifact.manifest.labels)
     rule = {} if artifact.manifest.operating is None else {UNSURE_COLUMN: "bool"}
     return {LABEL: "string"} | dict.fromkeys(shares, "double") | rule
