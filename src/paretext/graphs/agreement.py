@@ -150,7 +150,7 @@ def check_independence(
     answers(artifact, asked)
     found = each_way(artifact, asked)
     allowed = FLOAT * max(1.0, float(np.abs(found.alone).max()))
-    if any(str(step.get("step", "")).endswith("quantization") for step in artifact.manifest.recipe):
+    if artifact.manifest.is_quantised:
         allowed = INTEGERS
     if found.differences.max() > allowed:
         raise ParetextError(

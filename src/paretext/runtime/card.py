@@ -31,8 +31,8 @@ artifact.predict(["some text", "another one"])
 On {texts} texts the float32 graph's logits differ by at most {logits:.1e}. What is in this folder
 differs in a probability by at most {probability:.1e} and in {flips} predictions.{independence}
 
-The inputs are int32 `input_ids` and `attention_mask`, (batch, sequence), padded on the right with
-{pad_id}; the output is float32 `logits`, (batch, {classes}).
+The inputs of `{model}` are {integers} `input_ids` and `attention_mask`, (batch, sequence),
+padded on the right with {pad_id}; the output is float32 `logits`, (batch, {classes}).
 """
 
 _INDEPENDENCE = """
@@ -60,6 +60,8 @@ def model_card(manifest: Manifest) -> str:
         probability=agreement.largest_probability_difference,
         flips=agreement.flipped_predictions,
         independence=_INDEPENDENCE.format(alone.largest_probability_difference) if alone else "",
+        model=manifest.model,
+        integers=manifest.integers,
         pad_id=manifest.pad_id,
         classes=len(manifest.labels),
     )
