@@ -16,8 +16,7 @@ def lines(artifact: str) -> str:
     (code,) = re.findall(
         r"## Without paretext.*?```python\n(.*?)```", PAGE.read_text("utf-8"), re.S
     )
-    assert code.count('"artifact"') == 1
-    return code.replace('"artifact"', repr(artifact))
+    return code.replace('"artifact/', f'"{artifact}/')
 
 
 def classify(artifact: str, texts: list[str]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ async function load() {
   const { Tokenizer } = await module("tokenizers");
   const file = JSON.parse(new TextDecoder().decode(await unpacked("tokenizer")));
   if (settings.split) file.added_tokens = file.added_tokens.filter((each) => !each.special);
-  tokenizer = new Tokenizer(file, {});
+  tokenizer = new Tokenizer(file, { unk_token: file.model.unk_token });
 }
 
 // The ids as the artifact reads them: cut where it cuts, between the tokens that it adds.
@@ -65,9 +65,9 @@ async function check() {
     if (ids.join() !== tokens.join()) throw new Error(`the tokenizer reads ${JSON.stringify(text.slice(0, 40))} otherwise in a browser than the artifact does, so this page answers nothing`);
     probabilities.forEach((each, index) => (largest = Math.max(largest, Math.abs(each - expected[index]))));
   }
-  const said = `a probability differs by ${largest.toExponential(0)} at most`;
+  const said = `a probability differs by at most ${largest.toExponential(0)}`;
   if (!(largest <= settings.allowed)) throw new Error(`this browser answers otherwise than the artifact does (${said}, and ${settings.allowed} is allowed), so this page answers nothing`);
-  $("check").textContent = `Checked on this machine: ${settings.probes.length} texts are answered as by the artifact (${said}).`;
+  $("check").textContent = `Checked on this machine: ${settings.probes.length} texts are answered as the artifact answers them (${said}).`;
 }
 
 let all = false;
