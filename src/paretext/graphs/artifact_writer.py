@@ -7,6 +7,7 @@ written into the manifest. Either must answer a text alike alone and beside othe
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,8 +41,14 @@ from paretext.runtime.artifact import Artifact, prepare, softmax
 from paretext.runtime.card import model_card
 from paretext.runtime.manifest import (
     CARD,
+    CERTIFICATE,
+    CONFIG,
+    FIRST_MODEL,
+    MODEL,
     NAME,
+    QUANTIZED_MODEL,
     TOKENIZER,
+    TOKENIZER_CONFIG,
     Agreement,
     Ancestor,
     Manifest,
@@ -50,10 +57,10 @@ from paretext.runtime.manifest import (
 )
 
 _WRITERS = {RECURRENT: write_recurrent_graph, NGRAMS: write_ngram_graph}
-_FILES = (
-    r"((onnx/)?model\.onnx|onnx/model_quantized\.onnx|README\.md"
-    r"|(tokenizer|tokenizer_config|config|manifest|certificate)\.json)"
-)
+_GRAPHS = (MODEL, QUANTIZED_MODEL, FIRST_MODEL)
+_OTHERS = (TOKENIZER, TOKENIZER_CONFIG, CONFIG, NAME, CARD, CERTIFICATE)
+_FILES = "|".join(map(re.escape, (*_GRAPHS, *_OTHERS)))
+"""What may be in the folder that an artifact takes the place of."""
 _PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 
 
