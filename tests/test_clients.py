@@ -27,9 +27,12 @@ from paretext.graphs import export
 from paretext.models.classifier import Classifier
 from paretext.models.compact import from_encoder
 from paretext.models.families.base import read_encoder
+from paretext.models.ngrams import NgramClassifier
 from paretext.models.recurrent import RecurrentClassifier, RecurrentConfig
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.browser.page import PROBES
+from paretext.runtime.card import model_card
+from paretext.runtime.manifest import Manifest
 
 CLIENTS = Path(__file__).parents[1] / "benchmarks" / "clients" / "tools"
 TEXTS = [*toy.dataset(20).texts, *PROBES]
@@ -124,6 +127,16 @@ def test_a_recurrent_network_says_that_it_is_one(tmp_path: Path) -> None:
     values = config_of(tmp_path / "artifact")
     assert values["architectures"] == ["RecurrentForSequenceClassification"]
     assert (values["model_type"], values["max_position_embeddings"]) == ("bert", 24)
+
+
+def test_a_card_says_who_opens_the_folder(versions: dict[str, Path]) -> None:
+    manifest = Manifest.read(versions["fp32"])
+    assert "opens in optimum-onnx and transformers.js" in model_card(manifest)
+    ngrams = manifest.model_copy(update={"architecture": NgramClassifier.__name__})
+    assert "clients that go by `model_type` refuse it" in model_card(ngrams)
+    former = model_card(manifest.model_copy(update={"format_version": 1}))
+    assert "transformers.js" not in former
+    assert "`model.onnx` are int32 " in former
 
 
 def test_transformers_js_answers_as_we_do(versions: dict[str, Path], tmp_path: Path) -> None:

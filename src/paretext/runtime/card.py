@@ -5,6 +5,7 @@ from __future__ import annotations
 from paretext.core.markdown import escaped
 from paretext.runtime.manifest import Manifest
 
+_NGRAMS = "NgramClassifier"
 _CARD = """# {name}
 
 A text classifier made by paretext. It predicts without PyTorch:
@@ -32,8 +33,13 @@ On {texts} texts the float32 graph's logits differ by at most {logits:.1e}. What
 differs in a probability by at most {probability:.1e} and in {flips} predictions.{independence}
 
 The inputs of `{model}` are {integers} `input_ids` and `attention_mask`, (batch, sequence),
-padded on the right with {pad_id}; the output is float32 `logits`, (batch, {classes}).
+padded on the right with {pad_id}; the output is float32 `logits`, (batch, {classes}).{clients}
 """
+
+_CLIENTS = """
+The folder also opens in optimum-onnx and transformers.js."""
+_NO_CLIENTS = """
+It reads characters and no tokens, so clients that go by `model_type` refuse it."""
 
 _INDEPENDENCE = """
 An answer depends on its text alone: where others share its call a probability differs by at most
@@ -45,6 +51,7 @@ def model_card(manifest: Manifest) -> str:
     counts, agreement = manifest.matrices, manifest.agreement
     lineage = [f"- from {escaped(a.name)} (sha256 {a.digest[:12]})" for a in manifest.lineage]
     alone = manifest.independence
+    opens = _NO_CLIENTS if manifest.architecture == _NGRAMS else _CLIENTS
     return _CARD.format(
         name=escaped(manifest.name),
         labels=", ".join(map(escaped, manifest.labels)),
@@ -64,4 +71,5 @@ def model_card(manifest: Manifest) -> str:
         integers=manifest.integers,
         pad_id=manifest.pad_id,
         classes=len(manifest.labels),
+        clients="" if manifest.format_version == 1 else opens,
     )
