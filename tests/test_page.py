@@ -10,10 +10,12 @@ import base64
 import gzip
 import hashlib
 import html
+import io
 import json
 import os
 import re
 import shutil
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,35 @@ def test_a_library_that_is_another_or_not_to_be_had(
     assert ended.status == 2
     assert "is not that of onnxruntime-web@" in " ".join(ended.err.split())
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_library_is_fetched_once_by_https(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"export const found = 1;"
+    package = library._Package(
+        "@scope/thing", "1.2.3", {"dist/x.mjs": hashlib.sha256(content).hexdigest()}
+    )
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        member = tarfile.TarInfo("package/dist/x.mjs")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    asked: list[str] = []
+
+    def urlopen(address: str, **_: Any) -> io.BytesIO:
+        asked.append(address)
+        return io.BytesIO(archive.getvalue())
+
+    monkeypatch.setattr(library.urllib.request, "urlopen", urlopen)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "https://registry.invalid/")
+    monkeypatch.setattr(library, "_RUNTIME", package)
+    monkeypatch.setattr(library, "_TOKENIZERS", package._replace(files={}))
+    monkeypatch.setattr(library, "Library", lambda *files: files)
+    assert library.load(tmp_path / "kept") == (content,)
+    assert library.load(tmp_path / "kept") == (content,)
+    assert asked == ["https://registry.invalid/@scope/thing/-/thing-1.2.3.tgz"]
 
 
 CHROMIUM, DRIVER = (

@@ -29,7 +29,7 @@ import numpy as np
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "peers")]
 
 from environments import NotInstalled, environment
-from page import write_section
+from page import table, write_section
 
 from paretext.core.files import write_json, write_text
 from paretext.data.tables import read_rows
@@ -39,6 +39,7 @@ from paretext.runtime.artifact import Artifact
 HERE = Path(__file__).parent
 TOLERANCE = 1e-4
 LIMIT = 600
+_NOTES = ("why", "cuts")
 ODD = (
     "LOUD, so loud!!! @user https://t.co/x #tag 1,234.50",
     "caf\u00e9 cafe\u0301 \u4f60\u597d \u0441\u043f\u0430\u0441\u0438\u0431\u043e "
@@ -69,12 +70,12 @@ def main() -> None:
             print(f"{client['title']}: {folder.name} ...", flush=True)
             rows.append(_compared(client, folder.absolute(), texts, start, out))
     results = {"machine": machine(1), "texts": len(texts), "rows": rows}
-    table = markdown(results, clients)
+    found = markdown(results, clients)
     write_json(out / "results.json", results)
-    write_text(out / "results.md", table + "\n")
+    write_text(out / "results.md", found + "\n")
     if options.docs:
-        write_section(options.docs, "clients", table, "Opened by other people's code")
-    print(table)
+        write_section(options.docs, "clients", found, "Opened by other people's code")
+    print(found)
     print(json.dumps(results))
 
 
@@ -173,7 +174,9 @@ def _compared(
 
 def _reason(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or "No conversion" in line]
+    if any("No conversion rule" in line for line in lines):
+        return "does not open"
+    telling = [line for line in lines if "error" in line.lower()]
     return " ".join((telling or lines or ["no reason given"])[-1].split())[:200]
 
 
@@ -182,35 +185,32 @@ def _row(client: dict[str, Any], folder: Path, **found: Any) -> dict[str, Any]:
 
 
 def markdown(results: dict[str, Any], clients: list[dict[str, Any]]) -> str:
-    """A row for each client and artifact, and under the table what is known of the misses."""
-    texts = results["texts"]
-    lines = [
-        f"Each artifact's folder as it is, {texts} texts one by one and one text that is cut; "
-        f"logits beside those of `Artifact`, {TOLERANCE:g} allowed. Labels: also those of the "
-        "client's own pipeline, on all texts in one batch.",
-        "",
-        "| client | artifact | largest logit difference | texts beyond | other labels | cut text |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in results["rows"]:
-        title = f"{row['title']} {row.get('version', '')}".strip()
-        if "error" in row:
-            lines.append(
-                f"| {title} | {row['artifact']} | {row['error'].replace('|', '/')} | | | |"
-            )
-            continue
-        flips = row["flips"] + (row["labels"] or 0)
-        lines.append(
-            f"| {title} | {row['artifact']} | {row['largest']:.1e} | {row['beyond']} | {flips} | "
-            f"{row['cut']:.1e} |"
-        )
-    notes = [
-        f"- {each['title']}: {each[kind]}."
-        for each in clients
-        for kind in ("why", "cuts")
-        if kind in each
-    ]
-    return "\n".join([*lines, "", *notes])
+    """A row for each client, a column for each artifact, and what is known of the misses."""
+    names = list(dict.fromkeys(row["artifact"] for row in results["rows"]))
+    lines = [["client", *names, "other labels", "a text that is cut"]]
+    for client in clients:
+        rows = [row for row in results["rows"] if row["client"] == client["name"]]
+        opened = [row for row in rows if "error" not in row]
+        version = opened[0]["version"] if opened else ""
+        labels = sum(row["flips"] + (row["labels"] or 0) for row in opened)
+        cut = max((row["cut"] for row in opened), default=0.0)
+        cells = [_cell(row) for row in rows]
+        last = [str(labels), f"{cut:.0e}" if cut > TOLERANCE else "as ours"] if opened else ["", ""]
+        lines.append([f"{client['title']} {version}".strip(), *cells, *last])
+    told = (
+        f"The largest difference of a logit from `Artifact`'s over {results['texts']} texts, one "
+        f"by one, and in brackets how many texts differ by more than {TOLERANCE:g}. Other labels: "
+        "of all artifacts, also in one batch by the client's own pipeline where it has one."
+    )
+    notes = [f"- {each['title']}: {each[k]}." for each in clients for k in _NOTES if k in each]
+    return "\n".join([told, "", table(lines), "", *notes])
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return row["error"].replace("|", "/")
+    beyond = f" ({row['beyond']})" if row["beyond"] else ""
+    return f"{row['largest']:.0e}{beyond}" if row["largest"] else "0"
 
 
 if __name__ == "__main__":
