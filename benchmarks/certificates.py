@@ -89,7 +89,8 @@ def renamed(folder: Path) -> Path:
 def broken(reference: Path, target: Path) -> Path:
     """A copy whose weights were rounded with one scale a matrix, set by an outlier channel."""
     copied(reference, target)
-    model = onnx.load(target / "model.onnx")
+    path = target / Manifest.read(target).model
+    model = onnx.load(path)
     names = {node.input[1] for node in model.graph.node if node.op_type in ("MatMul", "Gemm")}
     for tensor in model.graph.initializer:
         weights = numpy_helper.to_array(tensor)
@@ -97,7 +98,7 @@ def broken(reference: Path, target: Path) -> Path:
             step = OUTLIER * np.abs(weights).max() / 127
             rounded = (np.round(weights / step) * step).astype(weights.dtype)
             tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
-    onnx.save(model, target / "model.onnx")
+    onnx.save(model, path)
     manifest = Manifest.read(target).model_copy(update={"name": "broken-int8"})
     manifest.model_copy(update={"files": record_files(target)}).write(target)
     return target

@@ -279,17 +279,17 @@ def walls(ours: Artifact, other: plain.OnnxModel, folder: Path, tokens: int) -> 
     """Profiles of one text on all cores and of one of bulk's groups on one core."""
     cores = available_cores()
 
-    def feed(texts: int, kind: type[np.signedinteger]) -> Feed:
-        ids = np.random.default_rng(0).integers(1000, 2000, (texts, tokens)).astype(kind)
+    def feed(texts: int) -> Feed:
+        ids = np.random.default_rng(0).integers(1000, 2000, (texts, tokens))
         ids %= ours._tokenizer.get_vocab_size()
         return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
     group = max(GROUP_TOKENS // tokens, 1)
-    model = folder / "ours" / "model.onnx"
+    model = ours.folder / ours.manifest.model
     return {
-        "ours, one text": profile(model, feed(1, np.int32), cores),
-        "ours, group": profile(model, feed(group, np.int32), 1),
-        "plain, one text": profile(folder / "plain" / "model.onnx", feed(1, np.int64), cores),
+        "ours, one text": profile(model, feed(1), cores),
+        "ours, group": profile(model, feed(group), 1),
+        "plain, one text": profile(folder / "plain" / "model.onnx", feed(1), cores),
     }
 
 
@@ -394,7 +394,8 @@ def main() -> None:
                     "layers": count,
                     "times": side_by_side(ours, other, texts, options.rounds),
                     "operators": {
-                        name: operators(folder / name / "model.onnx") for name in ("plain", "ours")
+                        "plain": operators(folder / "plain" / "model.onnx"),
+                        "ours": operators(ours.folder / ours.manifest.model),
                     },
                     "bytes": {name: folder_bytes(folder / name) for name in ("plain", "ours")},
                     "walls": walls(ours, other, folder, tokens),

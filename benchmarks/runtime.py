@@ -40,13 +40,13 @@ def session(folder: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
-        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        str(folder / Manifest.read(folder).model), options, providers=["CPUExecutionProvider"]
     )
 
 
 def feed(ids: list[list[int]], pad: int) -> dict[str, np.ndarray]:
     longest = max(map(len, ids))
-    tokens = np.full((len(ids), longest), pad, np.int32)
+    tokens = np.full((len(ids), longest), pad, np.int64)
     mask = np.zeros_like(tokens)
     for row, values in enumerate(ids):
         tokens[row, : len(values)], mask[row, : len(values)] = values, 1

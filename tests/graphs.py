@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -10,10 +11,15 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
+
+
+def graph_file(folder: Path) -> Path:
+    return folder / Manifest.read(folder).model
 
 
 def graph_of(artifact: Artifact) -> onnx.GraphProto:
-    return onnx.load(artifact.folder / "model.onnx").graph
+    return onnx.load(graph_file(artifact.folder)).graph
 
 
 def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:

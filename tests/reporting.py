@@ -33,6 +33,7 @@ from paretext.profile import profile
 from paretext.report.profile_page import write_profile
 from paretext.runtime.manifest import (
     CERTIFICATE,
+    MODEL,
     Agreement,
     Ancestor,
     FileRecord,
@@ -226,7 +227,7 @@ def _manifest(made: Made, recipe: tuple[dict[str, Any], ...]) -> Manifest:
             flipped_predictions=0,
         ),
         versions={"onnxruntime": "1.32.0"},
-        files={"model.onnx": FileRecord(sha256="0" * 64, bytes=1)},
+        files={MODEL: FileRecord(sha256="0" * 64, bytes=1)},
     )
 
 

@@ -90,7 +90,7 @@ class MadeUp:
         self._log(f"end {name}")
         folder = self.out / "artifacts" / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.onnx").write_bytes(b"0" * self.table.entries()[-1].shape.bytes)
+        (folder / "graph.onnx").write_bytes(b"0" * self.table.entries()[-1].shape.bytes)
         return folder
 
     def answers(self, name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from graphs import graph_file
 
 from paretext.core.files import sha256
 
@@ -40,7 +41,7 @@ def change_tokenizer(folder: Path, change: Callable[[dict[str, Any]], object]) -
 
 
 def change_graph(folder: Path, change: Callable[[onnx.ModelProto], object]) -> Path:
-    path = folder / "model.onnx"
+    path = graph_file(folder)
     model = onnx.load(path)
     change(model)
     path.write_bytes(model.SerializeToString())

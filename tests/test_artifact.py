@@ -26,7 +26,7 @@ from paretext.models.classifier import Classifier
 from paretext.pipeline.inspection import describe
 from paretext.runtime import artifact as runtime
 from paretext.runtime.artifact import Artifact, group_by_length
-from paretext.runtime.manifest import Manifest
+from paretext.runtime.manifest import MODEL, Manifest
 
 Versions = dict[str, Path]
 
@@ -52,7 +52,7 @@ def texts_of_all_lengths(n: int) -> list[str]:
 # Verification ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "config.json", "README.md"])
+@pytest.mark.parametrize("name", [MODEL, "tokenizer.json", "config.json", "README.md"])
 def test_one_flipped_bit_is_found_and_its_file_named(copied: Path, name: str) -> None:
     Artifact.load(copied)
     content = bytearray((copied / name).read_bytes())
@@ -64,10 +64,10 @@ def test_one_flipped_bit_is_found_and_its_file_named(copied: Path, name: str) ->
         describe(copied)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", [MODEL, "tokenizer.json"])
 def test_a_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / name).unlink()
-    with pytest.raises(ParetextError, match=f"lacks {name}"):
+    with pytest.raises(ParetextError, match=f"lacks {Path(name).name}"):
         Artifact.load(copied)
     manifest = json.loads((copied / "manifest.json").read_text())
     del manifest["files"][name]  # nor does a manifest that says nothing of it help
@@ -79,12 +79,12 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "has artifact format 2, and .* reads format 1"),
+        ({"format_version": 3}, "has artifact format 3, and .* reads formats 1 and 2"),
         ({"format_version": None}, "has artifact format None"),
         ({"labels": 3}, "damaged at labels"),
         ({"max_length": "long"}, "damaged at max_length"),
         ({"surprise": 1}, "damaged at surprise"),
-        ({"files": {"model.onnx": {"sha256": "0" * 64}}}, "damaged at files.model.onnx.bytes"),
+        ({"files": {"config.json": {"sha256": "0" * 64}}}, "damaged at files.config.json.bytes"),
     ],
 )
 def test_a_manifest_that_is_not_ours(copied: Path, change: dict[str, object], message: str) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import toy
 
+from paretext.runtime.manifest import QUANTIZED_MODEL
+
 ROWS = toy.texts_and_labels(60)
 SHORT = (
     *("--epochs", 1, "--batch-size", 16, "--max-length", 32, "--precision", "fp32"),
@@ -310,7 +312,10 @@ def artifact(tmp_path: Path, versions: dict[str, Path]) -> Path:
     return Path(shutil.copytree(versions["int8"], tmp_path / "artifact"))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "config.json", "README.md"])
+@pytest.mark.parametrize(
+    "name",
+    [QUANTIZED_MODEL, "tokenizer.json", "tokenizer_config.json", "config.json", "README.md"],
+)
 def test_an_artifact_with_one_flipped_byte(name: str, artifact: Path, command: Any) -> None:
     path = artifact / name
     content = bytearray(path.read_bytes())
@@ -320,13 +325,13 @@ def test_an_artifact_with_one_flipped_byte(name: str, artifact: Path, command: A
     refused(command("inspect", artifact), str(path), "differs")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "manifest.json"])
+@pytest.mark.parametrize("name", [QUANTIZED_MODEL, "tokenizer.json", "manifest.json"])
 def test_an_artifact_without_one_of_its_files(name: str, artifact: Path, command: Any) -> None:
     (artifact / name).unlink()
-    refused(command("predict", artifact, "--text", "hi"), str(artifact), name)
+    refused(command("predict", artifact, "--text", "hi"), str(artifact), Path(name).name)
 
 
-@pytest.mark.parametrize("version", [2, "1", None])
+@pytest.mark.parametrize("version", [3, "2", None])
 def test_an_artifact_of_an_unknown_format(version: Any, artifact: Path, command: Any) -> None:
     values = json.loads((artifact / "manifest.json").read_text("utf-8"))
     values["format_version"] = version

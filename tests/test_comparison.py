@@ -38,6 +38,7 @@ from paretext.report.comparison import compare, file_names
 from paretext.report.numbers import times
 from paretext.report.table import markdown, sentences
 from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import QUANTIZED_MODEL
 
 ODD = 'int 8/"\u00e4"|$x'
 DATA = toy.dataset(40, seed=7)
@@ -313,9 +314,10 @@ def test_what_cannot_be_loaded_is_named(versions: dict[str, Path], tmp_path: Pat
     with pytest.raises(ParetextError, match="is not a folder"):
         compare([good, artifact("bad", tmp_path / "none")], DATA, out)
     broken = Path(shutil.copytree(versions["int8"], tmp_path / "broken"))
-    content = (broken / "model.onnx").read_bytes()
-    (broken / "model.onnx").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    message = r"^bad could not be measured: .*model\.onnx differs from the digest"
+    graph = broken / QUANTIZED_MODEL
+    content = graph.read_bytes()
+    graph.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    message = r"^bad could not be measured: .*model_quantized\.onnx differs from the digest"
     with pytest.raises(ParetextError, match=message) as caught:
         compare([good, artifact("bad", broken)], DATA, out, rounds=1)
     assert "\n" not in str(caught.value)

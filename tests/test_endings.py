@@ -17,6 +17,7 @@ from paretext.cli.console import out, show_verdict
 from paretext.cli.endings import of_training
 from paretext.cli.helping import VERBS
 from paretext.core.verdict import Verdict, loading, predicting, shell
+from paretext.runtime.browser.library import Library
 
 SHORT = ("--epochs", 3, "--max-length", 24, "--learning-rate", "3e-3", "--device", "cpu")
 
@@ -164,6 +165,7 @@ KEYS = {
     "compare": {"data", "labels", "machine", "rows", "standing", "verdict"},
     "report": {"certificates", "conclusion", "versions", "measurement", "missing"},
     "inspect": {"kind", "verdict"},
+    "page": {"bytes", "packed", "page", "verdict"},
     "certify": {"clauses", "conclusion", "flips", "verdict", "digest"},
     "verify": {"certificate", "checked", "conclusion", "verdict", "warnings"},
     "predict": {"rows", "seconds", "verdict"},
@@ -201,6 +203,7 @@ def test_the_keys_of_json_stay(
         "compare": (made.out, "--eval", made.held, "--rounds", 1),
         "report": (made.out,),
         "inspect": (int8,),
+        "page": (int8, "-o", tmp_path / "page.html"),
         "certify": (int8, "--against", parent, "--eval", made.held, "--resamples", 100),
         "verify": (int8,),
         "predict": (int8, made.held, "-o", tmp_path / "answers.csv"),
@@ -215,6 +218,7 @@ def test_the_keys_of_json_stay(
     }
     # The demo takes minutes, and is a run: this one stands for it. test_search_run.py searches.
     monkeypatch.setattr("paretext.demo.job.run_demo", lambda *_, **__: None)
+    monkeypatch.setattr("paretext.runtime.browser.page.load", lambda _: Library(b"", b"", b""))
     found = {}
     for verb, arguments in asked.items():
         ended = command(verb, *arguments, "--json")

@@ -16,7 +16,7 @@ import pytest
 import tiny
 import torch
 import transformers
-from graphs import graph_of, operators, weights_of
+from graphs import graph_file, graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -24,7 +24,7 @@ from torch import nn
 from paretext.compression import Material
 from paretext.compression.steps.magnitude import MagnitudePruning, linears
 from paretext.core.errors import ParetextError
-from paretext.core.files import folder_bytes
+from paretext.core.files import files_below, folder_bytes
 from paretext.data.dataset import Dataset
 from paretext.graphs import artifact_writer, export
 from paretext.graphs.calibration import Calibration, divergence
@@ -36,7 +36,7 @@ from paretext.models.classifier import Classifier
 from paretext.models.families.base import is_known
 from paretext.runtime import artifact as runtime
 from paretext.runtime.artifact import Artifact
-from paretext.runtime.manifest import Manifest
+from paretext.runtime.manifest import MODEL, Manifest
 from paretext.training.fit import TrainingSettings
 
 LABELS = ("anger", "joy", "sadness")
@@ -100,7 +100,7 @@ def test_the_graph_has_the_inputs_promised_and_nothing_unread(fp32: Artifact) ->
     inputs = {each.name: each.type.tensor_type for each in graph.input}
     assert list(inputs) == ["input_ids", "attention_mask"]
     for each in inputs.values():
-        assert each.elem_type == TensorProto.INT32
+        assert each.elem_type == TensorProto.INT64
         assert [d.dim_param for d in each.shape.dim] == ["batch", "sequence"]
     (logits,) = graph.output
     assert logits.name == "logits"
@@ -135,7 +135,7 @@ def test_no_skip_connection_is_fused_into_a_slower_operator(
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
         options.log_severity_level = 3  # it warns that the file suits this machine only
-        onnxruntime.InferenceSession(made.folder / "model.onnx", options)
+        onnxruntime.InferenceSession(graph_file(made.folder), options)
         found = operators(onnx.load(tmp_path / "loaded.onnx").graph)
         assert found["SkipLayerNormalization"] == 0
         assert found["LayerNormalization"] == operators(graph_of(made))["LayerNormalization"]
@@ -355,16 +355,16 @@ def test_a_traced_architecture(
         np.testing.assert_allclose(made.logits([text])[0], row, atol=1e-3)
     assert "traced by PyTorch" in made.manifest.done[0]
     graph = graph_of(made)
-    assert b"stack_trace" not in (made.folder / "model.onnx").read_bytes()
+    assert b"stack_trace" not in (graph_file(made.folder)).read_bytes()
     assert [each.name for each in graph.input] == ["input_ids", "attention_mask"]
-    assert {each.type.tensor_type.elem_type for each in graph.input} == {TensorProto.INT32}
-    session = onnxruntime.InferenceSession(made.folder / "model.onnx")
+    assert {each.type.tensor_type.elem_type for each in graph.input} == {TensorProto.INT64}
+    session = onnxruntime.InferenceSession(graph_file(made.folder))
     for shape in ((1, 1), (1, 3), (5, 1), (5, 3), (1, MAX_LENGTH), (5, MAX_LENGTH)):
         ids = np.random.default_rng(0).integers(len(classifier.tokenizer), size=shape)
-        feed = {"input_ids": ids.astype(np.int32), "attention_mask": np.ones(shape, np.int32)}
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         with torch.inference_mode():
             wanted = classifier.model(
-                **{name: torch.from_numpy(values).long() for name, values in feed.items()}
+                **{name: torch.from_numpy(values) for name, values in feed.items()}
             ).logits.numpy()
         (found,) = session.run(["logits"], feed)
         np.testing.assert_allclose(found, wanted, atol=1e-4 * max(1, np.abs(wanted).max()))
@@ -472,8 +472,9 @@ def test_the_folder_is_replaced_whole(classifier: Classifier, tmp_path: Path) ->
     export(classifier, folder, TEXTS, name="first")
     (folder / "certificate.json").write_text("{}")  # of the first
     made = export(classifier, folder, TEXTS, name="second")
-    names = {"model.onnx", "tokenizer.json", "config.json", "README.md", "manifest.json"}
-    assert {path.name for path in folder.iterdir()} == names
+    configs = {"tokenizer.json", "tokenizer_config.json", "config.json", "manifest.json"}
+    names = {MODEL, *configs, "README.md"}
+    assert {path.relative_to(folder).as_posix() for path in files_below(folder)} == names
     assert set(made.manifest.files) == names - {"manifest.json"}
     assert Manifest.read(folder).name == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]

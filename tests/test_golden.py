@@ -1,7 +1,8 @@
-"""What was made with format version 1 loads, answers and verifies, for ever.
+"""What was made with a former format version loads, answers and verifies, for ever.
 
-tests/golden/v1 holds an artifact in float32 ("parent"), its INT8 version with a certificate, the
-texts that it was certified on, and both models' answers on the day that they were made.
+tests/golden/v1 and v2, of artifacts of these format versions, hold an artifact in float32
+("parent"), its INT8 version with a certificate, the texts that it was certified on, and both
+models' answers on the day that they were made.
 """
 
 from __future__ import annotations
@@ -26,14 +27,28 @@ GOLDEN = Path(__file__).parent / "golden" / "v1"
 ANSWERS: dict[str, Any] = json.loads((GOLDEN / "answers.json").read_text("utf-8"))
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(("name", "within"), [("parent", 1e-4), ("int8", 0.05)])
-def test_it_loads_and_answers_as_it_did(name: str, within: float) -> None:
+def test_it_loads_and_answers_as_it_did(version: int, name: str, within: float) -> None:
     """Integers are rounded otherwise by other CPUs; float32 is not, to that digit."""
-    artifact = Artifact.load(GOLDEN / name)
-    assert artifact.manifest.format_version == 1
-    assert list(artifact.manifest.labels) == ANSWERS["labels"]
-    found = artifact.probabilities(ANSWERS["texts"])
-    np.testing.assert_allclose(found, ANSWERS[name], atol=within)
+    folder = GOLDEN.with_name(f"v{version}")
+    answers = json.loads((folder / "answers.json").read_text("utf-8"))
+    artifact = Artifact.load(folder / name)
+    assert artifact.manifest.format_version == version
+    assert list(artifact.manifest.labels) == answers["labels"]
+    found = artifact.probabilities(answers["texts"])
+    np.testing.assert_allclose(found, answers[name], atol=within)
+    alone = np.concatenate([artifact.probabilities([text]) for text in answers["texts"][:5]])
+    np.testing.assert_allclose(alone, answers[name][:5], atol=within)
+
+
+def test_the_certificate_of_format_2_verifies() -> None:
+    folder = GOLDEN.with_name("v2")
+    found = Certificate.of(folder / "int8")
+    assert found is not None
+    assert found.candidate.digest == Manifest.read(folder / "int8").identity
+    data = Dataset.read(folder / "held-out.csv", label_names=ANSWERS["labels"])
+    assert verify(folder / "int8", data, folder / "parent").verdict == "undecided"
 
 
 def test_its_certificate_verifies(command: Any) -> None:
@@ -113,6 +128,6 @@ def test_an_old_run_is_compared_anew_and_then_opens(old_run: Path, command: Any)
 def test_a_later_format_is_refused_in_a_sentence(tmp_path: Path, command: Any) -> None:
     folder = Path(shutil.copytree(GOLDEN / "int8", tmp_path / "later"))
     values = json.loads((folder / "manifest.json").read_text("utf-8"))
-    (folder / "manifest.json").write_text(json.dumps({**values, "format_version": 2}), "utf-8")
+    (folder / "manifest.json").write_text(json.dumps({**values, "format_version": 3}), "utf-8")
     for verb in ("inspect", "verify"):
-        refused(command(verb, folder), "reads format 1", "export it again")
+        refused(command(verb, folder), "reads formats 1 and 2", "export it again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def test_the_graph_saved_and_loaded_gives_the_same_answers(
     assert loaded.tokenize(texts) == fitted.tokenize(texts)
     assert (loaded.logits(texts) == fitted.logits(texts)).all()
     artifact = export(loaded, tmp_path / "artifact", texts)
+    config = json.loads((artifact.folder / "config.json").read_text("utf-8"))
+    assert config["model_type"] == "paretext-ngrams"  # it reads characters: clients refuse it
     assert artifact.logits(texts) == pytest.approx(fitted.logits(texts), abs=1e-5)
     one_by_one = np.concatenate([artifact.logits([text]) for text in texts])
     assert artifact.logits(texts) == pytest.approx(one_by_one, abs=1e-5)  # padding counts nothing

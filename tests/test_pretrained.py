@@ -175,7 +175,7 @@ def test_what_has_no_head_is_not_compressed(
     assert ended.status == 2
     assert "no trained classification head" in ended.err
     assert "paretext run --data TABLE --model" in ended.err
-    assert not list((tmp_path / "out").rglob("model.onnx"))
+    assert not list((tmp_path / "out").rglob("*.onnx"))
 
 
 @pytest.mark.parametrize(

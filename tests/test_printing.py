@@ -223,19 +223,18 @@ def test_a_graph_from_a_stranger_prints_nothing(
 
     from paretext.core.files import sha256
     from paretext.runtime.artifact import Artifact
-    from paretext.runtime.manifest import Manifest
+    from paretext.runtime.manifest import FileRecord, Manifest
 
     folder = Path(shutil.copytree(artifact, tmp_path / "artifact"))
-    graph = onnx.load(folder / "model.onnx")
+    manifest = Manifest.read(folder)
+    path = folder / manifest.model
+    graph = onnx.load(path)
     name = "unused\x1b[2J"
     graph.graph.initializer.append(onnx.helper.make_tensor(name, onnx.TensorProto.FLOAT, [1], [1]))
-    onnx.save(graph, folder / "model.onnx")
-    manifest = Manifest.read(folder)
-    size = (folder / "model.onnx").stat().st_size
-    record = manifest.files["model.onnx"].model_copy(
-        update={"sha256": sha256(folder / "model.onnx"), "bytes": size}
-    )
-    manifest.model_copy(update={"files": {**manifest.files, "model.onnx": record}}).write(folder)
+    onnx.save(graph, path)
+    record = FileRecord(sha256=sha256(path), bytes=path.stat().st_size)
+    files = {**manifest.files, manifest.model: record}
+    manifest.model_copy(update={"files": files}).write(folder)
     capfd.readouterr()
     Artifact.load(folder).predict(["a text"])
     assert capfd.readouterr() == ("", "")

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 import toy
+from graphs import graph_file
 from strangers import change_manifest
 
 from paretext.core.errors import ParetextError
@@ -168,7 +169,7 @@ def test_what_was_pickled_is_what_comes_back_or_a_refusal(
     shutil.copytree(versions["int8"], folder)
     with pytest.raises(ParetextError, match="holds another artifact now"):
         pickle.loads(content)
-    (folder / "model.onnx").write_bytes(b"x")
+    graph_file(folder).write_bytes(b"x")
     with pytest.raises(ParetextError, match="differs from the digest"):
         pickle.loads(content)
 
@@ -177,14 +178,15 @@ def test_a_graph_that_is_replaced_before_it_is_used(versions: Versions, tmp_path
     """Sessions are made when they are needed: in a forked child, long after loading."""
     folder = Path(shutil.copytree(versions["fp32"], tmp_path / "artifact"))
     first, second = (Artifact.load(folder, threads=1) for _ in range(2))
-    (tmp_path / "new").write_bytes((folder / "model.onnx").read_bytes())
-    (tmp_path / "new").replace(folder / "model.onnx")
+    graph = graph_file(folder)
+    (tmp_path / "new").write_bytes(graph.read_bytes())
+    (tmp_path / "new").replace(graph)
     assert first.predict(TEXTS[:2]).shape == (2,)
-    shutil.copy(versions["int8"] / "model.onnx", folder / "model.onnx")
+    shutil.copy(graph_file(versions["int8"]), graph)
     assert first.predict(TEXTS[:2]).shape == (2,)  # has its session
     with pytest.raises(ParetextError, match=r"model\.onnx differs from the digest"):
         second.predict(TEXTS)
-    (folder / "model.onnx").unlink()
+    graph.unlink()
     with pytest.raises(ParetextError, match=r"lacks model\.onnx"):
         second.predict(TEXTS)
 

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import tiny
-from graphs import graph_of, operators, weights_of
+from graphs import graph_file, graph_of, operators, weights_of
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -172,7 +172,7 @@ def test_weights_are_within_half_a_step(
 def test_integers_are_smaller_and_close(fp32: Artifact, int8: Artifact, static: Artifact) -> None:
     expected = fp32.logits(TEXTS)
     for made in (int8, static):
-        sizes = [(each.folder / "model.onnx").stat().st_size for each in (made, fp32)]
+        sizes = [graph_file(each.folder).stat().st_size for each in (made, fp32)]
         assert sizes[0] < 0.75 * sizes[1]
         assert folder_bytes(made.folder) < folder_bytes(fp32.folder)
         difference = np.abs(made.logits(TEXTS) - expected).max()
@@ -364,7 +364,7 @@ def with_outliers(model: onnx.ModelProto, channel: int, by: float) -> onnx.Model
 
 def test_a_model_with_outlier_channels_loses_nothing(fp32: Artifact) -> None:
     """All that a normalisation gives, of every family; one scale alone would lose the rest."""
-    plain = onnx.load(fp32.folder / "model.onnx")
+    plain = onnx.load(graph_file(fp32.folder))
     calibration = Calibration.from_texts(TEXTS, fp32._tokenizer, fp32.manifest.pad_id)
     exact = calibration.log_probabilities(plain)
     errors = []
@@ -472,7 +472,7 @@ def test_a_long_graph_keeps_every_node_that_is_not_replaced() -> None:
 
 
 def test_a_plan_of_nothing_leaves_the_graph_as_it_is(fp32: Artifact) -> None:
-    graph = onnx.load(fp32.folder / "model.onnx")
+    graph = onnx.load(graph_file(fp32.folder))
     nothing = Plan(frozenset(), 7, None, {})
     for model in (graph, chain(100)[0]):
         made = rewrite(model, nothing)

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import toy
+from graphs import graph_file
 from onnx import numpy_helper
 from sklearn.metrics import cohen_kappa_score, f1_score
 
@@ -195,7 +196,7 @@ def test_the_tables_quality_is_scikit_learns_on_the_artifacts_own_predictions(do
 
 
 def test_the_pruned_file_that_ships_has_exactly_35_percent_of_zeros(done: Run) -> None:
-    graph = onnx.load(done.out / "artifacts" / "pruned" / "model.onnx").graph
+    graph = onnx.load(graph_file(done.out / "artifacts" / "pruned")).graph
     inputs = {n.input[1] for n in graph.node if n.op_type in ("MatMul", "Gemm")}
     matrices = [numpy_helper.to_array(t) for t in graph.initializer if t.name in inputs]
     linear = sum(

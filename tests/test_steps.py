@@ -13,6 +13,7 @@ import torch
 import toy
 import yaml
 from damage import DAMAGES
+from graphs import graph_file
 from test_compact import TEXTS, TRAINING, classifier, material
 from torch import nn
 
@@ -492,9 +493,7 @@ def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: 
 
     def made() -> dict[str, tuple[str | None, float]]:
         found = compress(tmp_path / "parent", recipe, data.train, data.selection, tmp_path / "run")
-        return {
-            each.name: (each.source, (each.folder / "model.onnx").stat().st_mtime) for each in found
-        }
+        return {each.name: (each.source, graph_file(each.folder).stat().st_mtime) for each in found}
 
     first = made()
     assert [(name, source) for name, (source, _) in first.items()] == [

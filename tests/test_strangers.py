@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from graphs import graph_file
 from onnx import TensorProto, helper, numpy_helper
 from strangers import change_graph, change_manifest, change_tokenizer, refit
 
@@ -22,6 +23,7 @@ from paretext.core.errors import ParetextError
 from paretext.pipeline.inspection import describe
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.graph_file import check_graph
+from paretext.runtime.manifest import MODEL
 
 Versions = dict[str, Path]
 
@@ -59,6 +61,8 @@ def refused(folder: Path, match: str, *, texts: tuple[str, ...] | None = None) -
         "../secret",
         "/etc/hostname",
         "sub/model.onnx",
+        "onnx/other.onnx",
+        "onnx/../model.onnx",
         "..",
         ".",
         "",
@@ -77,14 +81,14 @@ def test_a_file_is_named_plainly(folder: Path, name: str) -> None:
         describe(folder)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "README.md", "manifest.json"])
+@pytest.mark.parametrize("name", [MODEL, "onnx", "tokenizer.json", "README.md", "manifest.json"])
 def test_a_link_is_no_file_of_the_artifact(folder: Path, name: str) -> None:
-    (folder / name).rename(folder.parent / name)
-    (folder / name).symlink_to(folder.parent / name)
+    (folder / name).rename(folder.parent / "elsewhere")
+    (folder / name).symlink_to(folder.parent / "elsewhere")
     refused(folder, f"{name} is a link")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "README.md", "manifest.json"])
+@pytest.mark.parametrize("name", [MODEL, "README.md", "manifest.json"])
 def test_a_pipe_or_a_folder_is_no_file(folder: Path, name: str) -> None:
     (folder / name).unlink()
     os.mkfifo(folder / name)  # to open it would wait for somebody to write
@@ -269,11 +273,11 @@ def sparse(model: onnx.ModelProto) -> None:
         (instead("Add", overload="x"), "function of its own"),
         (instead("Add\x1b[2J"), r"the operator 'Add\\x1b\[2J'"),
         (function, "it has functions"),
-        (input_of(TensorProto.INT64, ["a", "b"]), "'input_ids' is not int32"),
-        (input_of(TensorProto.STRING, ["a", "b"]), "'input_ids' is not int32"),
-        (input_of(TensorProto.INT32, ["a"]), "'input_ids' is not int32"),
-        (input_of(TensorProto.INT32, [1, 8]), "'input_ids' is not int32"),
-        (input_of(TensorProto.INT32, ["a", "b", "c"]), "'input_ids' is not int32"),
+        (input_of(TensorProto.INT32, ["a", "b"]), "'input_ids' is not int64"),
+        (input_of(TensorProto.STRING, ["a", "b"]), "'input_ids' is not int64"),
+        (input_of(TensorProto.INT64, ["a"]), "'input_ids' is not int64"),
+        (input_of(TensorProto.INT64, [1, 8]), "'input_ids' is not int64"),
+        (input_of(TensorProto.INT64, ["a", "b", "c"]), "'input_ids' is not int64"),
         (sequence_input, "that is no tensor"),
         (optional_input, "that is no tensor"),
         (lambda m: m.graph.input.pop(), "its inputs are 'input_ids', and"),
@@ -302,21 +306,21 @@ def test_a_graph_that_export_never_writes(
 
 
 def test_weights_in_a_second_file_that_no_digest_covers(folder: Path) -> None:
-    model = onnx.load(folder / "model.onnx")
+    path = graph_file(folder)
     onnx.save(
-        model,
-        folder / "model.onnx",
+        onnx.load(path),
+        path,
         save_as_external_data=True,
         location="model.onnx.data",
         size_threshold=0,
     )
-    assert (folder / "model.onnx.data").is_file()
+    assert path.with_name("model.onnx.data").is_file()
     refused(refit(folder), "weights in another file")
 
 
 def test_a_second_reading_of_the_same_bytes(folder: Path) -> None:
     """Parsers of protobuf merge a message that stands twice; this one would see one of them."""
-    path = folder / "model.onnx"
+    path = graph_file(folder)
     twice = onnx.ModelProto()
     loop_graph = onnx.load(path)
     loop(loop_graph)
@@ -330,15 +334,15 @@ def test_a_second_reading_of_the_same_bytes(folder: Path) -> None:
 
 
 def test_a_file_that_is_cut_off_anywhere(folder: Path) -> None:
-    path = folder / "model.onnx"
+    path = graph_file(folder)
     content = path.read_bytes()
     rows, known = table(onnx.load(path)).dims[0], len(content)
     for size in [*range(0, 300), *range(300, known, known // 500)]:
         path.write_bytes(content[:size])
         with pytest.raises(ParetextError, match="not a graph that an artifact may hold"):
-            check_graph(path, 3)
+            check_graph(path, 3, "int64")
     path.write_bytes(content)
-    assert check_graph(path, 3) == rows == 400
+    assert check_graph(path, 3, "int64") == rows == 400
 
 
 def test_what_onnx_runtime_refuses_is_one_sentence(folder: Path) -> None:
@@ -442,7 +446,7 @@ def test_a_tokenizer_of_any_size_is_not_read(folder: Path) -> None:
     [
         (lambda v: words(v, unk_token="[NONE]"), "cannot read one of the texts"),
         (pattern, "cannot read one of the texts .*retry-limit"),
-        (far_id, "cannot read one of the texts"),
+        (far_id, "ONNX Runtime cannot run"),
         (lambda v: v["model"]["vocab"].update({"x": 70_000}), "ONNX Runtime cannot run"),
     ],
 )

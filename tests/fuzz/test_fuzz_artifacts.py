@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from mutations import changed_bytes, changed_graph, changed_json, dumped
 from strangers import refit
 
+from paretext.runtime.manifest import Manifest
+
 TEXTS = ["i am happy", "", "so sad 😀 and ngày mai " * 9, "a" * 300, "cheerful\0\x1b[2J <pad> </s>"]
 
 
@@ -46,6 +48,12 @@ def opened(
 
 
 which = st.integers(0, 9)
+
+
+def graph_of(artifacts: list[Path], which: int) -> tuple[str, bytes]:
+    folder = artifacts[which % len(artifacts)]
+    name = Manifest.read(folder).model
+    return name, (folder / name).read_bytes()
 
 
 def test_what_was_not_changed_is_answered(artifacts: list[Path], opened: Any) -> None:
@@ -82,12 +90,12 @@ def test_tokenizers(artifacts: list[Path], opened: Any, data: Any, which: int) -
 @share(0.15)
 @given(data=st.data(), which=which)
 def test_graphs(artifacts: list[Path], opened: Any, data: Any, which: int) -> None:
-    content = (artifacts[which % len(artifacts)] / "model.onnx").read_bytes()
-    opened(which, {"model.onnx": changed_graph(data.draw, content)})
+    name, content = graph_of(artifacts, which)
+    opened(which, {name: changed_graph(data.draw, content)})
 
 
 @share(0.1)
 @given(data=st.data(), which=which)
 def test_graphs_as_bytes(artifacts: list[Path], opened: Any, data: Any, which: int) -> None:
-    content = (artifacts[which % len(artifacts)] / "model.onnx").read_bytes()
-    opened(which, {"model.onnx": changed_bytes(data.draw, content)})
+    name, content = graph_of(artifacts, which)
+    opened(which, {name: changed_bytes(data.draw, content)})

@@ -212,6 +212,19 @@ def of_answers(artifact: Path, target: Path) -> Verdict:
     )
 
 
+def of_page(artifact: Path, page: Path, found: Mapping[str, Any]) -> Verdict:
+    """Where the page is, and how large."""
+    return Verdict(
+        headline=f"The page is {page}; open it in any browser of today",
+        sentences=(
+            f"It has {found['bytes'] / 1e6:.1f} MB, and needs no server and no network.",
+            "Its first lines, once loaded, say whether that browser answers as the artifact does.",
+        ),
+        path=str(page),
+        command=shell("inspect", artifact),
+    )
+
+
 def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
     """What to do with what was inspected."""
     from paretext.certification.certificate import Certificate

@@ -121,6 +121,8 @@ def require_own_folder(folder: Path, names: str, record: str, mark: str) -> None
     if not folder.exists():
         return
     for path in folder.rglob("*") if folder.is_dir() else [folder]:
+        if path != folder and path.is_dir() and not path.is_symlink():
+            continue  # a folder alone is nobody's; what is in it is looked at
         own = re.fullmatch(names, path.relative_to(folder).as_posix()) is not None
         if not (own and path.is_file()):
             raise _not_ours(path)

@@ -1,4 +1,4 @@
-"""Writes an artifact: graph, quantisation, agreement check, tokenizer, config, manifest, card.
+"""Writes an artifact: graph, quantisation, agreement check, tokenizer, configs, manifest, card.
 
 The export ends only when the float32 graph gives PyTorch's logits, through the tokenizer and the
 runtime that ship (`agreement`). A quantised graph differs by design: how far is measured and
@@ -7,6 +7,7 @@ written into the manifest. Either must answer a text alike alone and beside othe
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from paretext.core.ownership import require_own_folder
 from paretext.data.sketch import Sketch
 from paretext.graphs.agreement import check_answers, check_independence
 from paretext.graphs.calibration import Calibration
+from paretext.graphs.client_files import write_client_files
 from paretext.graphs.graph import write_graph
 from paretext.graphs.ngram_graph import write_ngram_graph
 from paretext.graphs.quantisation import Quantization
@@ -37,10 +39,28 @@ from paretext.models.names import NGRAMS, RECURRENT
 from paretext.models.tokenization import check_tokenizer
 from paretext.runtime.artifact import Artifact, prepare, softmax
 from paretext.runtime.card import model_card
-from paretext.runtime.manifest import NAME, Agreement, Ancestor, Manifest, WeightCount, record_files
+from paretext.runtime.manifest import (
+    CARD,
+    CERTIFICATE,
+    CONFIG,
+    FIRST_MODEL,
+    MODEL,
+    NAME,
+    QUANTIZED_MODEL,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    Agreement,
+    Ancestor,
+    Manifest,
+    WeightCount,
+    record_files,
+)
 
 _WRITERS = {RECURRENT: write_recurrent_graph, NGRAMS: write_ngram_graph}
-_FILES = r"(model\.onnx|README\.md|(tokenizer|config|manifest|certificate)\.json)"
+_GRAPHS = (MODEL, QUANTIZED_MODEL, FIRST_MODEL)
+_OTHERS = (TOKENIZER, TOKENIZER_CONFIG, CONFIG, NAME, CARD, CERTIFICATE)
+_FILES = "|".join(map(re.escape, (*_GRAPHS, *_OTHERS)))
+"""What may be in the folder that an artifact takes the place of."""
 _PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 
 
@@ -80,7 +100,7 @@ def export(
     draft = _draft(classifier, name, recipe, lineage, data or {})
     draft = draft.model_copy(update={"seen": seen})
     with temporary_folder() as scratch:
-        _write_model(graph, classifier, scratch)
+        _write_model(graph, classifier, draft, scratch)
         difference, reference = check_answers(Artifact(scratch, draft), classifier, texts)
     if quantization is not None:
         examples = texts if calibration is None else calibration
@@ -91,8 +111,8 @@ def export(
             update={"recipe": (*draft.recipe, quantization.model_dump(mode="json"))}
         )
     with new_folder(folder) as partial:
-        _write_model(graph, classifier, partial)
-        classifier.model.config.to_json_file(partial / "config.json")
+        _write_model(graph, classifier, draft, partial)
+        write_client_files(classifier, draft, partial)
         artifact = Artifact(partial, draft)
         independence, logits = check_independence(artifact, classifier, texts)
         found = softmax(logits)
@@ -111,7 +131,7 @@ def export(
                 "independence": independence,
             }
         )
-        (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")
+        (partial / CARD).write_text(model_card(manifest), encoding="utf-8")
         manifest.model_copy(update={"files": record_files(partial)}).write(partial)
     return Artifact.load(folder)
 
@@ -149,9 +169,13 @@ def _matrices_of(node: onnx.NodeProto) -> list[str]:
     return list(node.input[1:3]) if node.op_type in ("GRU", "LSTM") else []
 
 
-def _write_model(graph: onnx.ModelProto, classifier: Classifier, folder: Path) -> None:
-    (folder / "model.onnx").write_bytes(graph.SerializeToString())
-    _tokenizer(classifier).save(str(folder / "tokenizer.json"), pretty=False)
+def _write_model(
+    graph: onnx.ModelProto, classifier: Classifier, draft: Manifest, folder: Path
+) -> None:
+    path = folder / draft.model
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(graph.SerializeToString())
+    _tokenizer(classifier).save(str(folder / TOKENIZER), pretty=False)
 
 
 def _tokenizer(classifier: Classifier) -> Tokenizer:

@@ -30,12 +30,12 @@ from paretext.core.errors import ParetextError
 from paretext.graphs.activations import Floats, Seen
 from paretext.runtime.artifact import GROUP_TOKENS, token_ids
 
-Feed = dict[str, NDArray[np.int32]]
+Feed = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """feeds: calls of the graph, each `input_ids` and `attention_mask`, (texts, tokens), int32.
+    """feeds: calls of the graph, each `input_ids` and `attention_mask`, (texts, tokens), int64.
 
     Raises ParetextError if there is none.
     """
@@ -59,7 +59,7 @@ class Calibration:
         for length, rows in sorted(by_length.items()):
             size = max(GROUP_TOKENS // length, 1)
             for start in range(0, len(rows), size):
-                ids = np.array(rows[start : start + size], np.int32)
+                ids = np.array(rows[start : start + size], np.int64)
                 feeds.append({"input_ids": ids, "attention_mask": np.ones_like(ids)})
         return cls(tuple(feeds))
 

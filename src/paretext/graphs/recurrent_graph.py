@@ -28,7 +28,8 @@ def write_recurrent_graph(model: Any) -> onnx.ModelProto:
     words = w.constant("embeddings.words", _array(model.words.weight))
     x = w.node("Transpose", ["input_ids"], "ids.time_first", perm=[1, 0])
     x = w.node("Gather", [words, x], "embeddings.looked_up")
-    lengths = w.node("ReduceSum", ["attention_mask", w.one], "lengths", keepdims=0)
+    lengths = w.node("ReduceSum", ["attention_mask", w.one], "lengths.long", keepdims=0)
+    lengths = w.node("Cast", [lengths], "lengths", to=TensorProto.INT32)  # as GRU and LSTM ask
     for index in range(config.num_hidden_layers):
         x = _layer(w, model.recurrent, config, index, x, lengths)
     x = _largest(w, x)

@@ -37,13 +37,13 @@ class _Logits(nn.Module):
         self.model = model
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        answer = self.model(input_ids=input_ids.long(), attention_mask=attention_mask.long())
+        answer = self.model(input_ids=input_ids, attention_mask=attention_mask)
         return answer.logits  # type: ignore[no-any-return]
 
 
 def trace_graph(model: Any) -> onnx.ModelProto:
     """The float32 graph of any sequence classifier; ParetextError if PyTorch cannot export it."""
-    ids = torch.ones((2, 8), dtype=torch.int32, device=model.device)
+    ids = torch.ones((2, 8), dtype=torch.int64, device=model.device)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     try:
         with _quiet_exporter():

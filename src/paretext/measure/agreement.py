@@ -25,7 +25,7 @@ def is_export_of(artifact: Path, classifier: Path) -> bool:
     """Whether the artifact is the classifier in that folder, in float32: its last ancestor, with
     nothing done to the graph since."""
     manifest = Manifest.read(artifact)
-    quantised = any(str(step.get("step", "")).endswith("_quantization") for step in manifest.recipe)
+    quantised = manifest.is_quantised
     return (
         bool(manifest.lineage)
         and not quantised

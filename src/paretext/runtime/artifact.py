@@ -27,7 +27,7 @@ from paretext.core.errors import ParetextError
 from paretext.runtime import text_input
 from paretext.runtime.estimator import FittedClassifier
 from paretext.runtime.graph_file import check_graph
-from paretext.runtime.manifest import MODEL, NAME, TOKENIZER, Manifest
+from paretext.runtime.manifest import NAME, TOKENIZER, Manifest
 from paretext.runtime.rule import UNSURE, answers
 from paretext.runtime.sessions import Session, Sessions, one_line
 
@@ -61,11 +61,12 @@ class Artifact(FittedClassifier):
         self.manifest = manifest
         self.threads = threads or available_cores()
         self._threads_asked = threads
-        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         prepare(self._tokenizer, manifest.max_length, manifest.split_special_tokens)
         self._sessions = Sessions(
-            self.folder / MODEL, self.threads, len(manifest.labels), self._check_model
+            self.folder / manifest.model, self.threads, len(manifest.labels), self._check_model
         )
+        self._integers = np.dtype(manifest.integers)
         self._model_seen: tuple[int, ...] | None = None
 
     @classmethod
@@ -81,9 +82,9 @@ class Artifact(FittedClassifier):
             raise ParetextError(f"threads is {threads}; give at least 1.")
         folder = Path(folder)
         manifest = Manifest.read(folder)
-        seen = _stamp(folder / MODEL)
+        seen = _stamp(folder / manifest.model)
         manifest.verify(folder)
-        ids = check_graph(folder / MODEL, len(manifest.labels))
+        ids = check_graph(folder / manifest.model, len(manifest.labels), manifest.integers)
         if ids is not None and manifest.pad_id >= ids:
             raise ParetextError(
                 f"{folder / NAME} is damaged at pad_id: {manifest.pad_id} is beyond the {ids} ids "
@@ -227,7 +228,7 @@ class Artifact(FittedClassifier):
     def _run_text(self, text: str) -> Answers:
         """One text, the call that somebody waits for: nothing to sort, to pad or to split."""
         encoding = self._tokenizer.encode(text)
-        ids = np.array([token_ids(encoding, self.manifest.pad_id)], np.int32)
+        ids = np.array([token_ids(encoding, self.manifest.pad_id)], self._integers)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         return Answers(self._wide.run(["logits"], feed)[0], int(bool(encoding.overflowing)))
 
@@ -252,8 +253,8 @@ class Artifact(FittedClassifier):
 
     def _run_group(self, session: Session, ids: list[list[int]]) -> NDArray[np.float32]:
         longest = max(map(len, ids))
-        input_ids = np.full((len(ids), longest), self.manifest.pad_id, np.int32)
-        mask = np.zeros((len(ids), longest), np.int32)
+        input_ids = np.full((len(ids), longest), self.manifest.pad_id, self._integers)
+        mask = np.zeros((len(ids), longest), self._integers)
         for row, tokens in enumerate(ids):
             input_ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
@@ -277,10 +278,10 @@ class Artifact(FittedClassifier):
 
     def _check_model(self) -> None:
         """The graph's file is still the one that was verified, or has its digest."""
-        path = self.folder / MODEL
-        found = _stamp(path)
-        if found != self._model_seen and MODEL in self.manifest.files:
-            self.manifest.verify_file(self.folder, MODEL)
+        model = self.manifest.model
+        found = _stamp(self.folder / model)
+        if found != self._model_seen and model in self.manifest.files:
+            self.manifest.verify_file(self.folder, model)
             self._model_seen = found
 
 
@@ -306,7 +307,7 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 def _is_of_tokenizers(error: BaseException) -> bool:
     """Whether it comes out of the tokenizer: it raises plain Exception, and panics of Rust, which
-    are no Exception; OverflowError is what NumPy makes of an id that no int32 holds."""
+    are no Exception; OverflowError is what NumPy makes of an id that its type cannot hold."""
     return type(error) in (Exception, OverflowError) or type(error).__name__ == "PanicException"
 
 

@@ -6,6 +6,7 @@ from paretext.core.markdown import escaped
 from paretext.runtime.manifest import Manifest
 from paretext.runtime.rule import Rule
 
+_NGRAMS = "NgramClassifier"
 _CARD = """# {name}
 
 A text classifier made by paretext. It predicts without PyTorch:
@@ -32,9 +33,14 @@ artifact.predict(["some text", "another one"])
 On {texts} texts the float32 graph's logits differ by at most {logits:.1e}. What is in this folder
 differs in a probability by at most {probability:.1e} and in {flips} predictions.{independence}
 
-The inputs are int32 `input_ids` and `attention_mask`, (batch, sequence), padded on the right with
-{pad_id}; the output is float32 `logits`, (batch, {classes}).
+The inputs of `{model}` are {integers} `input_ids` and `attention_mask`, (batch, sequence),
+padded on the right with {pad_id}; the output is float32 `logits`, (batch, {classes}).{clients}
 """
+
+_CLIENTS = """
+The folder also opens in optimum-onnx and transformers.js."""
+_NO_CLIENTS = """
+It reads characters and no tokens, so clients that go by `model_type` refuse it."""
 
 _INDEPENDENCE = """
 An answer depends on its text alone: where others share its call a probability differs by at most
@@ -46,6 +52,7 @@ def model_card(manifest: Manifest) -> str:
     counts, agreement = manifest.matrices, manifest.agreement
     lineage = [f"- from {escaped(a.name)} (sha256 {a.digest[:12]})" for a in manifest.lineage]
     alone = manifest.independence
+    opens = _NO_CLIENTS if manifest.architecture == _NGRAMS else _CLIENTS
     return _CARD.format(
         name=escaped(manifest.name),
         labels=", ".join(map(escaped, manifest.labels)),
@@ -62,8 +69,11 @@ def model_card(manifest: Manifest) -> str:
         probability=agreement.largest_probability_difference,
         flips=agreement.flipped_predictions,
         independence=_INDEPENDENCE.format(alone.largest_probability_difference) if alone else "",
+        model=manifest.model,
+        integers=manifest.integers,
         pad_id=manifest.pad_id,
         classes=len(manifest.labels),
+        clients="" if manifest.format_version == 1 else opens,
     )
 
 

@@ -5,8 +5,8 @@ weights from any other file that the graph names. So the file is held against wh
 
 - operators on an allow-list (tensors in, tensors out; nothing random, no strings, no sequences), in
   ONNX's own domain and ONNX Runtime's; none with a graph inside, no functions;
-- the inputs `input_ids` and `attention_mask` (and `token_type_ids`), int32, (batch, sequence); the
-  output `logits`, float32, (batch, classes);
+- the inputs `input_ids` and `attention_mask` (and `token_type_ids`), int64, or int32 in an artifact
+  of format 1, (batch, sequence); the output `logits`, float32, (batch, classes);
 - every weight inside the file, as many bytes as its shape says.
 
 The file is protobuf's wire format (protobuf.dev, "Encoding") and the field numbers are those of
@@ -57,7 +57,7 @@ INPUTS = ("input_ids", "attention_mask")
 MORE_INPUTS = ("token_type_ids",)
 OUTPUT = "logits"
 _SAME_NUMBERS, _LOOKUPS = ("Cast", "Identity", "Transpose"), ("Gather", "GatherBlockQuantized")
-_FLOAT, _INT32 = 1, 6  # TensorProto.DataType
+_FLOAT, _INTEGERS = 1, {"int32": 6, "int64": 7}  # TensorProto.DataType
 _BITS = {
     **{1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64},
     **{16: 16, 21: 4, 22: 4},  # bfloat16, uint4, int4
@@ -152,8 +152,10 @@ class _Tensor(NamedTuple):
     dims: tuple[int, ...]
 
 
-def check_graph(path: Path, classes: int) -> int | None:
+def check_graph(path: Path, classes: int, integers: str) -> int | None:
     """Compare the graph file at `path`, of so many classes, with what export writes.
+
+    integers: the type of its inputs, "int32" or "int64".
 
     Returns how many ids it knows: the rows of the table that it looks them up in, None where it has
     none. Raises ParetextError with the first thing that differs. The file has been verified to be a
@@ -161,7 +163,7 @@ def check_graph(path: Path, classes: int) -> int | None:
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Check(data).model(classes)
+            return _Check(data, integers).model(classes)
     except (_NotAllowed, ValueError, OSError) as problem:  # mmap: an empty file
         raise ParetextError(
             f"{path} is not a graph that an artifact may hold: {problem}; "
@@ -172,8 +174,8 @@ def check_graph(path: Path, classes: int) -> int | None:
 class _Check:
     """One file's messages; each method reads one kind, and refuses what it may not hold."""
 
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data = data
+    def __init__(self, data: mmap.mmap, integers: str) -> None:
+        self.data, self.integers = data, integers
         self.left = _MOST_FIELDS
         self.ids = {INPUTS[0]}
         """Names of what holds the texts' ids, whatever their order and type."""
@@ -274,8 +276,11 @@ class _Check:
 
     def _input(self, span: Span) -> str:
         name, kind, shape = self._value(span)
-        if kind != _INT32 or len(shape) != 2 or any(size is not None for size in shape):
-            raise _NotAllowed(f"its input {_shown(name)} is not int32 of any (batch, sequence)")
+        wanted = _INTEGERS[self.integers]
+        if kind != wanted or len(shape) != 2 or any(size is not None for size in shape):
+            raise _NotAllowed(
+                f"its input {_shown(name)} is not {self.integers} of any (batch, sequence)"
+            )
         return name
 
     def _output(self, span: Span, classes: int) -> str:

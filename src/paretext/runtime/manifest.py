@@ -1,7 +1,12 @@
 """manifest.json: what an artifact is, where it comes from, and the digest of every file in it.
 
 A manifest may be a stranger's. Its size is looked at before it is read, every value has bounds, and
-the files that it lists are regular files in the artifact's own folder: no path, no link, no device.
+the files that it lists are regular files in the artifact's own folder, the graph in `onnx/`: no
+other path, no link, no device.
+
+Formats. 1: the graph is `model.onnx`, its inputs are int32. 2: the folder is laid out as clients of
+the Hugging Face hub expect it, the inputs are int64. Where the graph is, and what it reads, is said
+here alone (`Manifest.model`, `Manifest.integers`); both formats are read for ever.
 """
 
 from __future__ import annotations
@@ -32,11 +37,15 @@ from paretext.core.run_folder import RunFolder
 from paretext.data.sketch import Sketch
 from paretext.runtime.rule import Rule
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 NAME = "manifest.json"
-MODEL = "model.onnx"
+MODEL, QUANTIZED_MODEL = "onnx/model.onnx", "onnx/model_quantized.onnx"
+"""Where a hub's clients look for a graph: with transformers.js's `dtype` fp32, and with q8."""
+FIRST_MODEL = "model.onnx"
+"""Where format 1 has it."""
 TOKENIZER = "tokenizer.json"
-NEEDED = (MODEL, TOKENIZER)
+TOKENIZER_CONFIG = "tokenizer_config.json"
+CONFIG = "config.json"
 CARD = "README.md"
 CERTIFICATE = "certificate.json"
 ENCODER = "ForSequenceClassification"
@@ -106,13 +115,13 @@ def _meant(folder: Path) -> str:
     if made:
         listed = ", ".join(map(str, made[:5]))
         return f"; it is a run, so give one of its artifacts: {listed}."
-    if (folder / "config.json").is_file():
+    if (folder / CONFIG).is_file():
         return f"; it is a classifier, so make artifacts of it: paretext compress {folder}."
     return "; check the path."
 
 
 class Manifest(_Record):
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     name: str
     labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=100_000)]
     architecture: str
@@ -162,11 +171,30 @@ class Manifest(_Record):
         if len(files) > _MOST_FILES:
             raise ValueError(f"it lists {len(files)} files, and an artifact has a few")
         for name in files:
+            if name in (MODEL, QUANTIZED_MODEL):
+                continue
             if not name or name in (".", "..") or set(name) & set("/\\:\0") or len(name) > 255:
                 raise ValueError(
                     f"{_shown(name)} is not the plain name of a file in the artifact's folder"
                 )
         return files
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether its products are of integers."""
+        return any(str(step.get("step", "")).endswith("quantization") for step in self.recipe)
+
+    @property
+    def model(self) -> str:
+        """The graph's file, from the artifact's folder."""
+        if self.format_version == 1:
+            return FIRST_MODEL
+        return QUANTIZED_MODEL if self.is_quantised else MODEL
+
+    @property
+    def integers(self) -> Literal["int32", "int64"]:
+        """The type of the graph's inputs, as NumPy calls it."""
+        return "int32" if self.format_version == 1 else "int64"
 
     @property
     def is_encoder(self) -> bool:
@@ -201,10 +229,11 @@ class Manifest(_Record):
             raise ParetextError(f"{folder} is not an artifact: it has no {NAME}{_meant(folder)}")
         values = _read_json(path)
         version = values.get("format_version") if isinstance(values, dict) else None
-        if version != FORMAT_VERSION:
+        if version not in (1, FORMAT_VERSION):
             raise ParetextError(
                 f"{folder} has artifact format {_shown(version)}, and this version of paretext "
-                f"reads format {FORMAT_VERSION}; export it again, or use the version that wrote it."
+                f"reads formats 1 and {FORMAT_VERSION}; export it again, or use the version that "
+                "wrote it."
             )
         try:
             return cls.model_validate(values)
@@ -216,7 +245,7 @@ class Manifest(_Record):
 
     def verify(self, folder: Path) -> None:
         """Compare every listed file with its digest; ParetextError names the one that differs."""
-        for name in NEEDED:
+        for name in (self.model, TOKENIZER):
             if name not in self.files:
                 raise ParetextError(
                     f"{folder / NAME} is damaged: it lists no {name}; export again."
@@ -239,6 +268,8 @@ class Manifest(_Record):
         """Compare one listed file with its digest; its size comes first, so that no more is read
         than the manifest says."""
         path, record = folder / name, self.files[name]
+        if path.parent != folder and path.parent.is_symlink():
+            raise _is_a_link(path.parent)
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size == record.bytes:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -278,7 +309,7 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
     safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         handle = None if path.is_symlink() else os.open(path, os.O_RDONLY | safe)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ParetextError(
             f"{path.parent} lacks {path.name}; copy the artifact again or export anew."
         ) from None
@@ -287,15 +318,19 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
             f"{path} cannot be opened ({problem.strerror}); copy the artifact again."
         ) from None
     if handle is None:
-        raise ParetextError(
-            f"{path} is a link, and an artifact holds its files itself; "
-            "copy it with its links followed (cp -rL)."
-        )
+        raise _is_a_link(path)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise ParetextError(f"{path} is not a regular file; copy the artifact again.")
     with os.fdopen(handle, "rb") as file:
         yield file
+
+
+def _is_a_link(path: Path) -> ParetextError:
+    return ParetextError(
+        f"{path} is a link, and an artifact holds its files itself; "
+        "copy it with its links followed (cp -rL)."
+    )
 
 
 def _read_json(path: Path) -> Any:

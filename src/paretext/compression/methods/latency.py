@@ -92,8 +92,8 @@ def measure(
             for width in _widths(part, multiple):
                 graphs.setdefault((key, width), _repeated(small, _narrow(part, width), one_row))
     feed = {
-        "input_ids": random.integers(len(small.words), size=(texts, tokens), dtype=np.int32),
-        "attention_mask": np.ones((texts, tokens), np.int32),
+        "input_ids": random.integers(len(small.words), size=(texts, tokens), dtype=np.int64),
+        "attention_mask": np.ones((texts, tokens), np.int64),
     }
     sessions = {name: _session(graph, runtime, feed) for name, graph in graphs.items()}
     times = _time(sessions, feed, random)

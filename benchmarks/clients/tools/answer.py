@@ -1,0 +1,15 @@
+"""python CLIENT.py ARTIFACT TEXTS.json ANSWERS.json"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def answer(classify: Callable[[str, list[str]], dict[str, Any]]) -> None:
+    artifact, texts, answers = sys.argv[1:]
+    found = classify(artifact, json.loads(Path(texts).read_text(encoding="utf-8")))
+    Path(answers).write_text(json.dumps(found), encoding="utf-8")

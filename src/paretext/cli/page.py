@@ -1,0 +1,53 @@
+"""The verb page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from paretext.cli.commands import Json
+from paretext.core.settings import Settings
+
+
+class Page(Settings):
+    artifact: Path = Field(title="ARTIFACT", description="An artifact's folder.")
+    out: Path = Field(Path("page.html"), description="File to write (default: page.html).")
+    library: Path | None = Field(
+        None,
+        title="FOLDER",
+        description="Where the JavaScript is, or is fetched to (default: the user's cache).",
+    )
+
+
+def page(asked: Page, json: Json = False) -> None:
+    """Make one HTML page that holds the artifact and answers what is typed, with no server.
+
+    The text stays on the reader's machine: the page may connect to nothing. Inside are the graph,
+    ONNX Runtime for browsers and a tokenizer; before it answers, the page checks on a few texts
+    that it answers as the artifact does.
+
+    Example: paretext page runs/emotion/artifacts/small -o page.html
+    """
+    from paretext.cli.console import dump_with, pairs, show_verdict
+    from paretext.cli.endings import of_page
+    from paretext.runtime.artifact import Artifact
+    from paretext.runtime.browser.library import cache
+    from paretext.runtime.browser.page import write_page
+
+    loaded = Artifact.load(asked.artifact)
+    found = write_page(loaded, asked.out, asked.library or cache())
+    verdict = of_page(asked.artifact, asked.out, found)
+    if json:
+        dump_with(verdict, found)
+        return
+    packed = found["packed"]
+    library = sum(packed[name] for name in ("wasm", "runtime", "tokenizers"))
+    sizes = {
+        "page": found["bytes"],
+        "of it the model": packed["model"],
+        "its tokenizer": packed["tokenizer"],
+        "JavaScript and WebAssembly": library,
+    }
+    pairs({name: f"{size / 1e6:.1f} MB" for name, size in sizes.items()}, title=str(asked.out))
+    show_verdict(verdict)
