@@ -15,9 +15,7 @@ TAIL = 0.025
     ("texts", "flips", "lost", "won"),
     [(10_000, 200, 70, 60), (1000, 30, 0, 0), (5000, 10, 1, 9), (2000, 100, 100, 0)],
 )
-def test_with_every_flip_labelled_it_is_tangos(
-    texts: int, flips: int, lost: int, won: int
-) -> None:
+def test_with_every_flip_labelled_it_is_tangos(texts: int, flips: int, lost: int, won: int) -> None:
     found = Flipped(texts, flips, flips, lost, won)
     drops = np.array([-0.01, 0.002, 0.01, 0.03])
     np.testing.assert_allclose(

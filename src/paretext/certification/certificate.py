@@ -37,9 +37,10 @@ class Model(Record):
     """One of the two models."""
 
     name: str
-    kind: Literal["artifact", "pytorch"]
+    kind: Literal["artifact", "pytorch", "predictions"]
     digest: str
-    """An artifact's `Manifest.identity`; the digest of all files of a classifier's folder."""
+    """An artifact's `Manifest.identity`; the digest of all files of a classifier's folder; of
+    predictions that of their file."""
 
 
 class Data(Record):

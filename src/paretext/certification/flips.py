@@ -67,17 +67,24 @@ def find_flips(
 
 
 def write_flips(
-    path: Path, data: Dataset, reference: FloatArray, candidate: FloatArray, *, texts: bool
+    path: Path,
+    data: Dataset,
+    reference: FloatArray,
+    candidate: FloatArray,
+    *,
+    texts: bool,
+    probabilities: bool = True,
 ) -> None:
     """A CSV row for each flipped text, the candidate's most confident answers first.
 
     row: the text's row in its source, 1 the first. Without `texts` the column is left out, so that
-    the file can go where the texts must not.
+    the file can go where the texts must not; without `probabilities` those are.
     """
     before, after = reference.argmax(axis=1), candidate.argmax(axis=1)
     rows = np.flatnonzero(before != after)
     names = data.label_names
     columns = [name for name in COLUMNS if texts or name != "text"]
+    columns = [name for name in columns if probabilities or "probability" not in name]
     with RowWriter(path, columns) as writer:
         order = rows[np.argsort(-candidate[rows, after[rows]], kind="stable")]
         for i, row in zip(order, data.rows_at(order).tolist(), strict=True):

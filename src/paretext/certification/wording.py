@@ -300,8 +300,8 @@ def section(certificate: Certificate) -> str:
 
 
 def _runtime(certificate: Certificate) -> str:
-    pytorch = certificate.reference.kind == "pytorch"
-    return "PyTorch fp32" if pytorch else "an artifact"
+    kinds = {"pytorch": "PyTorch fp32", "predictions": "its predictions"}
+    return kinds.get(certificate.reference.kind, "an artifact")
 
 
 def _clause(clause: Clause) -> tuple[str, ...]:

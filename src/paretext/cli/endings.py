@@ -83,6 +83,27 @@ def of_certificate(
     return Verdict(headline=headline, sentences=tuple(said), command=again)
 
 
+def of_predictions(
+    certificate: Certificate, place: Path, new: str | Path, old: str | Path, truth: str | Path
+) -> Verdict:
+    """Whether one table of answers may stand in another's place; the next model is asked against
+    the one that then stands there."""
+    found = of_certificate(certificate, place, old)
+    name, reference = certificate.candidate.name, certificate.reference.name
+    against, more = (new if certificate.may_be_chosen else old), truth
+    headline, wanted = found.headline, "NEXT.csv"
+    if headline.startswith(f"Deploy {name}"):
+        headline = f"{name} may replace {reference}: {place}"
+    elif certificate.verdict == "undecided":
+        wanted, more = str(new), Path(_MORE)
+    return Verdict(
+        headline=headline,
+        sentences=(*found.sentences, f"Its flips are listed in {place / 'flips.csv'}."),
+        path=str(place),
+        command=shell("certify", "--predictions", wanted, "--against", against, "--eval", more),
+    )
+
+
 def of_training(
     parent: str, folders: Mapping[str, Path], scores: Mapping[str, float], encoder: bool, out: Path
 ) -> Verdict:

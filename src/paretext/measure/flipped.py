@@ -69,9 +69,7 @@ def flipped_interval(found: Flipped, low_level: float, high_level: float) -> Int
         high = upper_share(found.flips, found.texts, high_level)
         low = -upper_share(found.flips, found.texts, low_level)
         return Interval(found.drop, low, high)
-    worst = Flipped(
-        found.texts, found.flips, found.labelled, found.lost + found.unclear, found.won
-    )
+    worst = Flipped(found.texts, found.flips, found.labelled, found.lost + found.unclear, found.won)
     best = Flipped(found.texts, found.flips, found.labelled, found.lost, found.won + found.unclear)
     low_z, high_z = (NormalDist().inv_cdf(1 - level) for level in (low_level, high_level))
     return Interval(found.drop, _end(best, low_z, -1.0), _end(worst, -high_z, 1.0))
