@@ -79,6 +79,11 @@ def verify(
     warnings = machine_differences(certificate.machine)
     again = None
     if rerun:
+        if certificate.unlabelled is not None:
+            raise ParetextError(
+                f"the certificate of {folder} was made of texts without labels, which a rerun does "
+                "not read; make it anew with: paretext certify --unlabelled."
+            )
         if data is None or reference is None:
             raise ParetextError(
                 "a rerun needs the texts and the reference: give --eval, --against."

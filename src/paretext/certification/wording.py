@@ -336,7 +336,7 @@ def _part(clause: Clause, part: Part) -> tuple[str, ...]:
         f"{part.texts:,}",
         f"{part.reference:.4f}",
         f"{part.candidate:.4f}",
-        f"{part.drop.estimate:+.4f}",
+        _value(part.drop.estimate, "share"),
         f"{part.drop.low:+.4f} to {part.drop.high:+.4f}",
         BADGES[part.verdict],
         "" if part.limit is None else written_share(part.limit),
@@ -366,4 +366,6 @@ def _percent(span: Interval) -> tuple[str, str]:
 
 
 def _value(value: float, unit: Kind) -> str:
+    if math.isnan(value):
+        return "unknown"
     return f"{value:+.4f}" if unit == "share" else written(value, unit)

@@ -351,3 +351,30 @@ def show_certificate(
             f"Wrote {artifact / CERTIFICATE}, a section in {artifact / CARD}, and "
             f"{place / str(certificate.flips.file)}."
         )
+
+
+def show_unlabelled(certificate: Certificate, path: Path) -> None:
+    """What is known without labels, and which texts to label."""
+    found, flips = certificate.unlabelled, certificate.flips
+    assert found is not None
+    texts = certificate.data.texts
+    rows = [
+        (each.label, f"{each.reference / texts:.2%}", f"{each.candidate / texts:.2%}")
+        for each in sorted(found.rates, key=lambda each: -abs(each.candidate - each.reference))
+    ]
+    names = (certificate.reference.name, certificate.candidate.name)
+    line()
+    table(("label", *names), rows[:_MOST_CLASSES], title="How often each label is answered")
+    if len(rows) > _MOST_CLASSES:
+        line(f"Those that differ most; certificate.json has the other {len(rows) - _MOST_CLASSES}.")
+    if found.left_out:
+        line(
+            f"Left out, since these texts say nothing of it: {', '.join(found.left_out)}"
+            + ("." if found.beside else "; labelled texts (--eval) tell of recall and macro-F1.")
+        )
+    if found.labelled < flips.flipped:
+        line(
+            f"To label, from the top: {path} ({flips.flipped:,} flipped texts in random order, "
+            f"{found.labelled:,} with a label). A label is one of the models' names, or ? where "
+            "nobody can tell."
+        )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from paretext.measure.comparison import Comparison
     from paretext.pipeline.ablation import Ablation
     from paretext.pipeline.operating import Tuned
+    from paretext.pipeline.options import Certify
     from paretext.profile import Profile
     from paretext.report.run_data import Conclusion
     from paretext.tuning.result import Found
@@ -102,6 +103,30 @@ def of_predictions(
         path=str(place),
         command=shell("certify", "--predictions", wanted, "--against", against, "--eval", more),
     )
+
+
+def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
+    """As of labelled texts; where labels would decide, the command that takes them."""
+    from paretext.pipeline.certified import to_label_of
+
+    found = of_certificate(certificate, Path(asked.artifact or ""), asked.against)
+    record = certificate.unlabelled
+    if certificate.verdict != "undecided" or record is None:
+        return found
+    words = ["--against", str(asked.against)]
+    for name in ("eval", "seed", "out"):
+        words += _option(asked, name)
+    if record.labels_needed is None:  # no labels of these would decide
+        words += ["--unlabelled", _MORE]
+    else:
+        words += ["--unlabelled", str(asked.unlabelled), "--labels-for", str(to_label_of(asked))]
+    return found.model_copy(update={"command": shell("certify", str(asked.artifact), *words)})
+
+
+def _option(asked: Certify, name: str) -> list[str]:
+    """An option that was given, to be given again."""
+    value = getattr(asked, name)
+    return [f"--{name}", str(value)] if value else []
 
 
 def of_training(

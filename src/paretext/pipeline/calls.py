@@ -27,7 +27,7 @@ from paretext.measure.naming import check_order, output_names, some_of
 from paretext.models.pretrained import label_names
 from paretext.pipeline import ablation, job, stages
 from paretext.pipeline.asked import asked_recipe
-from paretext.pipeline.certified import certify_answers
+from paretext.pipeline.certified import certify_answers, certify_traffic
 from paretext.pipeline.finished import Finished
 from paretext.pipeline.options import Ablate, Certify, Compare, Compress, Run, Search, Train
 from paretext.pipeline.parents import check_splits, parent_of
@@ -141,8 +141,10 @@ def certify(asked: Certify) -> Certificate:
         )
     if asked.artifact is None:
         raise ParetextError("certify needs an artifact, or any model's answers: --predictions.")
-    limits = asked.limits()
     Manifest.read(Path(asked.artifact))  # what is missing is said before the texts are read
+    if asked.unlabelled is not None:
+        return _renewed(asked, certify_traffic(asked))
+    limits = asked.limits()
     given = asked.names()
     names = labels_of(asked.against, given)
     data = asked.evaluation(names, NamedBy.model(asked.against, names))
@@ -161,7 +163,12 @@ def certify(asked: Certify) -> Certificate:
         out=asked.out,
         force=asked.force,
     )
-    run = run_of(Path(asked.artifact))
+    return _renewed(asked, found)
+
+
+def _renewed(asked: Certify, found: Certificate) -> Certificate:
+    """The certificate, which the page of its run shows, too."""
+    run = run_of(Path(asked.artifact or ""))
     if run is not None:
         renew_report(run)
     return found

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from paretext.certification.answers import label_names_of, read_answers, read_truth
 from paretext.certification.certificate import Certificate
+from paretext.certification.certify import flips_folder
+from paretext.certification.model import labels_of
 from paretext.certification.predictions import certify_predictions
+from paretext.certification.unlabelled import TO_LABEL, Traffic, certify_unlabelled
 from paretext.core.errors import ParetextError
-from paretext.data.reading import NamedBy
+from paretext.data.columns import choose_text_column
+from paretext.data.given import open_texts
+from paretext.data.reading import Bad, NamedBy, require_rows, row_problem
 from paretext.pipeline.options import Certify
 from paretext.pipeline.sources import as_path, listed
 
@@ -49,3 +54,53 @@ def place_of(asked: Certify) -> Path | None:
         return as_path(asked.out)
     path = Path(asked.predictions)
     return path.with_name(f"{path.stem}-certificate")
+
+
+def certify_traffic(asked: Certify) -> Certificate:
+    """Of an artifact on texts without labels, of which those that flip may get some."""
+    assert asked.artifact is not None
+    if asked.at:
+        raise ParetextError(
+            "an operating point needs the labels of all texts: leave --at out, or certify on "
+            "labelled texts with --eval alone."
+        )
+    given = asked.names()
+    names = labels_of(asked.against, given)
+    limits, traffic = asked.limits(), _traffic(asked)
+    labelled = asked.evaluation(names, NamedBy.model(asked.against, names))
+    return certify_unlabelled(
+        asked.artifact,
+        asked.against,
+        traffic,
+        labelled,
+        limits,
+        labels=given,
+        labels_for=asked.labels_for,
+        resamples=asked.resamples,
+        seed=asked.seed,
+        threads=asked.threads,
+        texts=asked.texts,
+        out=asked.out,
+    )
+
+
+def to_label_of(asked: Certify) -> Path:
+    """The file of flips to be labelled."""
+    if asked.labels_for is not None:
+        return Path(asked.labels_for)
+    artifact = Path(asked.artifact or "")
+    return (as_path(asked.out) or flips_folder(artifact)) / TO_LABEL.format(artifact.resolve().name)
+
+
+def _traffic(asked: Certify) -> Traffic:
+    source = open_texts(asked.unlabelled, asked.on_bad_row)
+    column, bad = choose_text_column(source, asked.text_column), Bad()
+    texts, rows = [], []
+    for n, row in enumerate(source.rows([column]), 1):
+        if problem := row_problem(row, column):
+            bad.setdefault(problem, []).append(n)
+        elif isinstance(row, dict):
+            texts.append(str(row[column]))
+            rows.append(n)
+    require_rows(source, len(texts), bad, asked.on_bad_row)
+    return Traffic(source.name, tuple(texts), tuple(rows))
