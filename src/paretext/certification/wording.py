@@ -146,12 +146,19 @@ def _open(certificate: Certificate) -> list[str]:
     """What is not decided, and of what there is too little: a phrase each."""
     clauses = [each for each in certificate.clauses if each.verdict == "undecided"]
     whole = [each for each in clauses if not each.parts and not each.why]
-    found = [_of_classes(each) for each in clauses if each.parts and _undecided(each)]
+    phrase = _of_flips if certificate.unlabelled else _of_classes
+    found = [phrase(each) for each in clauses if each.parts and _undecided(each)]
     if whole:
         texts, judged = certificate.data.texts, listed([_judged(each) for each in whole])
         found.append(f"{texts:,} texts are too few to judge {judged}")
     found += [f"{each.name} is open: {each.why}" for each in clauses if each.why]
     return found
+
+
+def _of_flips(clause: Clause) -> str:
+    names = [each.label for each in _undecided(clause)]
+    whose = listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} labels"
+    return f"the labels of flipped texts are too few to judge the recall of {whose}"
 
 
 def _of_classes(clause: Clause) -> str:
@@ -282,8 +289,8 @@ def section(certificate: Certificate) -> str:
     flips = certificate.flips
     parts += [
         "### Flips",
-        f"{flips.flipped:,} of {flips.texts:,} answers differ: {flips.lost:,} were right and are "
-        f"wrong, {flips.won:,} the other way"
+        f"{flips.flipped:,} of {flips.texts:,} answers differ: {_labelled(certificate)}"
+        f"{flips.lost:,} were right and are wrong, {flips.won:,} the other way"
         + (f"; listed in {escaped(flips.file)}, most confident first." if flips.file else "."),
         table(SLICE_COLUMNS, slice_rows(certificate)),
         "### What it depends on",
@@ -297,6 +304,11 @@ def section(certificate: Certificate) -> str:
         "",
     ]
     return "\n\n".join(parts)
+
+
+def _labelled(certificate: Certificate) -> str:
+    found = certificate.unlabelled
+    return f"{found.labelled:,} of these have a label, and by it " if found else ""
 
 
 def _runtime(certificate: Certificate) -> str:

@@ -26,10 +26,16 @@ def certify(asked: Certify, json: Json = False) -> None:
 
     Example: paretext certify --predictions new.csv --against old.csv --eval truth.csv
     """
-    from paretext.cli.console import dump, show_certificate, show_unlabelled, show_verdict
+    from paretext.cli.console import (
+        dump,
+        open_page,
+        show_certificate,
+        show_unlabelled,
+        show_verdict,
+    )
     from paretext.cli.endings import of_certificate, of_predictions, of_unlabelled
     from paretext.pipeline import calls
-    from paretext.pipeline.certified import place_of, to_label_of
+    from paretext.pipeline.certified import page_of, place_of, to_label_of
     from paretext.pipeline.sources import as_path
 
     certificate, artifact = calls.certify(asked), Path(asked.artifact or "")
@@ -47,5 +53,7 @@ def certify(asked: Certify, json: Json = False) -> None:
         show_certificate(certificate, artifact if asked.artifact else None, as_path(asked.out))
         if certificate.unlabelled is not None:
             show_unlabelled(certificate, to_label_of(asked))
+            if asked.label_page:
+                open_page(page_of(asked))
         show_verdict(verdict)
     raise typer.Exit(STATUS[certificate.verdict])

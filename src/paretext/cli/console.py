@@ -378,3 +378,14 @@ def show_unlabelled(certificate: Certificate, path: Path) -> None:
             f"{found.labelled:,} with a label). A label is one of the models' names, or ? where "
             "nobody can tell."
         )
+
+
+def open_page(page: Path) -> None:
+    """Say where a page is, and open it where there is a browser."""
+    import webbrowser
+
+    if not page.is_file():
+        return
+    line(f"To label on, in a browser: {page}")
+    with contextlib.suppress(webbrowser.Error):
+        webbrowser.open(page.resolve().as_uri())

@@ -107,26 +107,15 @@ def of_predictions(
 
 def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
     """As of labelled texts; where labels would decide, the command that takes them."""
-    from paretext.pipeline.certified import to_label_of
+    from paretext.pipeline.certified import certifying, giving_back
 
     found = of_certificate(certificate, Path(asked.artifact or ""), asked.against)
     record = certificate.unlabelled
     if certificate.verdict != "undecided" or record is None:
         return found
-    words = ["--against", str(asked.against)]
-    for name in ("eval", "seed", "out"):
-        words += _option(asked, name)
-    if record.labels_needed is None:  # no labels of these would decide
-        words += ["--unlabelled", _MORE]
-    else:
-        words += ["--unlabelled", str(asked.unlabelled), "--labels-for", str(to_label_of(asked))]
-    return found.model_copy(update={"command": shell("certify", str(asked.artifact), *words)})
-
-
-def _option(asked: Certify, name: str) -> list[str]:
-    """An option that was given, to be given again."""
-    value = getattr(asked, name)
-    return [f"--{name}", str(value)] if value else []
+    few = record.labels_needed is None  # no number of labels of these would decide
+    command = certifying(asked, "--unlabelled", _MORE) if few else giving_back(asked)
+    return found.model_copy(update={"command": command})
 
 
 def of_training(

@@ -144,6 +144,10 @@ def certify(asked: Certify) -> Certificate:
     Manifest.read(Path(asked.artifact))  # what is missing is said before the texts are read
     if asked.unlabelled is not None:
         return _renewed(asked, certify_traffic(asked))
+    if wrong := next((each for each in ("labels_for", "label_page") if getattr(asked, each)), None):
+        raise ParetextError(
+            f"--{wrong.replace('_', '-')} is for texts without labels; give some: --unlabelled."
+        )
     limits = asked.limits()
     given = asked.names()
     names = labels_of(asked.against, given)

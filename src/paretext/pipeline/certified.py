@@ -11,11 +11,13 @@ from paretext.certification.model import labels_of
 from paretext.certification.predictions import certify_predictions
 from paretext.certification.unlabelled import TO_LABEL, Traffic, certify_unlabelled
 from paretext.core.errors import ParetextError
+from paretext.core.verdict import shell
 from paretext.data.columns import choose_text_column
 from paretext.data.given import open_texts
 from paretext.data.reading import Bad, NamedBy, require_rows, row_problem
 from paretext.pipeline.options import Certify
 from paretext.pipeline.sources import as_path, listed
+from paretext.report.label_page import write_label_page
 
 
 def certify_answers(asked: Certify) -> Certificate:
@@ -68,7 +70,7 @@ def certify_traffic(asked: Certify) -> Certificate:
     names = labels_of(asked.against, given)
     limits, traffic = asked.limits(), _traffic(asked)
     labelled = asked.evaluation(names, NamedBy.model(asked.against, names))
-    return certify_unlabelled(
+    found = certify_unlabelled(
         asked.artifact,
         asked.against,
         traffic,
@@ -82,6 +84,31 @@ def certify_traffic(asked: Certify) -> Certificate:
         texts=asked.texts,
         out=asked.out,
     )
+    path = to_label_of(asked)
+    if asked.label_page and path.is_file() and found.unlabelled is not None:
+        write_label_page(path, names, found.unlabelled.labels_needed, giving_back(asked))
+    return found
+
+
+def page_of(asked: Certify) -> Path:
+    """The page to label on."""
+    return to_label_of(asked).with_suffix(".html")
+
+
+def giving_back(asked: Certify) -> str:
+    """The command that takes the labels."""
+    words = ["--unlabelled", str(asked.unlabelled), "--labels-for", str(to_label_of(asked))]
+    return certifying(asked, *words)
+
+
+def certifying(asked: Certify, *words: str) -> str:
+    """The command that was asked, on these texts."""
+    same = ["certify", str(asked.artifact), "--against", str(asked.against)]
+    for name in ("budget", "eval", "labels", "text_column", "seed", "out"):
+        value = getattr(asked, name)
+        for each in value if isinstance(value, list | tuple) else [value] if value else []:
+            same += [f"--{name.replace('_', '-')}", str(each)]
+    return shell(*same, *words)
 
 
 def to_label_of(asked: Certify) -> Path:
