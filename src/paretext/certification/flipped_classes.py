@@ -24,7 +24,7 @@ half lost and half won, so that no flip that was not seen is thought impossible.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -168,20 +168,22 @@ class _Share:
 
 def macro_f1_clause(
     flips: Flips, beside: Beside, classes: int, limit: float, tail: float, resamples: int, seed: int
-) -> Clause | None:
-    """The drop in macro-F1; None as long as there are flips and none of them has a label."""
-    if len(flips.before) and not len(flips.labels):
-        return None
+) -> Clause:
+    """The drop in macro-F1; without a label each flip may be lost or won."""
+    told, count = len(flips.labels), len(flips.before)
+    if not told:
+        flips = replace(flips, labels=np.full(count, -1))
     high = macro_f1_drop(flips, beside, classes, tail, resamples, seed, unclear="lost")
     low = macro_f1_drop(flips, beside, classes, tail, resamples, seed, unclear="won")
-    found = Interval((low.estimate + high.estimate) / 2, low.low, high.high)
+    middle = (low.estimate + high.estimate) / 2 if told or not count else math.nan
+    found = Interval(middle, low.low, high.high)
     values = [
         float(macro_f1(confusion_matrix(beside.truth, each, classes)))
         for each in (beside.before, beside.after)
     ]
     rule = CATALOGUE["macro_f1_drop"]
     few = withheld(beside.truth, classes)
-    return simple(
+    clause = simple(
         rule,
         limit,
         Interval(found.estimate, -1.0, 1.0) if few else found,
@@ -189,6 +191,10 @@ def macro_f1_clause(
         (values[0], values[1]),
         withheld=few,
     )
+    if clause.verdict == "undecided" and not few and told < count:
+        why = f"{told:,} of {count:,} flipped texts have labels"
+        clause = clause.model_copy(update={"why": why})
+    return clause
 
 
 def macro_f1_drop(

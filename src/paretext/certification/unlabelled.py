@@ -229,8 +229,7 @@ def _certificate(
         clauses.append(recall_clause(flips, beside, names, counted["recall_drop"], tail))
     if beside is not None and "macro_f1_drop" in counted:
         limit = counted["macro_f1_drop"]
-        clause = macro_f1_clause(flips, beside, len(names), limit, tail, resamples, seed)
-        clauses += [clause] if clause else []
+        clauses.append(macro_f1_clause(flips, beside, len(names), limit, tail, resamples, seed))
     judged = {clause.name for clause in clauses}
     left = tuple(name for name in counted if name not in judged and "operating" not in name)
     order = {name: CATALOGUE[name].rank for name in judged}

@@ -37,7 +37,7 @@ def claim(certificate: Certificate) -> str:
         if needed := would_decide(certificate):
             said += f"; about {needed:,} texts would decide"
         said = sentence(said)
-    return f"{said}.{_looked(certificate)}"
+    return f"{said}.{_not_judged(certificate)}{_looked(certificate)}"
 
 
 def would_decide(certificate: Certificate) -> int | None:
@@ -83,6 +83,15 @@ def guarded(clause: Clause) -> tuple[str, str]:
         return f"{least} to {most}", f" (by how many texts it has; the most: {fewest})"
     others = f", and less of {len(wide) - 1} more with few texts" if len(wide) > 1 else ""
     return written_share(clause.limit), f" ({most} of {fewest}{others})"
+
+
+def _not_judged(certificate: Certificate) -> str:
+    """What texts without labels leave of the budget."""
+    found = certificate.unlabelled
+    names = (
+        [CATALOGUE[each].judged for each in found.left_out if each in CATALOGUE] if found else []
+    )
+    return f" Not judged: {listed(names)}." if names else ""
 
 
 def _looked(certificate: Certificate) -> str:

@@ -113,8 +113,12 @@ def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
     record = certificate.unlabelled
     if certificate.verdict != "undecided" or record is None:
         return found
-    few = record.labels_needed is None  # no number of labels of these would decide
-    command = certifying(asked, "--unlabelled", _MORE) if few else giving_back(asked)
+    open_ = {each.name for each in certificate.clauses if each.verdict == "undecided"}
+    few = "accuracy_drop" in open_ and record.labels_needed is None
+    if few or record.labelled == certificate.flips.flipped or open_ <= {"flips"}:
+        command = certifying(asked, "--unlabelled", _MORE)  # no labels of these would decide
+    else:
+        command = giving_back(asked)
     return found.model_copy(update={"command": command})
 
 
