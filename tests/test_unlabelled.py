@@ -133,7 +133,10 @@ def test_a_part_is_enough_and_ends_at_the_first_gap(case: Case, command: Any) ->
     assert (found.unlabelled.labelled, found.unlabelled.unclear) == (20, 1)
     assert found.unlabelled.beside == "labelled.csv"
     judged = {clause.name for clause in found.clauses}
-    assert {"accuracy_drop", "macro_f1_drop", "recall_drop", "flips"} <= judged
+    assert judged == {"accuracy_drop", "macro_f1_drop", "recall_drop"}
+    assert [each.name for each in found.reported] == ["flips"]
+    assert found.unlabelled.unlike is not None
+    assert "AUC of 0.5" in ended.err  # both are the toy's
     assert found.unlabelled.left_out == ("calibration_error_rise", "brier_rise")
     assert found.standing is not None
     assert found.looks is not None

@@ -138,6 +138,8 @@ class Unlabelled(Record):
     """Of those, labelled "?": each end of an interval supposes the worse."""
     labels_needed: int | None
     """About how many labels in all would decide the accuracy, where that is open and they can."""
+    largest_drop: float
+    """Of accuracy, if every flip were a loss: the upper end of the share of flips."""
     rates: tuple[Rate, ...]
     left_out: tuple[str, ...]
     """Clauses that the budget limits and that these texts say nothing of."""

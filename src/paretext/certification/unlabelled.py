@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from paretext.certification.budget import Budget
-from paretext.certification.catalogue import CATALOGUE
+from paretext.certification.catalogue import CATALOGUE, rules
 from paretext.certification.certificate import Certificate, Data, attach
 from paretext.certification.certify import _check, flips_folder, require_enough, with_looks
 from paretext.certification.evidence import Deployed
@@ -38,7 +38,7 @@ from paretext.certification.kept_answers import kept_answers
 from paretext.certification.labelling import Asked
 from paretext.certification.looks import Looks, looked
 from paretext.certification.model import Opened, is_artifact, open_model
-from paretext.certification.records import Clause, Rate, Unlabelled
+from paretext.certification.records import Clause, Rate, Reported, Unlabelled
 from paretext.certification.verdicts import overall, simple
 from paretext.core import progress
 from paretext.core.cores import available_cores
@@ -46,6 +46,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
+from paretext.core.records import proportion
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import machine
@@ -213,7 +214,7 @@ def _certificate(
         old,
         new,
         names,
-        budget.without_labels(),
+        budget.model_copy(update={each.name: None for each in rules() if each.needs_labels}),
         resamples=resamples,
         seed=seed,
         labelled=False,
@@ -248,6 +249,7 @@ def _certificate(
         ),
         budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
         clauses=tuple(clauses),
+        reported=_reported(of_flips, budget),
         operating_points=(),
         flips=seen.model_copy(update={"lost": of_flips.lost, "won": of_flips.won}),
         alike=found.alike,
@@ -261,6 +263,7 @@ def _certificate(
             labelled=len(told),
             unclear=of_flips.unclear,
             labels_needed=needed,
+            largest_drop=flipped_interval(Flipped(len(data), of_flips.flips), tail, tail).high,
             rates=tuple(
                 Rate(label=name, reference=int(a), candidate=int(b))
                 for name, a, b in zip(names, *counts, strict=True)
@@ -275,6 +278,14 @@ def _certificate(
             asked=asked.digest,
         ),
     )
+
+
+def _reported(found: Flipped, budget: Budget) -> tuple[Reported, ...]:
+    """The share of flips, where it is not limited."""
+    if "flips" in budget.limits():
+        return ()
+    share = proportion(found.flips, found.texts, budget.confidence)
+    return (Reported(name="flips", reference=None, candidate=None, found=share),)
 
 
 def _of_flips(flips: Flips) -> Flipped:

@@ -355,9 +355,18 @@ def show_certificate(
 
 def show_unlabelled(certificate: Certificate, path: Path) -> None:
     """What is known without labels, and which texts to label."""
+    from paretext.core.records import proportion
+
     found, flips = certificate.unlabelled, certificate.flips
     assert found is not None
     texts = certificate.data.texts
+    share = proportion(flips.flipped, texts, certificate.budget.confidence)
+    line()
+    line(
+        f"{flips.flipped:,} of {texts:,} answers differ: {share.estimate:.2%} ({share.low:.2%} to "
+        f"{share.high:.2%}). If each of these were a loss, accuracy would drop by at most "
+        f"{found.largest_drop:.2%}."
+    )
     rows = [
         (each.label, f"{each.reference / texts:.2%}", f"{each.candidate / texts:.2%}")
         for each in sorted(found.rates, key=lambda each: -abs(each.candidate - each.reference))

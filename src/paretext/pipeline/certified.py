@@ -10,14 +10,20 @@ from paretext.certification.certify import flips_folder
 from paretext.certification.model import labels_of
 from paretext.certification.predictions import certify_predictions
 from paretext.certification.unlabelled import TO_LABEL, Traffic, certify_unlabelled
+from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.verdict import shell
 from paretext.data.columns import choose_text_column
+from paretext.data.dataset import Dataset
 from paretext.data.given import open_texts
 from paretext.data.reading import Bad, NamedBy, require_rows, row_problem
+from paretext.measure.likeness import likeness
 from paretext.pipeline.options import Certify
 from paretext.pipeline.sources import as_path, listed
 from paretext.report.label_page import write_label_page
+
+_ALIKE = 0.6
+"""AUC up to which two sets may be of one source: parts of one reach 0.56 at 100 texts."""
 
 
 def certify_answers(asked: Certify) -> Certificate:
@@ -70,6 +76,7 @@ def certify_traffic(asked: Certify) -> Certificate:
     names = labels_of(asked.against, given)
     limits, traffic = asked.limits(), _traffic(asked)
     labelled = asked.evaluation(names, NamedBy.model(asked.against, names))
+    unlike = _unlike(labelled, traffic) if labelled is not None else None
     found = certify_unlabelled(
         asked.artifact,
         asked.against,
@@ -83,11 +90,24 @@ def certify_traffic(asked: Certify) -> Certificate:
         threads=asked.threads,
         texts=asked.texts,
         out=asked.out,
+        unlike=unlike,
     )
     path = to_label_of(asked)
     if asked.label_page and path.is_file() and found.unlabelled is not None:
         write_label_page(path, names, found.unlabelled.labels_needed, giving_back(asked))
     return found
+
+
+def _unlike(labelled: Dataset, traffic: Traffic) -> float | None:
+    """The AUC of a classifier between the two, which is said: recall and macro-F1 take them for
+    texts of one source."""
+    found, _ = likeness(labelled.texts, traffic.texts)
+    warned = found.auc is not None and found.auc > _ALIKE
+    progress.say(
+        f"{'warning: ' if warned else ''}{traffic.name} beside {labelled.name}: {found}"
+        + ("; recall and macro-F1 hold only if both come from one source" if warned else "")
+    )
+    return found.auc
 
 
 def page_of(asked: Certify) -> Path:
