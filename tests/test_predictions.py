@@ -155,6 +155,7 @@ def test_what_is_no_answer_is_refused_in_a_sentence(
 def test_what_cannot_be_asked_of_answers(answered: dict[str, Path], command: Any) -> None:
     asked = ("--predictions", answered["int8"], "--against", answered["parent"])
     refused(command("certify", *asked), "give it with --eval")
+    refused(command("certify", *asked, "--unlabelled", TRUTH), "--unlabelled is for an artifact")
     refused(command("certify", "x", *asked, "--eval", TRUTH), "either the artifact x or")
     refused(command("certify", *asked, "--eval", TRUTH, "--budget", "size<=5MB"), "do not tell of")
     few = changed("no column", rows_of(answered["parent"]))

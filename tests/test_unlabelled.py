@@ -180,6 +180,7 @@ def test_other_wrong_turns(case: Case, command: Any, tmp_path: Path) -> None:
     asked = (*case.asked, "--labels-for", other)
     refused(command("certify", *asked), "has no column 'row'")
     refused(command("certify", *case.asked, "--at", "fpr=0.01"), "leave --at out")
+    refused(command("certify", *case.asked, "--force"), "leave it out with --unlabelled")
     plain = (case.int8, "--against", case.parent, "--eval", GOLDEN / "held-out.csv")
     refused(command("certify", *plain, "--label-page"), "--label-page is for texts without")
 

@@ -23,7 +23,7 @@ import numpy as np
 from paretext.certification.budget import Budget
 from paretext.certification.catalogue import CATALOGUE, rules
 from paretext.certification.certificate import Certificate, Data, attach
-from paretext.certification.certify import _check, flips_folder, require_enough, with_looks
+from paretext.certification.certify import check_pair, flips_folder, require_enough, with_looks
 from paretext.certification.evidence import Deployed
 from paretext.certification.flipped_classes import (
     Beside,
@@ -124,7 +124,7 @@ def certify_unlabelled(
         answered_by=before.record.name,
         rows=np.array(traffic.rows, np.int64),
     )
-    _check(before, after, data)
+    check_pair(before, after, data)
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     require_held_out(data, manifests)
     beside = standing = None

@@ -22,6 +22,7 @@ from paretext.pipeline.options import Certify
 from paretext.pipeline.sources import as_path, listed
 from paretext.report.label_page import write_label_page
 
+_OF_TRAFFIC = ("unlabelled", "labels_for", "label_page")
 _ALIKE = 0.6
 """AUC up to which two sets may be of one source: parts of one reach 0.56 at 100 texts."""
 
@@ -31,6 +32,11 @@ def certify_answers(asked: Certify) -> Certificate:
     if asked.artifact is not None:
         raise ParetextError(
             f"certify takes either the artifact {asked.artifact} or --predictions; leave one out."
+        )
+    if wrong := next((each for each in _OF_TRAFFIC if getattr(asked, each)), None):
+        raise ParetextError(
+            f"--{wrong.replace('_', '-')} is for an artifact, which answers; leave it out, or give "
+            "the artifact in place of --predictions."
         )
     if asked.eval is None:
         raise ParetextError("a certificate takes the truth of the texts: give it with --eval.")
@@ -71,6 +77,11 @@ def certify_traffic(asked: Certify) -> Certificate:
         raise ParetextError(
             "an operating point needs the labels of all texts: leave --at out, or certify on "
             "labelled texts with --eval alone."
+        )
+    if asked.force:
+        raise ParetextError(
+            "--force tries out texts that were trained on, and certifies nothing; leave it out "
+            "with --unlabelled."
         )
     given = asked.names()
     names = labels_of(asked.against, given)
