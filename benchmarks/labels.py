@@ -70,8 +70,10 @@ def main() -> None:
     else:
         found = []
         for setting in SETTINGS:
+            many = answers(setting, TEXTS, np.random.default_rng(1))
+            true = drops(*many, len(setting.counts))
             for sizes in SIZES if len(setting.counts) < 20 else SIZES[1:2]:
-                found.append(study(setting, sizes, options.sets, options.resamples))
+                found.append(study(setting, true, sizes, options))
                 print(json.dumps(found[-1]), file=sys.stderr, flush=True)
         name, text = "labels", coverage_table(found)
     print(text)
@@ -84,13 +86,16 @@ def main() -> None:
 
 
 def study(
-    setting: Setting, sizes: tuple[int, int, int], sets: int, resamples: int
+    setting: Setting,
+    true: dict[str, float],
+    sizes: tuple[int, int, int],
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
+    """true: the drops on many texts."""
     rng, classes = np.random.default_rng(0), len(setting.counts)
-    true = drops(*answers(setting, TEXTS, rng), classes)
     missed: dict[str, list[tuple[bool, bool, float]]] = {}
     flips = []
-    for index in range(sets):
+    for index in range(options.sets):
         texts, beside, labels = sizes
         truth, before, after = answers(setting, texts, rng)
         flipped = rng.permutation(np.flatnonzero(before != after))
@@ -105,7 +110,7 @@ def study(
             )
         }
         near = Beside(*answers(setting, beside, rng))
-        found["macro_f1"] = macro_f1_drop(both, near, classes, TAIL, resamples, index)
+        found["macro_f1"] = macro_f1_drop(both, near, classes, TAIL, options.resamples, index)
         names = tuple(map(str, range(classes)))
         parts = recall_clause(both, near, names, 0.05, TAIL).parts
         found |= {f"recall {part.label}": part.drop for part in parts}
@@ -120,7 +125,7 @@ def study(
         "above": {name: share[0] for name, share in shares.items()},
         "below": {name: share[1] for name, share in shares.items()},
         "width": {name: share[2] for name, share in shares.items()},
-        "sets": sets,
+        "sets": options.sets,
     }
 
 

@@ -174,7 +174,9 @@ def macro_f1_clause(
     if not told:
         flips = replace(flips, labels=np.full(count, -1))
     high = macro_f1_drop(flips, beside, classes, tail, resamples, seed, unclear="lost")
-    low = macro_f1_drop(flips, beside, classes, tail, resamples, seed, unclear="won")
+    low = high
+    if (flips.labels == -1).any():
+        low = macro_f1_drop(flips, beside, classes, tail, resamples, seed, unclear="won")
     middle = (low.estimate + high.estimate) / 2 if told or not count else math.nan
     found = Interval(middle, low.low, high.high)
     values = [

@@ -14,7 +14,7 @@ wrong more often than the certificate says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +111,9 @@ def certify_unlabelled(
     require_folder(place)
     require_own_file(paths[FLIPS], MARK)
     place.mkdir(parents=True, exist_ok=True)
-    ours = (before.record.digest, after.record.digest)
-    key = digest_of([*ours, names, traffic.texts])
-    old, new = kept_answers(
-        paths[ANSWERS], key, lambda: _answers((before, after), traffic.texts, names)
-    )
     data = Dataset(
         traffic.texts,
-        old.argmax(axis=1),
+        np.zeros(len(traffic.texts), np.int64),
         names,
         traffic.name,
         answered_by=before.record.name,
@@ -127,6 +122,12 @@ def certify_unlabelled(
     check_pair(before, after, data)
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     require_held_out(data, manifests)
+    ours = (before.record.digest, after.record.digest)
+    key = digest_of([*ours, names, traffic.texts])
+    old, new = kept_answers(
+        paths[ANSWERS], key, lambda: _answers((before, after), traffic.texts, names)
+    )
+    data = replace(data, labels=old.argmax(axis=1))
     beside = standing = None
     if labelled is not None:
         require_enough(labelled)

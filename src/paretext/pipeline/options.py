@@ -131,7 +131,7 @@ class Certify(Reading, Budgeted, Cores):
         None,
         title="FOLDER",
         kw_only=False,
-        description="The reference: an artifact, a classifier's folder (PyTorch), or predictions.",
+        description="(required) An artifact, a classifier's folder (PyTorch), or predictions.",
     )
     eval: Given = Field(
         None,
