@@ -41,7 +41,7 @@ from paretext.certification.flipped_classes import (
     recall_clause,
 )
 from paretext.core.records import Interval
-from paretext.measure.flipped import Flipped, flipped_interval
+from paretext.measure.flipped import Flipped, flipped_interval, flipped_z
 from paretext.measure.metrics import confusion_matrix, macro_f1
 
 SETTINGS = (
@@ -94,7 +94,7 @@ def study(
     """true: the drops on many texts."""
     rng, classes = np.random.default_rng(0), len(setting.counts)
     missed: dict[str, list[tuple[bool, bool, float]]] = {}
-    flips = []
+    flips, counted = [], []
     for index in range(options.sets):
         texts, beside, labels = sizes
         truth, before, after = answers(setting, texts, rng)
@@ -104,11 +104,8 @@ def study(
         counts = [np.bincount(each, minlength=classes) for each in (before, after)]
         both = Flips(texts, before[flipped], after[flipped], told, (counts[0], counts[1]))
         lost, won = ((told == each[flipped[:labels]]).sum() for each in (before, after))
-        found = {
-            "accuracy": flipped_interval(
-                Flipped(texts, len(flipped), len(told), int(lost), int(won)), TAIL, TAIL
-            )
-        }
+        counted.append((texts, len(flipped), len(told), int(lost), int(won)))
+        found = {}
         near = Beside(*answers(setting, beside, rng))
         found["macro_f1"] = macro_f1_drop(both, near, classes, TAIL, options.resamples, index)
         names = tuple(map(str, range(classes)))
@@ -117,6 +114,11 @@ def study(
         for name, interval in found.items():
             missed.setdefault(name.split()[0], []).append(beyond(true[name], interval))
     shares = {name: np.mean(rows, axis=0).tolist() for name, rows in missed.items()}
+    # Of accuracy the test that the interval inverts: a truth is outside where it is rejected.
+    z = flipped_z(Flipped(*np.array(counted).T), true["accuracy"])
+    usual = flipped_interval(Flipped(*np.median(counted, axis=0)), TAIL, TAIL)
+    width = usual.high - usual.low
+    shares["accuracy"] = [float((z < -1.96).mean()), float((z > 1.96).mean()), width]
     return {
         "name": setting.name,
         "sizes": sizes,
