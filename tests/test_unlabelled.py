@@ -54,6 +54,9 @@ class Case:
         self.certificates = folder / "certificates"
         self.to_label = self.certificates / "int8-to_label.csv"
         self.asked = (self.int8, "--against", self.parent, "--unlabelled", self.traffic)
+        budget = folder / "budget.yaml"
+        budget.write_text("independence: null", "utf-8")  # the INT8 of the first format is not
+        self.asked += ("--budget", budget)
 
     def rows(self) -> list[dict[str, str]]:
         with self.to_label.open(encoding="utf-8", newline="") as file:
@@ -134,6 +137,7 @@ def test_a_part_is_enough_and_ends_at_the_first_gap(case: Case, command: Any) ->
     assert found.unlabelled.beside == "labelled.csv"
     judged = {clause.name for clause in found.clauses}
     assert judged == {"accuracy_drop", "macro_f1_drop", "recall_drop"}
+    assert found.ways is not None
     assert [each.name for each in found.reported] == ["flips"]
     assert found.unlabelled.unlike is not None
     assert "AUC of 0.5" in ended.err  # both are the toy's

@@ -40,6 +40,7 @@ from paretext.certification.looks import Looks, looked
 from paretext.certification.model import Opened, is_artifact, open_model
 from paretext.certification.records import Clause, Rate, Reported, Unlabelled
 from paretext.certification.verdicts import overall, simple
+from paretext.certification.ways import ALONE, Ways, ask_each_way
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
@@ -122,6 +123,11 @@ def certify_unlabelled(
     check_pair(before, after, data)
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     require_held_out(data, manifests)
+    if before.rule or after.rule:
+        progress.say(
+            "labels are asked for where the likeliest labels differ; the rule that says when an "
+            "answer stands is judged on labelled texts, with --eval alone"
+        )
     ours = (before.record.digest, after.record.digest)
     key = digest_of([*ours, names, traffic.texts])
     old, new = kept_answers(
@@ -142,6 +148,9 @@ def certify_unlabelled(
     told = asked.read(labels_for) if labels_for is not None else np.empty(0, np.int64)
     if labels_for is None and asked.rows:
         asked.write(paths[TO_LABEL])
+    assert after.artifact is not None  # as was asked above
+    some = traffic.texts[:ALONE]
+    ways = ask_each_way(after.artifact, some, after.logits(some), seed)
     certificate = _certificate(
         (before, after),
         data,
@@ -151,6 +160,7 @@ def certify_unlabelled(
         beside,
         budget or Budget(),
         deployed=Deployed(folder, before.folder, data.texts, threads),
+        ways=ways,
         labelled=labelled,
         standing=standing,
         resamples=resamples,
@@ -180,7 +190,7 @@ def _answers(
     with progress.task(f"answers to {len(texts):,} texts", len(models)) as advance:
         found = []
         for model in models:
-            found.append(model.probabilities(texts, names))
+            found.append(model.probabilities(model.logits(texts), names))
             advance()
     return found[0], found[1]
 
@@ -195,6 +205,7 @@ def _certificate(
     budget: Budget,
     *,
     deployed: Deployed,
+    ways: Ways,
     labelled: Dataset | None,
     standing: Standing | None,
     resamples: int,
@@ -220,6 +231,7 @@ def _certificate(
         seed=seed,
         labelled=False,
         deployed=deployed,
+        ways=ways,
     )
     of_flips, counted = _of_flips(flips), budget.limits()
     clauses, needed = list(found.clauses), None
@@ -233,7 +245,8 @@ def _certificate(
         limit = counted["macro_f1_drop"]
         clauses.append(macro_f1_clause(flips, beside, len(names), limit, tail, resamples, seed))
     judged = {clause.name for clause in clauses}
-    left = tuple(name for name in counted if name not in judged and "operating" not in name)
+    unjudged = [name for name in counted if name not in judged and CATALOGUE[name].needs_labels]
+    left = tuple(name for name in unjudged if "operating" not in name)
     order = {name: CATALOGUE[name].rank for name in judged}
     clauses.sort(key=lambda clause: order[clause.name])
     seen = find_flips(data, old, new, budget.confidence)
@@ -260,6 +273,7 @@ def _certificate(
         machine=machine(threads),
         version=__version__,
         standing=standing,
+        ways=ways,
         unlabelled=Unlabelled(
             labelled=len(told),
             unclear=of_flips.unclear,
