@@ -63,7 +63,7 @@ def certify_predictions(
             f"({candidate.digest[:12]}), and a certificate of a model against itself proves "
             "nothing; give the other model's with --against."
         )
-    if costs := [each for each in budget.limits() if unit_of(each) != "share"]:
+    if costs := [each for each in budget.limits() if unit_of(each) in ("bytes", "ms")]:
         raise ParetextError(
             f"the budget limits {listed(costs)}, which predictions do not tell of; certify the "
             "artifact itself, or leave the limit out."
