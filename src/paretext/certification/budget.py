@@ -121,6 +121,11 @@ class Budget(Settings):
             }
         )
 
+    def without_probabilities(self) -> Budget:
+        """The limits that answers alone can be held to."""
+        names = [each.name for each in rules() if each.needs_probabilities]
+        return self.model_copy(update=dict.fromkeys(names))
+
     def limits(self) -> dict[str, float]:
         """The limits that are set, by clause, in base units."""
         values = {each.name: getattr(self, each.name, None) for each in rules()}

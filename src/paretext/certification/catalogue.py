@@ -50,6 +50,8 @@ class Rule:
     of: ClassVar[str] = "of"
     """What stands between "54 texts" and a label, where every label is asked."""
     needs_labels: ClassVar[bool] = True
+    needs_probabilities: ClassVar[bool] = False
+    """Whether the answers alone, without probabilities, do not tell."""
 
     def __init_subclass__(cls, **_: object) -> None:
         if "name" in cls.__dict__:

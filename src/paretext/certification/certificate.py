@@ -18,7 +18,14 @@ from pydantic import BeforeValidator, ValidationError
 
 from paretext.certification.budget import Budget
 from paretext.certification.looks import Looks
-from paretext.certification.records import Clause, Flips, OperatingPoint, Reported, Ruled
+from paretext.certification.records import (
+    Clause,
+    Flips,
+    OperatingPoint,
+    Reported,
+    Ruled,
+    Unlabelled,
+)
 from paretext.certification.ways import Ways
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, json_text
@@ -37,9 +44,10 @@ class Model(Record):
     """One of the two models."""
 
     name: str
-    kind: Literal["artifact", "pytorch"]
+    kind: Literal["artifact", "pytorch", "predictions"]
     digest: str
-    """An artifact's `Manifest.identity`; the digest of all files of a classifier's folder."""
+    """An artifact's `Manifest.identity`; the digest of all files of a classifier's folder; of
+    predictions that of their file."""
 
 
 class Data(Record):
@@ -82,13 +90,16 @@ class Certificate(Record):
     machine: dict[str, Any]
     version: str
     """Of paretext."""
-    added: ClassVar[tuple[str, ...]] = ("standing", "ruled", "ways")
+    added: ClassVar[tuple[str, ...]] = ("standing", "ruled", "ways", "unlabelled")
     standing: Standing | None = None
     """What the reference is worth by itself: the verdict says nothing of it."""
     ruled: Ruled | None = None
     """The rule that both were asked by, and how many texts are unsure; None without one."""
     ways: Ways | None = None
     """How the candidate answers lone texts and texts in bulk; older ones did not ask."""
+    unlabelled: Unlabelled | None = None
+    """Where the texts have no labels, but some flipped ones: then `data` counts the reference's
+    answers, and `flips` of lost and won those that labels show."""
     sentence: str = ""
     """What came out, as `wording.claim` says it; format 1 had none."""
     looks: Looks | None = None

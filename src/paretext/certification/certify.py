@@ -139,7 +139,7 @@ def measure(
         )
     opened = open_model(reference, threads)
     before, after = opened.called(labels), open_model(folder, threads).called(labels)
-    _check(before, after, data)
+    check_pair(before, after, data)
     manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
     seen = require_held_out(data, manifests, force)
     with progress.task(f"answers to {len(data):,} texts", 3) as advance:
@@ -223,7 +223,8 @@ def _ruled(own: bool, rule: Rule | None, unsure: tuple[Interval, Interval] | Non
     )
 
 
-def _check(reference: Opened, candidate: Opened, data: Dataset) -> None:
+def check_pair(reference: Opened, candidate: Opened, data: Dataset) -> None:
+    """ParetextError unless they are two models with the labels of the data, which is enough."""
     if reference.record.digest == candidate.record.digest:
         raise ParetextError(
             f"{candidate.folder} and {reference.folder} are the same artifact "

@@ -20,7 +20,7 @@ from paretext.core.records import proportion
 from paretext.data.dataset import Dataset
 from paretext.data.tables import RowWriter
 from paretext.data.words import words_of
-from paretext.measure.metrics import FloatArray
+from paretext.measure.metrics import FloatArray, IntArray
 from paretext.measure.proportions import BoolArray
 
 COLUMNS = (
@@ -67,29 +67,38 @@ def find_flips(
 
 
 def write_flips(
-    path: Path, data: Dataset, reference: FloatArray, candidate: FloatArray, *, texts: bool
+    path: Path,
+    data: Dataset,
+    reference: FloatArray,
+    candidate: FloatArray,
+    *,
+    texts: bool,
+    probabilities: bool = True,
+    truth: IntArray | None = None,
 ) -> None:
     """A CSV row for each flipped text, the candidate's most confident answers first.
 
     row: the text's row in its source, 1 the first. Without `texts` the column is left out, so that
-    the file can go where the texts must not.
+    the file can go where the texts must not; without `probabilities` those are.
+    truth: (n,) class ids, -1 where none is known, in place of the data's own labels.
     """
     before, after = reference.argmax(axis=1), candidate.argmax(axis=1)
     rows = np.flatnonzero(before != after)
-    names = data.label_names
+    names, labels = data.label_names, data.labels if truth is None else truth
     columns = [name for name in COLUMNS if texts or name != "text"]
+    columns = [name for name in columns if probabilities or "probability" not in name]
     with RowWriter(path, columns) as writer:
         order = rows[np.argsort(-candidate[rows, after[rows]], kind="stable")]
         for i, row in zip(order, data.rows_at(order).tolist(), strict=True):
-            old, new, truth = before[i], after[i], data.labels[i]
-            effect = "lost" if old == truth else "won" if new == truth else "wrong both times"
+            old, new, true = before[i], after[i], labels[i]
+            effect = "lost" if old == true else "won" if new == true else "wrong both times"
             values = {
                 "row": row,
                 "text": data.texts[i],
-                "label": names[truth],
+                "label": names[true] if true >= 0 else "",
                 "reference_answer": names[old],
                 "candidate_answer": names[new],
-                "effect": effect,
+                "effect": effect if true >= 0 else "",
                 "reference_probability": round(float(reference[i, old]), 6),
                 "candidate_probability": round(float(candidate[i, new]), 6),
                 "reference_probability_of_candidate_answer": round(float(reference[i, new]), 6),

@@ -52,8 +52,12 @@ def looked(
     certificate: Certificate,
     sequence: Sequence[str] = (),
     stopped_at: str | None = None,
+    labels: int = 0,
 ) -> Looks:
-    """Write the look down in a folder, and say which it is."""
+    """Write the look down in a folder, and say which it is.
+
+    labels: of texts that had none: with more of them it is another look.
+    """
     path = place / FILE
     known: list[dict[str, Any]] = []
     if path.is_file():
@@ -68,6 +72,8 @@ def looked(
         "reference": certificate.reference.digest,
         "budget": digest_of([certificate.budget.model_dump(mode="json"), certificate.at]),
     }
+    if labels:
+        own["budget"] = digest_of([own["budget"], labels])
     if own not in known:
         known.append(own)
         place.mkdir(parents=True, exist_ok=True)

@@ -119,3 +119,40 @@ class Flips(Record):
     """Name of the CSV file that lists them, most confident first."""
     sha256: str | None = None
     """Of that file."""
+
+
+class Rate(Record):
+    """How often both models answer one label."""
+
+    label: str
+    reference: int
+    candidate: int
+
+
+class Unlabelled(Record):
+    """Of a certificate on texts without labels: what is known of the flipped ones."""
+
+    labelled: int
+    """Flipped texts that have a label, the first ones of a random order."""
+    unclear: int
+    """Of those, labelled "?": each end of an interval supposes the worse."""
+    labels_needed: int | None
+    """About how many labels in all would decide the accuracy, where that is open and they can."""
+    largest_drop: float
+    """Of accuracy, if every flip were a loss: the upper end of the share of flips."""
+    rates: tuple[Rate, ...]
+    left_out: tuple[str, ...]
+    """Clauses that the budget limits and that these texts say nothing of."""
+    beside: str | None
+    """Name of the labelled texts (--eval), where there are any..."""
+    beside_texts: int | None
+    beside_fingerprint: str | None
+    """... their number and their fingerprint."""
+    unlike: float | None
+    """How well a classifier tells these from the labelled texts: AUC, 0.5 is not at all."""
+    seed: int
+    """Of the order."""
+    file: str
+    """Name of the CSV file to fill in."""
+    asked: str
+    """SHA-256 of its rows and texts, in their order."""

@@ -69,6 +69,11 @@ def verify(
         raise ParetextError(f"{folder} has no certificate; make one with: paretext certify.")
     if not force:
         require_sound(certificate, folder)
+    if certificate.unlabelled is not None and (rerun or data is not None):
+        raise ParetextError(
+            f"the certificate of {folder} was made of texts without labels, and verify reads "
+            "labelled ones; make it anew with: paretext certify --unlabelled."
+        )
     checked = ["artifact: every file has its digest", "certificate: unchanged, and about this one"]
     if data is not None:
         _check_data(certificate, data)

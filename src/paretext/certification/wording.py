@@ -37,7 +37,7 @@ def claim(certificate: Certificate) -> str:
         if needed := would_decide(certificate):
             said += f"; about {needed:,} texts would decide"
         said = sentence(said)
-    return f"{said}.{_looked(certificate)}"
+    return f"{said}.{_not_judged(certificate)}{_looked(certificate)}"
 
 
 def would_decide(certificate: Certificate) -> int | None:
@@ -83,6 +83,15 @@ def guarded(clause: Clause) -> tuple[str, str]:
         return f"{least} to {most}", f" (by how many texts it has; the most: {fewest})"
     others = f", and less of {len(wide) - 1} more with few texts" if len(wide) > 1 else ""
     return written_share(clause.limit), f" ({most} of {fewest}{others})"
+
+
+def _not_judged(certificate: Certificate) -> str:
+    """What texts without labels leave of the budget."""
+    found = certificate.unlabelled
+    names = (
+        [CATALOGUE[each].judged for each in found.left_out if each in CATALOGUE] if found else []
+    )
+    return f" Not judged: {listed(names)}." if names else ""
 
 
 def _looked(certificate: Certificate) -> str:
@@ -146,12 +155,19 @@ def _open(certificate: Certificate) -> list[str]:
     """What is not decided, and of what there is too little: a phrase each."""
     clauses = [each for each in certificate.clauses if each.verdict == "undecided"]
     whole = [each for each in clauses if not each.parts and not each.why]
-    found = [_of_classes(each) for each in clauses if each.parts and _undecided(each)]
+    phrase = _of_flips if certificate.unlabelled else _of_classes
+    found = [phrase(each) for each in clauses if each.parts and _undecided(each)]
     if whole:
         texts, judged = certificate.data.texts, listed([_judged(each) for each in whole])
         found.append(f"{texts:,} texts are too few to judge {judged}")
     found += [f"{each.name} is open: {each.why}" for each in clauses if each.why]
     return found
+
+
+def _of_flips(clause: Clause) -> str:
+    names = [each.label for each in _undecided(clause)]
+    whose = listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} labels"
+    return f"the labels of flipped texts are too few to judge the recall of {whose}"
 
 
 def _of_classes(clause: Clause) -> str:
@@ -282,8 +298,8 @@ def section(certificate: Certificate) -> str:
     flips = certificate.flips
     parts += [
         "### Flips",
-        f"{flips.flipped:,} of {flips.texts:,} answers differ: {flips.lost:,} were right and are "
-        f"wrong, {flips.won:,} the other way"
+        f"{flips.flipped:,} of {flips.texts:,} answers differ: {_labelled(certificate)}"
+        f"{flips.lost:,} were right and are wrong, {flips.won:,} the other way"
         + (f"; listed in {escaped(flips.file)}, most confident first." if flips.file else "."),
         table(SLICE_COLUMNS, slice_rows(certificate)),
         "### What it depends on",
@@ -299,9 +315,14 @@ def section(certificate: Certificate) -> str:
     return "\n\n".join(parts)
 
 
+def _labelled(certificate: Certificate) -> str:
+    found = certificate.unlabelled
+    return f"{found.labelled:,} of these have a label, and by it " if found else ""
+
+
 def _runtime(certificate: Certificate) -> str:
-    pytorch = certificate.reference.kind == "pytorch"
-    return "PyTorch fp32" if pytorch else "an artifact"
+    kinds = {"pytorch": "PyTorch fp32", "predictions": "its predictions"}
+    return kinds.get(certificate.reference.kind, "an artifact")
 
 
 def _clause(clause: Clause) -> tuple[str, ...]:
@@ -336,7 +357,7 @@ def _part(clause: Clause, part: Part) -> tuple[str, ...]:
         f"{part.texts:,}",
         f"{part.reference:.4f}",
         f"{part.candidate:.4f}",
-        f"{part.drop.estimate:+.4f}",
+        _value(part.drop.estimate, "share"),
         f"{part.drop.low:+.4f} to {part.drop.high:+.4f}",
         BADGES[part.verdict],
         "" if part.limit is None else written_share(part.limit),
@@ -366,4 +387,6 @@ def _percent(span: Interval) -> tuple[str, str]:
 
 
 def _value(value: float, unit: Kind) -> str:
+    if math.isnan(value):
+        return "unknown"
     return f"{value:+.4f}" if unit == "share" else written(value, unit)

@@ -20,18 +20,40 @@ def certify(asked: Certify, json: Json = False) -> None:
 
     Example: paretext certify runs/emotion/artifacts/int8
     --against runs/emotion/artifacts/parent --eval test.csv
+
+    Example: paretext certify runs/emotion/artifacts/int8
+    --against runs/emotion/artifacts/parent --unlabelled traffic.csv
+
+    Example: paretext certify --predictions new.csv --against old.csv --eval truth.csv
     """
-    from paretext.cli.console import dump, show_certificate, show_verdict
-    from paretext.cli.endings import of_certificate
+    from paretext.cli.console import (
+        dump,
+        open_page,
+        show_certificate,
+        show_unlabelled,
+        show_verdict,
+    )
+    from paretext.cli.endings import of_certificate, of_predictions, of_unlabelled
     from paretext.pipeline import calls
+    from paretext.pipeline.certified import page_of, place_of, to_label_of
     from paretext.pipeline.sources import as_path
 
-    certificate, artifact = calls.certify(asked), Path(asked.artifact)
-    verdict = of_certificate(certificate, artifact, asked.against)
+    certificate, artifact = calls.certify(asked), Path(asked.artifact or "")
+    if certificate.unlabelled is not None:
+        verdict = of_unlabelled(certificate, asked)
+    elif asked.artifact is None:
+        place = place_of(asked) or Path()
+        verdict = of_predictions(certificate, place, asked.predictions, asked.against, asked.eval)
+    else:
+        verdict = of_certificate(certificate, artifact, asked.against)
     if json:  # whose own verdict is a word
         found = certificate.model_dump(mode="json")
         dump({**found, "conclusion": verdict.model_dump(mode="json")})
     else:
-        show_certificate(certificate, artifact, as_path(asked.out))
+        show_certificate(certificate, artifact if asked.artifact else None, as_path(asked.out))
+        if certificate.unlabelled is not None:
+            show_unlabelled(certificate, to_label_of(asked))
+            if asked.label_page:
+                open_page(page_of(asked))
         show_verdict(verdict)
     raise typer.Exit(STATUS[certificate.verdict])

@@ -351,3 +351,50 @@ def show_certificate(
             f"Wrote {artifact / CERTIFICATE}, a section in {artifact / CARD}, and "
             f"{place / str(certificate.flips.file)}."
         )
+
+
+def show_unlabelled(certificate: Certificate, path: Path) -> None:
+    """What is known without labels, and which texts to label."""
+    from paretext.core.records import proportion
+
+    found, flips = certificate.unlabelled, certificate.flips
+    assert found is not None
+    texts = certificate.data.texts
+    share = proportion(flips.flipped, texts, certificate.budget.confidence)
+    line()
+    line(
+        f"{flips.flipped:,} of {texts:,} answers differ: {share.estimate:.2%} ({share.low:.2%} to "
+        f"{share.high:.2%}). If each of these were a loss, accuracy would drop by at most "
+        f"{found.largest_drop:.2%}."
+    )
+    rows = [
+        (each.label, f"{each.reference / texts:.2%}", f"{each.candidate / texts:.2%}")
+        for each in sorted(found.rates, key=lambda each: -abs(each.candidate - each.reference))
+    ]
+    names = (certificate.reference.name, certificate.candidate.name)
+    line()
+    table(("label", *names), rows[:_MOST_CLASSES], title="How often each label is answered")
+    if len(rows) > _MOST_CLASSES:
+        line(f"Those that differ most; certificate.json has the other {len(rows) - _MOST_CLASSES}.")
+    if found.left_out:
+        line(
+            f"Left out, since these texts say nothing of it: {', '.join(found.left_out)}"
+            + ("." if found.beside else "; labelled texts (--eval) tell of recall and macro-F1.")
+        )
+    if found.labelled < flips.flipped:
+        line(
+            f"To label, from the top: {path} ({flips.flipped:,} flipped texts in random order, "
+            f"{found.labelled:,} with a label). A label is one of the models' names, or ? where "
+            "nobody can tell."
+        )
+
+
+def open_page(page: Path) -> None:
+    """Say where a page is, and open it where there is a browser."""
+    import webbrowser
+
+    if not page.is_file():
+        return
+    line(f"To label on, in a browser: {page}")
+    with contextlib.suppress(webbrowser.Error):
+        webbrowser.open(page.resolve().as_uri())

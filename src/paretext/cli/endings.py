@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from paretext.measure.comparison import Comparison
     from paretext.pipeline.ablation import Ablation
     from paretext.pipeline.operating import Tuned
+    from paretext.pipeline.options import Certify
     from paretext.profile import Profile
     from paretext.report.run_data import Conclusion
     from paretext.tuning.result import Found
@@ -81,6 +82,44 @@ def of_certificate(
         return Verdict(headline=headline, sentences=tuple(said), command=mend)
     headline = f"Do not deploy {name} in place of {reference} yet: its certificate is undecided."
     return Verdict(headline=headline, sentences=tuple(said), command=again)
+
+
+def of_predictions(
+    certificate: Certificate, place: Path, new: str | Path, old: str | Path, truth: str | Path
+) -> Verdict:
+    """Whether one table of answers may stand in another's place; the next model is asked against
+    the one that then stands there."""
+    found = of_certificate(certificate, place, old)
+    name, reference = certificate.candidate.name, certificate.reference.name
+    against, more = (new if certificate.may_be_chosen else old), truth
+    headline, wanted = found.headline, "NEXT.csv"
+    if headline.startswith(f"Deploy {name}"):
+        headline = f"{name} may replace {reference}: {place}"
+    elif certificate.verdict == "undecided":
+        wanted, more = str(new), Path(_MORE)
+    return Verdict(
+        headline=headline,
+        sentences=(*found.sentences, f"Its flips are listed in {place / 'flips.csv'}."),
+        path=str(place),
+        command=shell("certify", "--predictions", wanted, "--against", against, "--eval", more),
+    )
+
+
+def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
+    """As of labelled texts; where labels would decide, the command that takes them."""
+    from paretext.pipeline.certified import certifying, giving_back
+
+    found = of_certificate(certificate, Path(asked.artifact or ""), asked.against)
+    record = certificate.unlabelled
+    if certificate.verdict != "undecided" or record is None:
+        return found
+    open_ = {each.name for each in certificate.clauses if each.verdict == "undecided"}
+    few = "accuracy_drop" in open_ and record.labels_needed is None
+    if few or record.labelled == certificate.flips.flipped or open_ <= {"flips"}:
+        command = certifying(asked, "--unlabelled", _MORE)  # no labels of these would decide
+    else:
+        command = giving_back(asked)
+    return found.model_copy(update={"command": command})
 
 
 def of_training(

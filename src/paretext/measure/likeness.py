@@ -110,7 +110,7 @@ def _scores(
             counted.append((np.bincount(np.concatenate(kept), minlength=words), len(kept)))
         pooled = sum(counts for counts, _ in counted) / sum(texts for _, texts in counted)
         rates = [(counts + _PRIOR * pooled) / (texts + _PRIOR) for counts, texts in counted]
-        odds = np.log(rates[1] / rates[0], where=pooled > 0, out=np.zeros(words))
+        odds = np.log(np.divide(rates[1], rates[0], where=pooled > 0, out=np.ones(words)))
         for scores, each, own in zip(found, sets, halves, strict=True):
             for row in np.flatnonzero(own == half).tolist():
                 scores[row] = odds[each[row]].mean() if len(each[row]) else 0.0

@@ -27,6 +27,7 @@ from paretext.measure.naming import check_order, output_names, some_of
 from paretext.models.pretrained import label_names
 from paretext.pipeline import ablation, job, stages
 from paretext.pipeline.asked import asked_recipe
+from paretext.pipeline.certified import certify_answers, certify_traffic
 from paretext.pipeline.finished import Finished
 from paretext.pipeline.options import Ablate, Certify, Compare, Compress, Run, Search, Train
 from paretext.pipeline.parents import check_splits, parent_of
@@ -118,15 +119,40 @@ def compare(asked: Compare) -> Comparison:
 def certify(asked: Certify) -> Certificate:
     """Certify what an artifact changed against its reference; written into the artifact.
 
+    Or of any two models: `predictions` and `against` are their answers to the texts of `eval`, each
+    a file or a table with texts, an array of probabilities (n, K) with its columns in the order of
+    `labels`, or of labels (n,). Then files are written where `out` says so.
+
+    With `unlabelled` labels are needed of those texts only that the two answer differently.
+
     Raises ParetextError, one sentence, for whatever cannot be certified.
     """
-    limits = asked.limits()
+    if asked.against is None:
+        raise ParetextError(
+            "certify needs --against: the reference: an artifact, a classifier's folder or "
+            "predictions; an example is in: paretext certify --help."
+        )
+    if asked.predictions is not None:
+        return certify_answers(asked)
+    if asked.eval is None and asked.unlabelled is None:
+        raise ParetextError(
+            "certify needs --eval: labelled texts that were held out; or some without labels: "
+            "--unlabelled."
+        )
+    if asked.artifact is None:
+        raise ParetextError("certify needs an artifact, or any model's answers: --predictions.")
     Manifest.read(Path(asked.artifact))  # what is missing is said before the texts are read
+    if asked.unlabelled is not None:
+        return _renewed(asked, certify_traffic(asked))
+    if wrong := next((each for each in ("labels_for", "label_page") if getattr(asked, each)), None):
+        raise ParetextError(
+            f"--{wrong.replace('_', '-')} is for texts without labels; give some: --unlabelled."
+        )
+    limits = asked.limits()
     given = asked.names()
     names = labels_of(asked.against, given)
     data = asked.evaluation(names, NamedBy.model(asked.against, names))
-    if data is None:
-        raise ParetextError("a certificate takes labelled texts that were held out: give --eval.")
+    assert data is not None
     found = certify_one(
         asked.artifact,
         asked.against,
@@ -141,7 +167,12 @@ def certify(asked: Certify) -> Certificate:
         out=asked.out,
         force=asked.force,
     )
-    run = run_of(Path(asked.artifact))
+    return _renewed(asked, found)
+
+
+def _renewed(asked: Certify, found: Certificate) -> Certificate:
+    """The certificate, which the page of its run shows, too."""
+    run = run_of(Path(asked.artifact or ""))
     if run is not None:
         renew_report(run)
     return found

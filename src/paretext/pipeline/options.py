@@ -124,20 +124,36 @@ class Compare(Reading, Timing):
 
 
 class Certify(Reading, Budgeted, Cores):
-    artifact: str | Path = Field(
-        title="ARTIFACT", kw_only=False, description="The artifact to certify."
+    artifact: str | Path | None = Field(
+        None, title="ARTIFACT", kw_only=False, description="The artifact to certify."
     )
-    against: str | Path = Field(
+    against: Given = Field(
+        None,
         title="FOLDER",
         kw_only=False,
-        description="The reference: an artifact, or a classifier's folder (PyTorch).",
+        description="(required) An artifact, a classifier's folder (PyTorch), or predictions.",
     )
     eval: Given = Field(
+        None,
         title="FILE",
         kw_only=False,
         description="Held-out texts that neither training nor compression has seen.",
     )
     budget: Limits = Field(None, kw_only=False)
+    predictions: Given = Field(
+        None,
+        title="FILE",
+        description="In ARTIFACT's place: any model's answers, as predict writes them.",
+    )
+    unlabelled: Given = Field(
+        None,
+        title="FILE",
+        description="Texts without labels: certify by labels of those whose answers differ.",
+    )
+    labels_for: str | Path | None = Field(
+        None, title="FILE", description="The to_label.csv that --unlabelled wrote, filled in."
+    )
+    label_page: bool = Field(False, description="A page to label them on; opens it.")
     at: str | Sequence[str] | None = Field(
         None,
         title="POINT...",

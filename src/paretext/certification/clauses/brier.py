@@ -18,6 +18,7 @@ class Brier(Rule):
         "turns from sure and right to sure and wrong costs as much, as of accuracy"
     )
     judged = "its Brier score"
+    needs_probabilities = True
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
         found, values = evidence.rises.brier, evidence.rises.briers

@@ -19,6 +19,7 @@ class CalibrationError(Rule):
         "88% and 92% on average"
     )
     judged = "its calibration"
+    needs_probabilities = True
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
         found, values = evidence.rises.calibration_error, evidence.rises.calibration_errors

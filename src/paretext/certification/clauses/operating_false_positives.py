@@ -15,6 +15,7 @@ class OperatingFalsePositives(Rule):
     reason = "negatives are many: one in a hundred of them more is a flood"
     judged = "its false positives where a threshold decides"
     promise = "adds {} of false positives to any label"
+    needs_probabilities = True
     of = "that are not"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:

@@ -15,6 +15,7 @@ class OperatingRecall(Rule):
     reason = r"as recall, where a threshold decides (\`--at\`, or the artifact's own rule)"
     judged = "its recall where a threshold decides"
     promise = "where a threshold decides loses {} of any label's recall"
+    needs_probabilities = True
 
     def judge(self, evidence: Evidence, limit: float) -> Clause | None:
         asked = []

@@ -30,7 +30,7 @@ class Recall(Rule):
         asked = _of_labels_with_texts(evidence)
         found = of_parts(self, limit, asked, evidence.confidence, evidence.n)
         judged = {each.label for each in asked}
-        return _with_absent(found, [each for each in evidence.labels if each not in judged])
+        return with_absent(found, [each for each in evidence.labels if each not in judged])
 
     def estimate(self, drops: Drops) -> float:
         return float(np.nanmax([each.estimate for each in drops.recall]))
@@ -47,7 +47,7 @@ def _of_labels_with_texts(evidence: Evidence) -> list[Asked]:
     return asked
 
 
-def _with_absent(clause: Clause, absent: Sequence[str]) -> Clause:
+def with_absent(clause: Clause, absent: Sequence[str]) -> Clause:
     """A clause of all classes cannot hold where some have no text."""
     if not absent:
         return clause

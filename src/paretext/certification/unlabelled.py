@@ -1,0 +1,338 @@
+"""Certificates from texts without labels: only those that two models answer differently need one.
+
+What changes (flips, size, time) is known without any label. What a flip costs is asked of a random
+part of the flips (`labelling`), and joined with their share among all texts: accuracy by
+`measure.flipped`, every label's recall and macro-F1 by `flipped_classes`, where some labelled texts
+of the same source are given beside. Clauses on probabilities need the truth of all texts, and are
+left out.
+
+Labels may be given as they come. Each time with more of them is another look at the same texts,
+which is counted (`looks`); whoever looks after every label and stops at the first that holds is
+wrong more often than the certificate says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paretext.certification.budget import Budget
+from paretext.certification.catalogue import CATALOGUE, rules
+from paretext.certification.certificate import Certificate, Data, attach
+from paretext.certification.certify import check_pair, flips_folder, require_enough, with_looks
+from paretext.certification.evidence import Deployed
+from paretext.certification.flipped_classes import (
+    Beside,
+    Flips,
+    macro_f1_clause,
+    recall_clause,
+)
+from paretext.certification.flips import MARK, find_flips, write_flips
+from paretext.certification.held_out import require_held_out
+from paretext.certification.judgement import judge
+from paretext.certification.kept_answers import kept_answers
+from paretext.certification.labelling import Asked
+from paretext.certification.looks import Looks, looked
+from paretext.certification.model import Opened, is_artifact, open_model
+from paretext.certification.records import Clause, Rate, Reported, Unlabelled
+from paretext.certification.verdicts import overall, simple
+from paretext.certification.ways import ALONE, Ways, ask_each_way
+from paretext.core import progress
+from paretext.core.cores import available_cores
+from paretext.core.errors import ParetextError
+from paretext.core.files import digest_of, sha256
+from paretext.core.locks import changes, require_folder
+from paretext.core.ownership import require_own_file
+from paretext.core.records import proportion
+from paretext.core.version import __version__
+from paretext.data.dataset import Dataset
+from paretext.measure.cost import machine
+from paretext.measure.flipped import Flipped, flipped_interval, labels_needed
+from paretext.measure.intervals import quality
+from paretext.measure.metrics import FloatArray, IntArray
+from paretext.measure.naming import check_order
+from paretext.measure.standing import Standing, stand
+from paretext.runtime.manifest import Manifest
+
+FLIPS, TO_LABEL, ANSWERS = "{}-flips.csv", "{}-to_label.csv", "{}-answers.npz"
+_JUDGED = ("accuracy_drop", "recall_drop", "macro_f1_drop")
+"""Clauses of labels that flips can carry; the last two with labelled texts beside."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Texts without labels, and the row of each in its source."""
+
+    name: str
+    texts: tuple[str, ...]
+    rows: tuple[int, ...]
+
+
+@changes("candidate")
+def certify_unlabelled(
+    candidate: str | Path,
+    reference: str | Path,
+    traffic: Traffic,
+    labelled: Dataset | None = None,
+    budget: Budget | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    labels_for: str | Path | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+    threads: int | None = None,
+    texts: bool = True,
+    out: str | Path | None = None,
+    unlike: float | None = None,
+) -> Certificate:
+    """Certify an artifact on texts without labels; the certificate is written into the artifact.
+
+    labelled: texts of the same source that have labels, for recall and macro-F1.
+    labels_for: the file of flips that an earlier call wrote, with labels filled in.
+    out: folder for NAME-flips.csv, NAME-to_label.csv and the answers (default: `flips_folder`).
+    unlike: how well a classifier tells the labelled texts from the others.
+
+    Raises ParetextError as `certify` does, and for a file of labels that is not of these flips.
+    """
+    folder, threads = Path(candidate), threads or available_cores()
+    if not is_artifact(folder):
+        raise ParetextError(
+            f"{folder} is not an artifact: a certificate is about what gets deployed, so export "
+            "it first."
+        )
+    opened = open_model(reference, threads)
+    before, after = opened.called(labels), open_model(folder, threads).called(labels)
+    names, place = before.labels, Path(out) if out else flips_folder(folder)
+    own = folder.resolve().name
+    paths = {each: place / each.format(own) for each in (FLIPS, TO_LABEL, ANSWERS)}
+    require_folder(place)
+    require_own_file(paths[FLIPS], MARK)
+    place.mkdir(parents=True, exist_ok=True)
+    data = Dataset(
+        traffic.texts,
+        np.zeros(len(traffic.texts), np.int64),
+        names,
+        traffic.name,
+        answered_by=before.record.name,
+        rows=np.array(traffic.rows, np.int64),
+    )
+    check_pair(before, after, data)
+    manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
+    require_held_out(data, manifests)
+    if before.rule or after.rule:
+        progress.say(
+            "labels are asked for where the likeliest labels differ; the rule that says when an "
+            "answer stands is judged on labelled texts, with --eval alone"
+        )
+    ours = (before.record.digest, after.record.digest)
+    key = digest_of([*ours, names, traffic.texts])
+    old, new = kept_answers(
+        paths[ANSWERS], key, lambda: _answers((before, after), traffic.texts, names)
+    )
+    data = replace(data, labels=old.argmax(axis=1))
+    beside = standing = None
+    if labelled is not None:
+        require_enough(labelled)
+        seen = require_held_out(labelled, manifests)
+        theirs = _answers((before, after), labelled.texts, names)
+        if before.labels != opened.labels:
+            check_order(theirs[0], labelled, "--labels")
+        beside = Beside(labelled.labels, *(each.argmax(axis=1) for each in theirs))
+        good = quality(labelled.labels, beside.before, len(names), resamples=resamples, seed=seed)
+        standing = stand(before.record.name, labelled.labels, beside.before, names, good, seen=seen)
+    asked = Asked(data, np.flatnonzero(old.argmax(axis=1) != new.argmax(axis=1)), seed)
+    told = asked.read(labels_for) if labels_for is not None else np.empty(0, np.int64)
+    if labels_for is None and asked.rows:
+        asked.write(paths[TO_LABEL])
+    assert after.artifact is not None  # as was asked above
+    some = traffic.texts[:ALONE]
+    ways = ask_each_way(after.artifact, some, after.logits(some), seed)
+    certificate = _certificate(
+        (before, after),
+        data,
+        (old, new),
+        asked,
+        told,
+        beside,
+        budget or Budget(),
+        deployed=Deployed(folder, before.folder, data.texts, threads),
+        ways=ways,
+        labelled=labelled,
+        standing=standing,
+        resamples=resamples,
+        seed=seed,
+        threads=threads,
+        file=paths[TO_LABEL].name,
+        unlike=unlike,
+    )
+    truth = np.full(len(data), -1)
+    truth[asked.order[: len(told)]] = told
+    write_flips(paths[FLIPS], data, old, new, texts=texts, truth=truth)
+    named = {"file": paths[FLIPS].name, "sha256": sha256(paths[FLIPS])}
+    certificate = certificate.model_copy(
+        update={"flips": certificate.flips.model_copy(update=named)}
+    )
+    looks = Looks(number=1)
+    if len(told):
+        looks = looked(place, certificate, labels=len(told))
+    certificate = with_looks(certificate, looks)
+    attach(certificate, folder)
+    return certificate
+
+
+def _answers(
+    models: Sequence[Opened], texts: Sequence[str], names: Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
+    with progress.task(f"answers to {len(texts):,} texts", len(models)) as advance:
+        found = []
+        for model in models:
+            found.append(model.probabilities(model.logits(texts), names))
+            advance()
+    return found[0], found[1]
+
+
+def _certificate(
+    models: tuple[Opened, Opened],
+    data: Dataset,
+    answers: tuple[FloatArray, FloatArray],
+    asked: Asked,
+    told: IntArray,
+    beside: Beside | None,
+    budget: Budget,
+    *,
+    deployed: Deployed,
+    ways: Ways,
+    labelled: Dataset | None,
+    standing: Standing | None,
+    resamples: int,
+    seed: int,
+    threads: int,
+    file: str,
+    unlike: float | None,
+) -> Certificate:
+    old, new = answers
+    names, tail = data.label_names, (1 - budget.confidence) / 2
+    old_answers, new_answers = old.argmax(axis=1), new.argmax(axis=1)
+    counts = [np.bincount(each, minlength=len(names)) for each in (old_answers, new_answers)]
+    flips = Flips(
+        len(data), old_answers[asked.order], new_answers[asked.order], told, (counts[0], counts[1])
+    )
+    found = judge(
+        data.labels,
+        old,
+        new,
+        names,
+        budget.model_copy(update={each.name: None for each in rules() if each.needs_labels}),
+        resamples=resamples,
+        seed=seed,
+        labelled=False,
+        deployed=deployed,
+        ways=ways,
+    )
+    of_flips, counted = _of_flips(flips), budget.limits()
+    clauses, needed = list(found.clauses), None
+    shares = len([each for each in clauses if each.unit == "share"]) + len(_JUDGED)
+    if "accuracy_drop" in counted:
+        accuracy, needed = _accuracy(of_flips, counted["accuracy_drop"], tail, shares)
+        clauses.append(accuracy)
+    if beside is not None and "recall_drop" in counted:
+        clauses.append(recall_clause(flips, beside, names, counted["recall_drop"], tail))
+    if beside is not None and "macro_f1_drop" in counted:
+        limit = counted["macro_f1_drop"]
+        clauses.append(macro_f1_clause(flips, beside, len(names), limit, tail, resamples, seed))
+    judged = {clause.name for clause in clauses}
+    unjudged = [name for name in counted if name not in judged and CATALOGUE[name].needs_labels]
+    left = tuple(name for name in unjudged if "operating" not in name)
+    order = {name: CATALOGUE[name].rank for name in judged}
+    clauses.sort(key=lambda clause: order[clause.name])
+    seen = find_flips(data, old, new, budget.confidence)
+    return Certificate(
+        verdict=overall([clause.verdict for clause in clauses]),
+        candidate=models[1].record,
+        reference=models[0].record,
+        data=Data(
+            name=Path(data.name).name,
+            texts=len(data),
+            counts=dict(zip(names, data.counts().tolist(), strict=True)),
+            fingerprint=data.fingerprint,
+            answered_by=data.answered_by,
+        ),
+        budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
+        clauses=tuple(clauses),
+        reported=_reported(of_flips, budget),
+        operating_points=(),
+        flips=seen.model_copy(update={"lost": of_flips.lost, "won": of_flips.won}),
+        alike=found.alike,
+        resamples=resamples,
+        seed=seed,
+        at=(),
+        machine=machine(threads),
+        version=__version__,
+        standing=standing,
+        ways=ways,
+        unlabelled=Unlabelled(
+            labelled=len(told),
+            unclear=of_flips.unclear,
+            labels_needed=needed,
+            largest_drop=flipped_interval(Flipped(len(data), of_flips.flips), tail, tail).high,
+            rates=tuple(
+                Rate(label=name, reference=int(a), candidate=int(b))
+                for name, a, b in zip(names, *counts, strict=True)
+            ),
+            left_out=left,
+            beside=Path(labelled.name).name if labelled else None,
+            beside_texts=len(labelled) if labelled else None,
+            beside_fingerprint=labelled.fingerprint if labelled else None,
+            unlike=unlike,
+            seed=seed,
+            file=file,
+            asked=asked.digest,
+        ),
+    )
+
+
+def _reported(found: Flipped, budget: Budget) -> tuple[Reported, ...]:
+    """The share of flips, where it is not limited."""
+    if "flips" in budget.limits():
+        return ()
+    share = proportion(found.flips, found.texts, budget.confidence)
+    return (Reported(name="flips", reference=None, candidate=None, found=share),)
+
+
+def _of_flips(flips: Flips) -> Flipped:
+    s, told = len(flips.labels), flips.labels
+    return Flipped(
+        texts=flips.texts,
+        flips=len(flips.before),
+        labelled=s,
+        lost=int((told == flips.before[:s]).sum()),
+        won=int((told == flips.after[:s]).sum()),
+        unclear=int((told == -1).sum()),
+    )
+
+
+def _accuracy(found: Flipped, limit: float, tail: float, clauses: int) -> tuple[Clause, int | None]:
+    """The clause, and how many labels would decide it."""
+    interval = flipped_interval(found, tail, tail)
+    clause = simple(CATALOGUE["accuracy_drop"], limit, interval, found.texts)
+    update: dict[str, Any] = {}
+    if clause.verdict == "broken":
+        surely = flipped_interval(found, tail / clauses, tail)
+        if surely.low <= limit:
+            why = f"it looks broken, but not for sure with {clauses} clauses asked at once"
+            update = {"verdict": "undecided", "why": why}
+    elif clause.verdict == "undecided":
+        needed = labels_needed(found, limit, tail)
+        have = f"{found.labelled:,} of {found.flips:,} flipped texts have labels"
+        if needed is None and np.isnan(interval.estimate):
+            would = "those of all would not decide, so give more texts"
+        elif needed is None:
+            would = "as it looks, those of all would not let it hold"
+        else:
+            would = f"about {needed:,} would decide"
+        return clause.model_copy(update={"why": f"{have}, and {would}"}), needed
+    return clause.model_copy(update=update), None
