@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -94,7 +94,7 @@ def _about(app: FastAPI, service: Service) -> None:
             version=__version__,
         )
 
-    @app.get("/metrics", response_model=None, responses=documented(401))
+    @app.get("/metrics", response_class=PlainTextResponse, responses=documented(401))
     async def metrics() -> Response:
         """Counters in Prometheus' text format."""
         return Response(service.metrics.written(), media_type="text/plain; version=0.0.4")

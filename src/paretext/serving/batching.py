@@ -107,12 +107,14 @@ class Batcher:
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._ended = False
-        self._thread = threading.Thread(target=self._work, name="paretext-batches", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Answer some texts, so that the first request finds everything made, and begin."""
         for _ in range(3):
             self._alone("")
+        self._ended = False
+        self._thread = threading.Thread(target=self._work, name="paretext-batches", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -120,7 +122,7 @@ class Batcher:
         with self._changed:
             self._ended = True
             self._changed.notify()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
     async def answers(self, texts: Sequence[str], seconds: float, only: bool = False) -> Answered:
