@@ -53,6 +53,7 @@ def application(service: Service, origins: Sequence[str] = (), log: bool = True)
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         lifespan=living,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.include_router(page.routes())
     app.include_router(predict.routes(service))

@@ -101,7 +101,7 @@ class Batcher:
         """Whether texts of several requests may share a call."""
         self.waiting = 0
         self._lone = 1.0
-        """Seconds of one text by itself, the last time."""
+        """Seconds of this thread's own for one text by itself, the last time."""
         self._rate = 1000.0
         """Texts a second, a moving average."""
         self._jobs: deque[_Job] = deque()
@@ -151,10 +151,11 @@ class Batcher:
             self._drop(job)
 
     def _alone(self, text: str) -> Answered:
-        begin = time.perf_counter()
+        begin, own = time.perf_counter(), time.thread_time()
         found = self.artifact.answers([text])
-        self._lone = time.perf_counter() - begin
-        return Answered(found.logits, np.array([found.truncated > 0]), 0.0, self._lone)
+        self._lone = time.thread_time() - own
+        seconds = time.perf_counter() - begin
+        return Answered(found.logits, np.array([found.truncated > 0]), 0.0, seconds)
 
     def _drop(self, job: _Job) -> None:
         """Whoever asked has gone, or has what they asked for."""
@@ -164,14 +165,14 @@ class Batcher:
 
     def _work(self) -> None:
         while parts := self._take():
-            begin = time.perf_counter()
+            begin, own = time.perf_counter(), time.thread_time()
             for job, first, _ in parts:
                 job.begun = job.begun if first else begin
             self._answer(parts)
             texts, seconds = sum(last - first for _, first, last in parts), time.perf_counter()
             seconds -= begin
             if texts == 1:
-                self._lone = seconds
+                self._lone = time.thread_time() - own
             self._rate += 0.1 * (texts / max(seconds, 1e-6) - self._rate)
             self.observe(texts, seconds)
 
