@@ -17,8 +17,10 @@ pytest.importorskip("fastapi", reason="paretext[serve] is not installed")
 from starlette.testclient import TestClient
 
 from paretext.core.errors import ParetextError
+from paretext.data.tables import read_rows
 from paretext.runtime.artifact import Artifact
 from paretext.serving.app import application
+from paretext.serving.counts import Counts
 from paretext.serving.guard import logger
 from paretext.serving.service import Claim, Service, named
 from paretext.serving.settings import Limits
@@ -369,3 +371,42 @@ def test_names_of_models() -> None:
         named(["a/int8", "b/int8"])
     with pytest.raises(ParetextError, match="'a b' is no name"):
         named(["a b=x"])
+
+
+def test_counts_are_kept_and_go_on_and_hold_no_texts(artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "counts.parquet"
+    for _ in range(2):  # a restart
+        service = Service({"toy": artifact}, {}, Limits(), counts=Counts(path))
+        with TestClient(application(service)) as client:
+            client.post("/predict", json={"inputs": [*TEXTS, LONG]})
+    rows = list(read_rows(path))
+    assert {row["identity"] for row in rows} == {artifact.manifest.identity}
+
+    def counted(measure: str, name: str) -> dict[Any, int]:
+        found: dict[Any, int] = {}
+        for row in rows:
+            if row["measure"] == measure:
+                found[row[name]] = found.get(row[name], 0) + int(str(row["count"]))
+        return found
+
+    texts = [*TEXTS, LONG] * 2
+    answers = artifact.predict(texts).tolist()
+    assert counted("texts", "label") == {"": len(texts)}
+    assert counted("cut", "label") == {"": 2}
+    assert counted("confidence", "label") == {each: answers.count(each) for each in {*answers}}
+    shares = np.histogram(artifact.probabilities(texts).max(axis=1), np.linspace(0, 1, 21))[0]
+    lows = {round(low * 20): count for low, count in counted("confidence", "low").items()}
+    assert lows == {place: count for place, count in enumerate(shares.tolist()) if count}
+    assert sum(counted("characters", "low").values()) == len(texts)
+    for row in rows:
+        if row["measure"] == "characters":
+            inside = [each for each in texts if row["low"] <= len(each) < row["high"]]
+            assert row["count"] == len(inside)
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    other = toy.write(tmp_path / "counts.csv", [("a text", "joy")])
+    with pytest.raises(ParetextError, match="holds no counts of a service"):
+        Counts(other)
+    with pytest.raises(ParetextError, match="format is unknown"):
+        Counts(tmp_path / "counts.txt")

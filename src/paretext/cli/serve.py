@@ -34,6 +34,11 @@ class Address(Cores):
     drain: float = Field(
         30.0, gt=0, le=3600, description="Seconds to answer what was accepted at the end."
     )
+    log: Path | None = Field(
+        None,
+        title="FILE",
+        description="Table that keeps counts of labels, confidences and lengths, no texts.",
+    )
     request_log: bool = Field(True, description="Log a line of JSON for each request, no texts.")
 
 
@@ -60,6 +65,7 @@ def serve(asked: Serve) -> None:
 
     require_serving()
     from paretext.runtime.artifact import Artifact
+    from paretext.serving.counts import Counts
     from paretext.serving.server import listen, serve
     from paretext.serving.service import Service, named
 
@@ -70,7 +76,10 @@ def serve(asked: Serve) -> None:
     claims = {name: claim_of(folder, asked.require_certificate) for name, folder in folders.items()}
     limits = Limits(**asked.part(Limits))
     port = 8080 if asked.port is None else asked.port
-    service = Service(artifacts, claims, limits, token_of(asked.token_file))
+    counts = None if asked.log is None else Counts(asked.log)
+    service = Service(artifacts, claims, limits, token_of(asked.token_file), counts)
+    if counts is not None:
+        counts.write(counts.so_far())  # refused now, not in a minute
     serve(service, listen(asked.host, port), asked.cors, asked.request_log, asked.drain)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,10 +14,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from paretext.core.errors import ParetextError
 from paretext.core.version import __version__
 from paretext.serving import classify, kserve, page, predict
+from paretext.serving.counts import SECONDS, Counts
 from paretext.serving.errors import Refused, complaint, documented, refusal
-from paretext.serving.guard import Guard
+from paretext.serving.guard import Guard, say
 from paretext.serving.service import Service
 
 _SAID = {
@@ -43,8 +46,12 @@ def application(service: Service, origins: Sequence[str] = (), log: bool = True)
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         service.start()
+        keeping = asyncio.create_task(_keep(service))
         yield
+        keeping.cancel()
         service.stop()
+        if service.counts is not None:
+            await _write(service.counts)
 
     app = FastAPI(
         title="paretext",
@@ -70,6 +77,20 @@ def application(service: Service, origins: Sequence[str] = (), log: bool = True)
             allow_headers=["authorization", "content-type"],
         )
     return app
+
+
+async def _keep(service: Service) -> None:
+    """Write the counts now and then."""
+    while service.counts is not None:
+        await asyncio.sleep(SECONDS)
+        await _write(service.counts)
+
+
+async def _write(counts: Counts) -> None:
+    try:
+        await asyncio.to_thread(counts.write, counts.so_far())
+    except ParetextError as error:  # a full disk stops no answers
+        say("counts", error=str(error))
 
 
 def _about(app: FastAPI, service: Service) -> None:

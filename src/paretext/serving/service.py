@@ -19,6 +19,7 @@ from starlette.requests import Request
 from paretext.core.errors import ParetextError
 from paretext.runtime.artifact import Artifact
 from paretext.serving.batching import Answered, Batcher, Full
+from paretext.serving.counts import Counts
 from paretext.serving.errors import Refused
 from paretext.serving.metrics import Metrics
 from paretext.serving.settings import Limits
@@ -82,8 +83,9 @@ class Service:
         claims: Mapping[str, Claim | None],
         limits: Limits,
         token: str | None = None,
+        counts: Counts | None = None,
     ) -> None:
-        self.limits, self.token = limits, token
+        self.limits, self.token, self.counts = limits, token, counts
         self.metrics = Metrics()
         self.draining = False
         """Whether it is about to end: what it has accepted it answers, and says so."""
@@ -95,6 +97,8 @@ class Service:
         for name, artifact in artifacts.items():
             batcher = Batcher(artifact, limits.queue, self.metrics.of_batches(name))
             self.models[name] = Model(name, artifact, batcher, claims.get(name))
+            if counts is not None:
+                counts.begin(name, artifact.manifest.identity)
             self.metrics.waiting.labels(name).set_function(partial(getattr, batcher, "waiting"))
         self.first = next(iter(self.models.values()))
 
@@ -136,9 +140,13 @@ class Service:
             ) from None
         except ParetextError as error:
             raise Refused(424, str(error)) from None
-        best = found.logits.argmax(axis=1).tolist()
+        labels = [model.labels[each] for each in found.logits.argmax(axis=1).tolist()]
         cut = int(found.cut.sum())
-        self.metrics.answered(model.name, [model.labels[each] for each in best], cut, found.queued)
+        self.metrics.answered(model.name, labels, cut, found.queued)
+        if self.counts is not None:
+            confidence = found.probabilities.max(axis=1).tolist()
+            identity = model.artifact.manifest.identity
+            self.counts.add(model.name, identity, texts, labels, confidence, cut)
         request.scope[NOTE] |= {
             "model": model.name,
             "texts": len(texts),
