@@ -96,6 +96,8 @@ def served(paretext: Path, artifact: Path, text: str) -> Any:
         )
         with urllib.request.urlopen(request) as response:
             answer = json.load(response)
+        with urllib.request.urlopen(f"{address}/") as page:
+            assert b"<title>paretext</title>" in page.read()
         process.terminate()
         assert process.wait(60) == 0
     return answer

@@ -154,6 +154,7 @@ def test_the_lines_of_curl_in_the_guide(running: Running) -> None:
 # --- its end
 
 
+@pytest.mark.slow
 def test_overloaded_and_ended_it_answers_all_that_it_accepted(versions: dict[str, Path]) -> None:
     """Clients without pause, more than there is room for, and SIGTERM among them."""
     running = Running(versions["int8"], "--queue", 16, "--max-texts", 16, "--threads", 1)

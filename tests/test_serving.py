@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import struct
@@ -287,6 +288,31 @@ def test_too_many_wait_and_too_late_is_said(made: Made) -> None:
     late = hasty.post("/predict", json={"inputs": ["a", "b"]})
     assert late.status_code in (408, 503)
     assert "1e-09 s" in late.json()["error"]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(artifact: Artifact) -> None:
+    app = application(Service({"toy": artifact}, {}, Limits(timeout=0.05)))
+    sent: list[Any] = []
+
+    async def ask() -> None:
+        async def receive() -> dict[str, Any]:
+            if sent_first:
+                await asyncio.sleep(60)
+            sent_first.append(True)
+            return {"type": "http.request", "body": b'{"inputs":', "more_body": True}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        sent_first: list[bool] = []
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers}
+        scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
+        await app(scope, receive, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["error"].startswith("the body did not arrive within 0.05 s")
 
 
 def test_a_page_elsewhere_may_not_ask_unless_it_may(made: Made, client: Any) -> None:

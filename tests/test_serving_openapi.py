@@ -28,6 +28,7 @@ from paretext.serving.settings import Limits
 REQUESTS = int(os.environ.get("PARETEXT_REQUESTS", "200"))
 
 
+@pytest.mark.slow
 def test_every_answer_is_one_that_is_described(versions: dict[str, Path]) -> None:
     artifact = Artifact.load(versions["int8"], threads=1)
     claim = Claim("holds", "It holds.", {"precision=0.9": {"joy": 0.5}})

@@ -131,7 +131,8 @@ class Batcher:
         only: nobody else has asked for anything.
         Raises Full, at once; TimeoutError; ParetextError for what the artifact cannot answer.
         """
-        if only and len(texts) == 1 and self._lone < LOOP and not self.waiting:
+        short = len(texts) == 1 and len(texts[0]) <= CHARACTERS
+        if only and short and self._lone < LOOP and not self.waiting:
             found = self._alone(texts[0])
             self.observe(1, found.seconds)
             return found

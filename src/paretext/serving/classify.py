@@ -113,9 +113,9 @@ async def _classify(
     thresholds = _thresholds(model, asked)
     found = await service.answers(request, model, asked.texts)
     answers = []
-    for row, cut in zip(found.probabilities.tolist(), found.cut.tolist(), strict=True):
+    rows = zip(model.decided(found), found.probabilities.tolist(), found.cut.tolist(), strict=True)
+    for label, row, cut in rows:
         probabilities = dict(zip(model.labels, row, strict=True))
-        label = max(probabilities, key=lambda each: probabilities[each])
         least = thresholds.get(label)
         reached = [each for each, share in thresholds.items() if probabilities[each] >= share]
         answers.append(

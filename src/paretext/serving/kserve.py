@@ -293,9 +293,8 @@ def _from_bytes(binary: bytes) -> list[str]:
 def _outputs(model: Model, found: Answered, asked: InferRequest) -> list[dict[str, Any]]:
     """The tensors that were asked for; all of them where none was."""
     count = len(found.cut)
-    best = found.logits.argmax(axis=1).tolist()
     tensors: dict[str, tuple[str, list[int], list[Any]]] = {
-        "label": ("BYTES", [count], [model.labels[each] for each in best]),
+        "label": ("BYTES", [count], model.decided(found)),
         "probabilities": (
             "FP32",
             [count, len(model.labels)],

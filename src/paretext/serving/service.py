@@ -58,6 +58,10 @@ class Model:
         """In the order of the answers' columns."""
         return self.artifact.manifest.labels
 
+    def decided(self, found: Answered) -> list[str]:
+        """The answer to each text: whatever gives one to anybody asks here."""
+        return [self.labels[each] for each in found.logits.argmax(axis=1).tolist()]
+
     def described(self) -> dict[str, Any]:
         """What a client may want to know before it asks."""
         manifest = self.artifact.manifest
@@ -140,7 +144,7 @@ class Service:
             ) from None
         except ParetextError as error:
             raise Refused(424, str(error)) from None
-        labels = [model.labels[each] for each in found.logits.argmax(axis=1).tolist()]
+        labels = model.decided(found)
         cut = int(found.cut.sum())
         self.metrics.answered(model.name, labels, cut, found.queued)
         if self.counts is not None:
