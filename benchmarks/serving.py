@@ -41,6 +41,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 
 from paretext.core.cores import available_cores
 from paretext.core.files import write_json
@@ -68,14 +69,14 @@ class Load(NamedTuple):
 # --- the services
 
 
+class Asked(BaseModel):
+    inputs: str
+
+
 def plain(folder: str, port: int, transformers: bool) -> None:
     """The service that people write."""
     import uvicorn
     from fastapi import FastAPI
-    from pydantic import BaseModel
-
-    class Asked(BaseModel):
-        inputs: str
 
     app = FastAPI()
     if transformers:
@@ -202,6 +203,7 @@ async def lone(port: int, texts: list[str], seconds: float) -> float:
             url, body = f"http://127.0.0.1:{port}/predict", json.dumps({"inputs": text})
             async with session.post(url, data=body, headers=headers) as answer:
                 await answer.read()
+                answer.raise_for_status()
             times.append(time.perf_counter() - begin)
     return statistics.median(times) * 1e3
 
