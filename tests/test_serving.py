@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from paretext.core.errors import ParetextError
 from paretext.data.tables import read_rows
 from paretext.runtime.artifact import Artifact
+from paretext.runtime.rule import Rule
 from paretext.serving.app import application
 from paretext.serving.counts import Counts
 from paretext.serving.guard import logger
@@ -177,6 +178,29 @@ def test_our_own_route_says_what_is_unsure_and_what_is_certified(
     assert (bare["certificate"], bare["thresholds"]) == (None, {})
     assert bare["answers"][0]["unsure"] is None
     assert [each["name"] for each in client.get("/models").json()] == ["toy", "other"]
+
+
+def test_an_artifacts_own_rule_says_which_answers_stand(artifact: Artifact) -> None:
+    rule = Rule(least_probability=0.36, least_margin=0.03, thresholds={"sad": 0.4})
+    manifest = artifact.manifest.model_copy(update={"operating": rule})
+    ruled = Artifact(artifact.folder, manifest, threads=1)
+    texts = list(toy.dataset(40, seed=3).texts)
+    decided = ruled.predict(texts).tolist()
+    assert 0 < decided.count("") < len(texts)
+    with TestClient(application(Service({"toy": ruled}, {"toy": CLAIM}, Limits()))) as client:
+        found = client.post("/classify", json={"texts": texts}).json()
+        tensor = TENSOR | {"shape": [len(texts)], "data": texts}
+        (labels, *_) = client.post("/v2/models/toy/infer", json={"inputs": [tensor]}).json()[
+            "outputs"
+        ]
+        own = client.post("/classify", json={"texts": texts, "thresholds": {}}).json()
+        models = client.get("/models").json()
+    (described,) = models
+    assert described["rule"] == rule.sentences()
+    assert found["thresholds"] == {"fear": 0.36, "joy": 0.36, "sad": 0.4}
+    assert ["" if each["unsure"] else each["label"] for each in found["answers"]] == decided
+    assert labels["data"] == decided
+    assert {each["unsure"] for each in own["answers"]} == {None}
 
 
 # --- what is refused

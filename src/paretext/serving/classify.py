@@ -1,9 +1,10 @@
 """POST /classify: a batch of texts with everything that an answer has to be used by.
 
 Beside label and probabilities: whether the probability reaches the label's threshold, and what the
-model's certificate promises. The thresholds are those of the certificate's operating points (where
-the reference had a precision of 90% on the certified texts, say), or the request's own. An answer
-whose label does not reach its threshold is `unsure`: better asked of a person.
+model's certificate promises. The thresholds are the request's own; else those of the artifact's
+rule, if it has one (`runtime.rule`); else those of the certificate's operating points (where the
+reference had a precision of 90% on the certified texts, say). An answer whose label does not reach
+its threshold, or does not stand by the artifact's rule, is `unsure`: better asked of a person.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from paretext.runtime.rule import UNSURE
 from paretext.serving.errors import Refused, documented
 from paretext.serving.json_body import JsonRoute
 from paretext.serving.service import Model, Service
@@ -31,7 +33,7 @@ class ClassifyRequest(BaseModel):
     at: str | None = Field(
         None,
         description="An operating point of the certificate, such as precision=0.9 "
-        "(default: its first).",
+        "(default: the artifact's rule, else the certificate's first).",
     )
     thresholds: dict[str, Share] | None = Field(
         None,
@@ -75,6 +77,7 @@ class Described(BaseModel):
     identity: str
     labels: list[str]
     max_tokens: int
+    rule: list[str] | None = Field(description="When its answers stand; null: always.")
     certificate: Certified | None
     thresholds: dict[str, dict[str, float]]
 
@@ -110,19 +113,22 @@ def routes(service: Service) -> APIRouter:
 async def _classify(
     service: Service, model: Model, asked: ClassifyRequest, request: Request
 ) -> JSONResponse:
+    rule = model.artifact.manifest.operating
+    ruled = rule is not None and asked.thresholds is None and asked.at is None
     thresholds = _thresholds(model, asked)
     found = await service.answers(request, model, asked.texts)
     answers = []
-    rows = zip(model.decided(found), found.probabilities.tolist(), found.cut.tolist(), strict=True)
-    for label, row, cut in rows:
+    shares, cuts = found.probabilities.tolist(), found.cut.tolist()
+    for decided, row, cut in zip(model.decided(found), shares, cuts, strict=True):
         probabilities = dict(zip(model.labels, row, strict=True))
+        label = max(probabilities, key=lambda each: probabilities[each])
         least = thresholds.get(label)
         reached = [each for each, share in thresholds.items() if probabilities[each] >= share]
         answers.append(
             {
                 "label": label,
                 "probability": probabilities[label],
-                "unsure": None if least is None else probabilities[label] < least,
+                "unsure": _unsure(decided, probabilities[label], least, ruled),
                 "reached": reached,
                 "probabilities": probabilities,
                 "truncated": cut,
@@ -140,8 +146,15 @@ async def _classify(
     )
 
 
+def _unsure(decided: str, probability: float, least: float | None, ruled: bool) -> bool | None:
+    """Whether an answer does not stand; None where nothing says when it does."""
+    if ruled:
+        return decided == UNSURE
+    return None if least is None else probability < least
+
+
 def _thresholds(model: Model, asked: ClassifyRequest) -> Mapping[str, float]:
-    """Those of the request, or those of an operating point; none where there is no certificate."""
+    """Those of the request, of the artifact's rule, or of an operating point; or none."""
     if asked.thresholds is not None:
         if unknown := set(asked.thresholds) - set(model.labels):
             raise Refused(
@@ -151,6 +164,9 @@ def _thresholds(model: Model, asked: ClassifyRequest) -> Mapping[str, float]:
             )
         return asked.thresholds
     known = model.claim.thresholds if model.claim else {}
+    rule = model.artifact.manifest.operating
+    if asked.at is None and rule is not None:
+        return {label: rule.least(label) for label in model.labels if rule.least(label)}
     if asked.at is None:
         return next(iter(known.values()), {})
     if asked.at not in known:

@@ -59,8 +59,9 @@ class Model:
         return self.artifact.manifest.labels
 
     def decided(self, found: Answered) -> list[str]:
-        """The answer to each text: whatever gives one to anybody asks here."""
-        return [self.labels[each] for each in found.logits.argmax(axis=1).tolist()]
+        """The answer to each text, "" where the artifact's rule says that it does not stand."""
+        names: list[str] = self.artifact.decide(found.probabilities).tolist()
+        return names
 
     def described(self) -> dict[str, Any]:
         """What a client may want to know before it asks."""
@@ -71,6 +72,7 @@ class Model:
             "identity": manifest.identity,
             "labels": list(manifest.labels),
             "max_tokens": manifest.max_length,
+            "rule": manifest.operating and manifest.operating.sentences(),
             "certificate": claim and {"verdict": claim.verdict, "sentence": claim.sentence},
             "thresholds": {at: dict(each) for at, each in claim.thresholds.items()}
             if claim
