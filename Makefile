@@ -38,8 +38,9 @@ lint: $(READY) ## check style, formatting, types, and which room imports from wh
 test: lint ## check style and types, then run every test, slow ones too
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-fuzz: $(READY) ## open 10,000 changed artifacts, tables and model folders, in about 10 minutes
+fuzz: $(READY) ## open 10,000 changed artifacts, tables and model folders, send 10,000 requests
 	PARETEXT_FUZZ=10000 $(BIN)/pytest tests/fuzz --timeout 3600
+	PARETEXT_REQUESTS=10000 $(BIN)/pytest tests/test_serving_openapi.py --timeout 3600
 
 kill: $(READY) ## kill jobs at 50 random moments, start them again, compare what they leave
 	$(BIN)/python tests/kill.py --kills 50

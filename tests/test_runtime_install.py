@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 import venv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,8 +67,37 @@ def test_the_base_install_predicts_without_pytorch(
         ("train", "--data", "in.csv", "--model", "tfidf", "--out", "run"),
         ("run", "--data", "in.csv"),
         ("compress", "a-model", "--eval", "in.csv"),
+        ("serve", versions["int8"]),
     ):
         other = run(folder / "paretext", *asked, cwd=tmp_path)
         assert other.returncode == 2
         assert other.stderr.count("\n") == 1
-        assert 'pip install "paretext[train]"' in other.stderr
+        extra = "serve" if asked[0] == "serve" else "train"
+        assert f'pip install "paretext[{extra}]"' in other.stderr
+
+    # the image's steps
+    added = run(*pip, "-c", ROOT / "constraints.txt", f"{ROOT}[serve]", cwd=tmp_path)
+    assert added.returncode == 0, added.stderr
+    assert run(folder / "python", "-c", "import torch", cwd=tmp_path).returncode == 1
+    answer = served(folder / "paretext", versions["int8"], texts[0])
+    assert answer[0]["label"] == Artifact.load(versions["int8"]).predict(texts[:1])[0]
+
+
+def served(paretext: Path, artifact: Path, text: str) -> Any:
+    """What a service of its own answers to a text, before SIGTERM ends it well."""
+    words = [paretext, "serve", artifact, "--port", "0", "--no-request-log"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        address = json.loads(process.stderr.readline())["address"]
+        request = urllib.request.Request(
+            f"{address}/predict",
+            json.dumps({"inputs": text}).encode(),
+            {"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as response:
+            answer = json.load(response)
+        with urllib.request.urlopen(f"{address}/") as page:
+            assert b"<title>paretext</title>" in page.read()
+        process.terminate()
+        assert process.wait(60) == 0
+    return answer

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from paretext.certification.certificate import Certificate
 from paretext.certification.held_out import doubts, require_sound
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.measure.cost import machine
 from paretext.runtime.manifest import Manifest
 
 
@@ -43,3 +45,33 @@ def check_certificate(artifact: str | Path, required: bool = False) -> None:
             f"warning: the certificate of {artifact} is {listed}: it answers worse than "
             f"{certificate.reference.name} by more than its budget allows"
         )
+
+
+def check_machine(certificate: Certificate, artifact: str | Path) -> None:
+    """ParetextError if what was certified need not be so here, with the clauses that it is about.
+
+    Other instruction sets, or another ONNX Runtime, can give INT8 other answers, so nothing is
+    certified there. On another CPU of the same kind answers are the same, and times are not.
+    """
+    here = machine(int(certificate.machine["threads"]))
+    sets, runtime = "instruction_sets", "onnxruntime"
+    then, now = certificate.machine["versions"].get(runtime), here["versions"].get(runtime)
+    found = ""
+    if set(certificate.machine[sets]) != set(here[sets]):
+        found = f"with {_listed(certificate.machine[sets])}, and here are {_listed(here[sets])}"
+    elif then != now:
+        found = f"with onnxruntime {then}, and here is {now}"
+    clauses = [clause.name for clause in certificate.clauses]
+    if not found:
+        clauses = [name for name in clauses if "latency" in name]
+        if clauses and certificate.machine["cpu"] != here["cpu"]:
+            found = f"on {certificate.machine['cpu']}, and here is {here['cpu']}"
+    if found:
+        raise ParetextError(
+            f"{', '.join(clauses)} of {artifact} was certified {found}: certify it on this machine "
+            "with: paretext certify, or see what differs with: paretext verify --rerun."
+        )
+
+
+def _listed(sets: Sequence[str]) -> str:
+    return ", ".join(sets) or "no instruction set that is known"

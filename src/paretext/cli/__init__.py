@@ -154,7 +154,7 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _PATH_ERRORS and error.filename:
         return f"{error.filename} cannot be used ({error.strerror}); check the path."
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("paretext"):
-        extra = {"optuna": "search", "ray": "ray"}.get(str(error.name), "train")
+        extra = {"optuna": "search", "ray": "ray", "fastapi": "serve"}.get(str(error.name), "train")
         return f'{error.name} is not installed; pip install "paretext[{extra}]".'
     return None
 

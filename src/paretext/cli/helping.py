@@ -30,6 +30,7 @@ VERBS = {
         "threshold": "When an artifact answers, and when it is unsure.",
         "predict": "Answer a text, a file or a stream; no PyTorch needed.",
         "page": "One HTML file that answers in any browser, offline.",
+        "serve": "Answer over HTTP, with a page to try it; no PyTorch needed.",
         "inspect": "What a run, an artifact or a classifier is.",
         "report": "Everything about a run on one page.",
     },

@@ -1,0 +1,1 @@
+"""Serving: an HTTP service that answers texts from artifacts, and its page."""
