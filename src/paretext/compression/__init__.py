@@ -4,11 +4,11 @@ import paretext.compression.steps  # noqa: F401  (its files register)
 from paretext.compression.build import Compressed, compress
 from paretext.compression.recipe import Recipe, Version, preset
 from paretext.compression.step import Material
+from paretext.compression.steps.convolutional_student import ConvolutionalStudent
 from paretext.compression.steps.distillation import Distillation
 from paretext.compression.steps.layers import Layers
 from paretext.compression.steps.low_rank import LowRankEmbeddings
 from paretext.compression.steps.magnitude import MagnitudePruning
-from paretext.compression.steps.recurrent_student import RecurrentStudent
 from paretext.compression.steps.structured import StructuredPruning
 from paretext.compression.steps.vocabulary import Vocabulary
 from paretext.compression.steps.width import Width
@@ -16,6 +16,7 @@ from paretext.graphs.quantisation import DynamicQuantization, StaticQuantization
 
 __all__ = [
     "Compressed",
+    "ConvolutionalStudent",
     "Distillation",
     "DynamicQuantization",
     "Layers",
@@ -23,7 +24,6 @@ __all__ = [
     "MagnitudePruning",
     "Material",
     "Recipe",
-    "RecurrentStudent",
     "StaticQuantization",
     "StructuredPruning",
     "Version",

@@ -24,7 +24,7 @@ from typing import Any
 from paretext.core.files import write_json
 from paretext.models.classifier import Classifier
 from paretext.models.families.base import is_known
-from paretext.models.names import COMPACT, NGRAMS, RECURRENT
+from paretext.models.names import COMPACT, CONVOLUTIONAL, NGRAMS, RECURRENT
 from paretext.runtime.manifest import CONFIG, TOKENIZER_CONFIG, Manifest
 
 _BERT, _ROBERTA = "bert", "roberta"
@@ -32,6 +32,7 @@ _COUNT_PAST_PADDING = ("camembert", _ROBERTA, "xlm-roberta")
 """Their positions begin after the padding token's id, and are counted with the two before."""
 _OURS = {
     COMPACT: "CompactForSequenceClassification",
+    CONVOLUTIONAL: "ConvolutionalForSequenceClassification",
     RECURRENT: "RecurrentForSequenceClassification",
 }
 """text-embeddings-inference knows a classifier by the end of this name."""
@@ -51,7 +52,7 @@ def config_of(classifier: Classifier, manifest: Manifest) -> dict[str, Any]:
     kind = own
     if own == COMPACT:
         kind = _ROBERTA if config.skips_padding else _BERT
-    elif own == RECURRENT:
+    elif own in _OURS:
         kind = _BERT
     values: dict[str, Any] = json.loads(config.to_json_string())
     values.pop("_name_or_path", None)
