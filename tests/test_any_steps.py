@@ -59,6 +59,11 @@ SETTINGS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "hidden_size": st.integers(1, 9),
         "layers": st.integers(1, 2),
     },
+    "convolutional_student": {
+        "embedding_size": st.integers(1, 33),
+        "channels": st.integers(1, 9),
+        "window": st.integers(1, 5),
+    },
     "distillation": {
         "epochs": st.just(1),
         "copies": st.integers(0, 1),
@@ -71,8 +76,9 @@ SETTINGS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 LAST = ("dynamic_quantization", "static_quantization")
 ANY = st.sampled_from([name for name in SETTINGS if name not in LAST])
 SHAPES = ("layers", "width", "low_rank_embeddings", "vocabulary", "structured_pruning")
-TAUGHT = ("recurrent_student", "distillation")
-ENDS = ((), ("magnitude_pruning",), ("distillation",), TAUGHT)
+STUDENTS = ("convolutional_student", "recurrent_student")
+TAUGHT = tuple((name, "distillation") for name in STUDENTS)
+ENDS = ((), ("magnitude_pruning",), ("distillation",), *TAUGHT)
 
 
 def test_the_steps_are_all_there_are() -> None:
@@ -91,6 +97,12 @@ def lists_of_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 def recurrent(cell: str) -> list[dict[str, Any]]:
     student = {"step": "recurrent_student", "cell": cell, "embedding_size": 9, "hidden_size": 5}
+    taught = {"step": "distillation", "epochs": 1, "copies": 0}
+    return [student, taught, {"step": "dynamic_quantization"}]
+
+
+def convolutional() -> list[dict[str, Any]]:
+    student = {"step": "convolutional_student", "embedding_size": 9, "channels": 5}
     taught = {"step": "distillation", "epochs": 1, "copies": 0}
     return [student, taught, {"step": "dynamic_quantization"}]
 
@@ -124,6 +136,7 @@ def test_whatever_a_recipe_accepts_exports_to_pytorchs_logits(
         suppress_health_check=list(HealthCheck),
     )
     @given(st.sampled_from(ARCHITECTURES), lists_of_steps())
+    @example("distilbert", convolutional())
     @example("electra", recurrent("gru"))  # drawn seldom: it needs one that teaches after it
     @example("roberta", [{"step": "layers", "keep": 1}, *recurrent("lstm")])
     def check(architecture: str, steps: list[dict[str, Any]]) -> None:

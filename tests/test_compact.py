@@ -13,13 +13,23 @@ import pytest
 import tiny
 import torch
 import toy
+from torch import nn
 
-from paretext.compression import Layers, LowRankEmbeddings, Material, RecurrentStudent, Vocabulary
+from paretext.compression import (
+    ConvolutionalStudent,
+    Layers,
+    LowRankEmbeddings,
+    Material,
+    RecurrentStudent,
+    Vocabulary,
+)
 from paretext.compression.step import compact
 from paretext.core.errors import ParetextError
 from paretext.graphs import export
+from paretext.graphs.convolutional_graph import word_table
 from paretext.models.classifier import Classifier
 from paretext.models.compact import CompactClassifier
+from paretext.models.convolutional import ConvolutionalClassifier, ConvolutionalConfig
 from paretext.models.recurrent import RecurrentClassifier, RecurrentConfig
 from paretext.training.fit import TrainingSettings, fit
 
@@ -49,6 +59,20 @@ def recurrent(origin: Classifier, cell: str, layers: int) -> Classifier:
         id2label=dict(enumerate(toy.LABELS)),
     )
     model = RecurrentClassifier(config).eval()  # type: ignore[no-untyped-call]
+    return Classifier(model, origin.tokenizer, toy.LABELS, origin.max_length)
+
+
+def convolutional(origin: Classifier, window: int) -> Classifier:
+    torch.manual_seed(0)
+    config = ConvolutionalConfig(
+        vocab_size=len(origin.tokenizer),
+        word_width=24,
+        embedding_size=16,
+        channels=12,
+        window=window,
+        id2label=dict(enumerate(toy.LABELS)),
+    )
+    model = ConvolutionalClassifier(config).eval()  # type: ignore[no-untyped-call]
     return Classifier(model, origin.tokenizer, toy.LABELS, origin.max_length)
 
 
@@ -84,11 +108,16 @@ def uneven(encoder: Encoder) -> Classifier:
     return made
 
 
-@pytest.mark.parametrize("kind", ["compact", "gru", "lstm"])
+@pytest.mark.parametrize("kind", ["compact", "convolutional", "gru", "lstm"])
 def test_a_saved_one_loads_in_a_new_process_and_trains_on(
     encoder: Encoder, tmp_path: Path, kind: str
 ) -> None:
-    made = uneven(encoder) if kind == "compact" else recurrent(classifier(encoder), kind, 2)
+    if kind == "compact":
+        made = uneven(encoder)
+    elif kind == "convolutional":
+        made = convolutional(classifier(encoder), 3)
+    else:
+        made = recurrent(classifier(encoder), kind, 2)
     made.save(tmp_path / "model")
     (tmp_path / "texts.json").write_text(json.dumps(TEXTS), encoding="utf-8")
     code = (
@@ -123,6 +152,30 @@ def test_the_recurrent_graph_gives_pytorchs_logits_whatever_shares_the_call(
     assert artifact.manifest.matrices.weights == weights
 
 
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_the_convolutional_graph_gives_pytorchs_logits_whatever_shares_the_call(
+    encoder: Encoder, tmp_path: Path, window: int
+) -> None:
+    made = convolutional(classifier(encoder), window)
+    texts = [" ".join(TEXTS[:n]) for n in (1, 2, 3)] + ["", "a"]
+    artifact = export(made, tmp_path / "artifact", texts)
+    alone = np.concatenate([made.logits([text]) for text in texts])
+    np.testing.assert_allclose(made.logits(texts), alone, atol=1e-6)
+    np.testing.assert_allclose(artifact.logits(texts), alone, atol=1e-5)
+    # the words' matrix lies in their table
+    assert artifact.manifest.matrices.weights == window * 16 * 12 + 24 * len(toy.LABELS)
+
+
+def test_windows_are_a_convolution_and_see_nothing_beyond_the_text(encoder: Encoder) -> None:
+    model = convolutional(classifier(encoder), 3).model
+    ids, mask = torch.tensor([[7, 8, 9, 5, 6]]), torch.tensor([[1, 1, 1, 0, 0]])
+    words = model.projection(model.words(ids[:, :3])).transpose(1, 2)
+    kernel = model.windows.weight.view(12, 3, 16).transpose(1, 2)
+    found = nn.functional.conv1d(words, kernel, model.windows.bias, padding=1).relu()
+    expected = model.output(torch.cat([found.amax(2), found.mean(2)], 1))
+    torch.testing.assert_close(model(ids, mask).logits, expected)
+
+
 def test_a_mean_over_the_tokens_is_exported_as_pytorch_computes_it(
     encoder: Encoder, tmp_path: Path
 ) -> None:
@@ -144,3 +197,25 @@ def test_a_recurrent_student_starts_from_its_parents_words(encoder: Encoder) -> 
     assert float(ratio.std() / ratio.mean()) < 1e-4
     assert "gru" in said[0]
     assert f"{sum(p.numel() for p in student.model.parameters()):,}" in said[0]
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_convolutional_student_starts_from_its_parents_words_and_keeps_them(
+    encoder: Encoder, narrow: bool
+) -> None:
+    origin = classifier(encoder)
+    parents = origin.model.roberta.embeddings.word_embeddings.weight.detach()
+    if narrow:
+        origin, _ = LowRankEmbeddings(rank=8).apply(origin, material())
+        model = origin.model
+        parents = model.words.weight.detach() @ model.word_factor.weight.detach().T
+    step = ConvolutionalStudent(embedding_size=32, channels=8)
+    student, said = step.apply(origin, material())
+    # All 32 directions are a rotation, a shift and a scale: distances keep their proportions.
+    ratio = torch.pdist(torch.from_numpy(word_table(student.model))) / torch.pdist(parents)
+    assert float(ratio.std() / ratio.mean()) < 1e-3
+    taught = fit(student, toy.dataset(24), toy.dataset(12, 1), TRAINING).classifier.model
+    before, after = (dict(each.named_parameters()) for each in (student.model, taught))
+    assert {name for name in before if torch.equal(before[name], after[name])} == {"words.weight"}
+    learned = sum(p.numel() for name, p in before.items() if name != "words.weight")
+    assert f"{learned:,} parameters to teach" in said[0]

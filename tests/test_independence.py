@@ -14,7 +14,7 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
-from test_compact import recurrent
+from test_compact import convolutional, recurrent
 
 from paretext.compression import LowRankEmbeddings, Material
 from paretext.core.errors import ParetextError
@@ -41,7 +41,7 @@ def classifier(encoder: Encoder) -> Classifier:
 
 @pytest.fixture(scope="module")
 def artifacts(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
-    """The kinds of graph that test_quantisation has not: narrow tables, recurrent, n-grams."""
+    """The kinds of graph that test_quantisation has not: narrow tables, students, n-grams."""
     origin, folder = classifier(encoder), tmp_path_factory.mktemp("artifacts")
     training = TrainingSettings(batch_size=8, epochs=1, precision="fp32", device="cpu")
     material = Material(toy.dataset(48), toy.dataset(24, 1), training)
@@ -50,6 +50,7 @@ def artifacts(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> dic
     fitted = Tfidf().fit(toy.dataset(60), toy.dataset(30, 1), TrainingSettings(), max_length=32)
     made = {
         "low-rank": (narrow, DynamicQuantization()),
+        "convolutional": (convolutional(origin, 3), output),
         "gru": (recurrent(origin, "gru", 1), output),
         "lstm": (recurrent(origin, "lstm", 2), output),
         "n-grams": (fitted.classifier, None),
@@ -60,7 +61,7 @@ def artifacts(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> dic
     }
 
 
-@pytest.mark.parametrize("kind", ["low-rank", "gru", "lstm", "n-grams"])
+@pytest.mark.parametrize("kind", ["low-rank", "convolutional", "gru", "lstm", "n-grams"])
 def test_the_same_text_the_same_answer(artifacts: dict[str, Artifact], kind: str) -> None:
     artifact = artifacts[kind]
     alone = np.concatenate([artifact.logits([text]) for text in TEXTS])

@@ -405,7 +405,7 @@ def test_distillation_without_a_teacher_is_refused(encoder: Encoder) -> None:
 
 
 def test_presets_are_recipes_and_an_unknown_one_gets_the_nearest() -> None:
-    for name in ("safe", "small", "tiny", "gru"):
+    for name in ("safe", "small", "tiny", "nano", "gru"):
         (version,) = preset(name)
         assert version.name == name
         assert version.quantization is not None

@@ -4,6 +4,7 @@ import paretext.compression.steps  # noqa: F401  (its files register)
 from paretext.compression.build import Compressed, compress
 from paretext.compression.recipe import Recipe, Version, preset
 from paretext.compression.step import Material
+from paretext.compression.steps.convolutional_student import ConvolutionalStudent
 from paretext.compression.steps.distillation import Distillation
 from paretext.compression.steps.layers import Layers
 from paretext.compression.steps.low_rank import LowRankEmbeddings
@@ -16,6 +17,7 @@ from paretext.graphs.quantisation import DynamicQuantization, StaticQuantization
 
 __all__ = [
     "Compressed",
+    "ConvolutionalStudent",
     "Distillation",
     "DynamicQuantization",
     "Layers",

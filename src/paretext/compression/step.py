@@ -21,7 +21,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.registry import NamedStep
 from paretext.data.dataset import Dataset
 from paretext.models.families.base import family_of, is_known, read_encoder, readable_types
-from paretext.models.names import COMPACT, NGRAMS, RECURRENT
+from paretext.models.names import COMPACT, CONVOLUTIONAL, NGRAMS, RECURRENT
 from paretext.training.settings import OnEpoch, TrainingSettings
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Step(NamedStep):
 
 def require_encoder(config: Any) -> None:
     """ParetextError where a parent's configuration is that of a baseline."""
-    if config.model_type in (NGRAMS, RECURRENT):
+    if config.model_type in (CONVOLUTIONAL, NGRAMS, RECURRENT):
         raise ParetextError(
             f"the parent is a {config.model_type} model, and baselines are not compressed; train "
             "an encoder beside it, such as --model roberta-base."
@@ -118,9 +118,10 @@ def require_encoder(config: Any) -> None:
 
 def require_shapes(step: str, outline: Outline) -> None:
     """ParetextError unless `step` can change the shapes of such a model."""
-    if outline.model_type == RECURRENT:
+    if outline.model_type in (CONVOLUTIONAL, RECURRENT):
+        student = f"{outline.model_type.removeprefix('paretext-')}_student"
         raise ParetextError(
-            f"the step {step} comes after recurrent_student, which leaves no encoder to change; "
+            f"the step {step} comes after {student}, which leaves no encoder to change; "
             "put it before that, or leave it out."
         )
     if outline.model_type not in (COMPACT, *readable_types()):

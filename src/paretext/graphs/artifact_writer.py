@@ -26,6 +26,7 @@ from paretext.core.ownership import require_own_folder
 from paretext.data.sketch import Sketch
 from paretext.graphs.agreement import check_answers, check_independence
 from paretext.graphs.calibration import Calibration
+from paretext.graphs.convolutional_graph import write_convolutional_graph
 from paretext.graphs.graph import write_graph
 from paretext.graphs.ngram_graph import write_ngram_graph
 from paretext.graphs.quantisation import Quantization
@@ -33,13 +34,17 @@ from paretext.graphs.recurrent_graph import write_recurrent_graph
 from paretext.graphs.traced import trace_graph
 from paretext.models.classifier import Classifier
 from paretext.models.families.base import is_known, read_encoder
-from paretext.models.names import NGRAMS, RECURRENT
+from paretext.models.names import CONVOLUTIONAL, NGRAMS, RECURRENT
 from paretext.models.tokenization import check_tokenizer
 from paretext.runtime.artifact import Artifact, prepare, softmax
 from paretext.runtime.card import model_card
 from paretext.runtime.manifest import NAME, Agreement, Ancestor, Manifest, WeightCount, record_files
 
-_WRITERS = {RECURRENT: write_recurrent_graph, NGRAMS: write_ngram_graph}
+_WRITERS = {
+    CONVOLUTIONAL: write_convolutional_graph,
+    RECURRENT: write_recurrent_graph,
+    NGRAMS: write_ngram_graph,
+}
 _FILES = r"(model\.onnx|README\.md|(tokenizer|config|manifest|certificate)\.json)"
 _PACKAGES = ("paretext", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 

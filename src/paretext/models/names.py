@@ -6,5 +6,6 @@ from typing import Literal
 
 COMPACT = "paretext-compact"
 NGRAMS = "paretext-ngrams"
+CONVOLUTIONAL = "paretext-convolutional"
 RECURRENT = "paretext-recurrent"
 Cell = Literal["gru", "lstm"]
