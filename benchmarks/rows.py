@@ -34,3 +34,10 @@ def cut(data: Path, texts: int, seed: int) -> tuple[Dataset, Dataset, Dataset]:
         chosen = np.random.default_rng(seed).permutation(len(whole))[:texts]
         whole = whole.take(np.sort(chosen))
     return *whole.split(SELECTION_SHARE, seed), validation
+
+
+def cut_off(data: Path, texts: int, seed: int) -> tuple[str, ...]:
+    """The training texts that `cut` leaves out, without their labels."""
+    whole = Dataset.read(data / "train.csv")
+    order = np.random.default_rng(seed).permutation(len(whole))
+    return whole.take(np.sort(order[texts:])).texts if texts else ()

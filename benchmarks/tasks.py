@@ -38,7 +38,7 @@ from paretext.training.fit import fit
 from paretext.training.settings import TrainingSettings
 
 MAX_LENGTH = 128
-VERSIONS = ("int8", "safe", "small", "tiny", "gru")
+VERSIONS = ("int8", "safe", "small", "tiny", "nano")
 KEY = ("task", "texts", "seed", "version")
 TIMED_TEXTS, ROUNDS = 500, 5
 

@@ -88,17 +88,16 @@ def _search(folder: Path, out: Path) -> None:
     from paretext.data.dataset import Dataset
     from paretext.training.fit import TrainingSettings
     from paretext.tuning.search import Space, search
-    from paretext.tuning.space import Choice, Family, Real, Whole
+    from paretext.tuning.space import Family, Real, Whole
 
     train = Dataset.read(folder / "train.csv").take(range(60))
     selection = Dataset.read(folder / "eval.csv", label_names=train.label_names).take(range(36))
     family = Family(
-        recipes=preset("gru"),
+        recipes=preset("nano"),
         settings={
-            "vocabulary.minimum_count": Whole(low=1, high=3),
-            "recurrent_student.cell": Choice(names=("gru", "lstm")),
-            "recurrent_student.embedding_size": Whole(low=4, high=12, step=4),
-            "recurrent_student.hidden_size": Whole(low=4, high=12, step=4),
+            "convolutional_student.embedding_size": Whole(low=4, high=12, step=4),
+            "convolutional_student.channels": Whole(low=4, high=12, step=4),
+            "convolutional_student.window": Whole(low=1, high=3, step=2),
             "distillation.epochs": Whole(low=3, high=3),
             "distillation.learning_rate": Real(low=1e-3, high=1e-2),
         },
@@ -113,7 +112,7 @@ def _search(folder: Path, out: Path) -> None:
         selection,
         out,
         limits={"size": 5e6, "macro_f1_drop": 1.0},
-        space=Space(families={"recurrent": family}),
+        space=Space(families={"convolutional": family}),
         trials=3,
         threads=1,
     )

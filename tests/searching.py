@@ -59,7 +59,7 @@ class MadeUp:
         self.table = ShapeTable(self.out / "shapes.json")
 
     def sizes(self, point: Point) -> tuple[float, ...]:
-        count = self.space.values(point)["vocabulary.minimum_count"]
+        count = self.space.values(point).get("vocabulary.minimum_count", 1)
         return self.space.sizes(point, 20_000 // count)
 
     def measured(self, point: Point) -> Shape:

@@ -20,7 +20,6 @@ from paretext.compression import (
     Layers,
     LowRankEmbeddings,
     Material,
-    RecurrentStudent,
     Vocabulary,
 )
 from paretext.compression.step import compact
@@ -187,21 +186,9 @@ def test_a_mean_over_the_tokens_is_exported_as_pytorch_computes_it(
     np.testing.assert_allclose(artifact.logits(TEXTS), made.logits(TEXTS), atol=1e-5)
 
 
-def test_a_recurrent_student_starts_from_its_parents_words(encoder: Encoder) -> None:
-    origin = classifier(encoder)
-    student, said = RecurrentStudent(embedding_size=32, hidden_size=8).apply(origin, material())
-    own = student.model.words.weight.detach()
-    parents = origin.model.roberta.embeddings.word_embeddings.weight.detach()
-    # All 32 directions are a rotation, a shift and a scale: distances keep their proportions.
-    ratio = torch.pdist(own) / torch.pdist(parents)
-    assert float(ratio.std() / ratio.mean()) < 1e-4
-    assert "gru" in said[0]
-    assert f"{sum(p.numel() for p in student.model.parameters()):,}" in said[0]
-
-
 @pytest.mark.parametrize("narrow", [False, True])
 def test_a_convolutional_student_starts_from_its_parents_words_and_keeps_them(
-    encoder: Encoder, narrow: bool
+    encoder: Encoder, tmp_path: Path, narrow: bool
 ) -> None:
     origin = classifier(encoder)
     parents = origin.model.roberta.embeddings.word_embeddings.weight.detach()
@@ -214,7 +201,9 @@ def test_a_convolutional_student_starts_from_its_parents_words_and_keeps_them(
     # All 32 directions are a rotation, a shift and a scale: distances keep their proportions.
     ratio = torch.pdist(torch.from_numpy(word_table(student.model))) / torch.pdist(parents)
     assert float(ratio.std() / ratio.mean()) < 1e-3
-    taught = fit(student, toy.dataset(24), toy.dataset(12, 1), TRAINING).classifier.model
+    student.save(tmp_path / "student")
+    loaded = Classifier.load(tmp_path / "student")
+    taught = fit(loaded, toy.dataset(24), toy.dataset(12, 1), TRAINING).classifier.model
     before, after = (dict(each.named_parameters()) for each in (student.model, taught))
     assert {name for name in before if torch.equal(before[name], after[name])} == {"words.weight"}
     learned = sum(p.numel() for name, p in before.items() if name != "words.weight")

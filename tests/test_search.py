@@ -51,7 +51,7 @@ def test_every_point_of_the_space_is_a_recipe_that_fits_the_parent(parent: Outli
 def test_the_presets_are_points_of_the_space() -> None:
     space = Space().within(PARENT)
     made = [space.version(point).steps for point in space.presets()]
-    assert made == [version.steps for version in (*preset("gru"), *by_time())]
+    assert made == [version.steps for version in (*preset("nano"), *by_time())]
     # 96 directions are more than a parent of width 32 has.
     assert Space().within(NARROW).presets() == []
 
@@ -59,7 +59,7 @@ def test_the_presets_are_points_of_the_space() -> None:
 def test_equal_recipes_have_equal_names_and_others_have_not() -> None:
     space = Space().within(PARENT)
     point = space.presets()[0]
-    rate = "recurrent.distillation.learning_rate"
+    rate = "convolutional.distillation.learning_rate"
     near = {**point, rate: point[rate] * 1.0001}  # the same in two significant digits
     far = {**point, rate: point[rate] * 1.1}
     assert space.version(near).name == space.version(point).name
@@ -129,7 +129,7 @@ def test_the_table_keeps_what_was_measured_and_estimates_only_with_enough(tmp_pa
     assert again.measured("r6") == Shape(bytes=170_000, p95_ms=0.132, ms_per_text=0.1, tokens=5000)
     assert again.measured("r9") is None
     assert again.tokens() == {3: 700}
-    assert again.estimate("recurrent", (1000, 64)) is None
+    assert again.estimate("convolutional", (1000, 64)) is None
     found = again.estimate("encoder", (1000, 64))
     assert found is not None
     # A tenth is taken off, or more where leaving points out shows a larger error.

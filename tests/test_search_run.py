@@ -25,7 +25,7 @@ from paretext.report.front import draw_front
 from paretext.training.fit import TrainingSettings
 from paretext.tuning.front import Candidate, front
 from paretext.tuning.search import Found, Space, search
-from paretext.tuning.space import Choice, Family, Real, Whole
+from paretext.tuning.space import Family, Real, Whole
 
 LIMITS = {"size": 5e6, "p95_latency": 5000.0, "macro_f1_drop": 1.0}
 RECIPE = Recipe(
@@ -33,13 +33,12 @@ RECIPE = Recipe(
 )
 SPACE = Space(
     families={
-        "recurrent": Family(
-            recipes=preset("gru"),
+        "convolutional": Family(
+            recipes=preset("nano"),
             settings={
-                "vocabulary.minimum_count": Whole(low=1, high=3),
-                "recurrent_student.cell": Choice(names=("gru", "lstm")),
-                "recurrent_student.embedding_size": Whole(low=4, high=12, step=4),
-                "recurrent_student.hidden_size": Whole(low=4, high=12, step=4),
+                "convolutional_student.embedding_size": Whole(low=4, high=12, step=4),
+                "convolutional_student.channels": Whole(low=4, high=12, step=4),
+                "convolutional_student.window": Whole(low=1, high=3, step=2),
                 "distillation.epochs": Whole(low=3, high=3),
                 "distillation.learning_rate": Real(low=1e-3, high=1e-2),
             },

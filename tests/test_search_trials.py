@@ -128,7 +128,7 @@ def test_a_space_without_new_points_ends_the_search(
 ) -> None:
     monkeypatch.setattr("paretext.tuning.study.REFUSALS", 5)
     workshop = MadeUp(tmp_path)
-    only = workshop.space.families["recurrent"]
+    only = workshop.space.families["convolutional"]
     values = only.centres()[0]
     fixed = {
         name: allowed.model_copy(update={"low": values[name], "high": values[name]})
@@ -137,7 +137,7 @@ def test_a_space_without_new_points_ends_the_search(
         for name, allowed in only.settings.items()
     }
     family = only.model_copy(update={"settings": fixed})
-    workshop.space = workshop.space.model_copy(update={"families": {"recurrent": family}})
+    workshop.space = workshop.space.model_copy(update={"families": {"convolutional": family}})
     work = searching.trials(workshop, trials=3)
     work.run([])
     assert len(work.taught()) == 1

@@ -17,13 +17,13 @@ from test_compact import TEXTS, TRAINING, classifier, material
 from torch import nn
 
 from paretext.compression import (
+    ConvolutionalStudent,
     Distillation,
     DynamicQuantization,
     Layers,
     LowRankEmbeddings,
     Material,
     Recipe,
-    RecurrentStudent,
     Version,
     Vocabulary,
     Width,
@@ -179,17 +179,17 @@ def test_low_rank_twice_is_low_rank_once(encoder: Encoder) -> None:
 # --- distillation
 
 
-@pytest.mark.parametrize("student", ["encoder", "recurrent"])
+@pytest.mark.parametrize("student", ["encoder", "convolutional"])
 def test_a_student_learns_its_teachers_answers_not_the_labels(
     encoder: Encoder, student: str
 ) -> None:
     origin, data = classifier(encoder), material()
-    if student == "recurrent":
-        step = RecurrentStudent(embedding_size=24, hidden_size=24, dropout=0)
+    if student == "convolutional":
+        step = ConvolutionalStudent(embedding_size=24, channels=24, dropout=0)
         origin, _ = step.apply(origin, data)
     teacher = Oracle()
     taught = Material(data.train, data.selection, TRAINING, teacher, unlabelled=("more", "text"))
-    dropout = None if student == "recurrent" else 0
+    dropout = None if student == "convolutional" else 0
     step = Distillation(
         epochs=12, learning_rate=5e-3, batch_size=8, copies=1, dropout=dropout, states_weight=0
     )
@@ -405,13 +405,15 @@ def test_distillation_without_a_teacher_is_refused(encoder: Encoder) -> None:
 
 
 def test_presets_are_recipes_and_an_unknown_one_gets_the_nearest() -> None:
-    for name in ("safe", "small", "tiny", "nano", "gru"):
+    for name in ("safe", "small", "tiny", "nano"):
         (version,) = preset(name)
         assert version.name == name
         assert version.quantization is not None
         version.plan(Outline("roberta", 6, 384, 384))
     with pytest.raises(ParetextError, match="no preset 'tinny'; did you mean 'tiny'"):
         preset("tinny")
+    with pytest.raises(ParetextError, match="the preset gru is gone: nano is faster"):
+        preset("gru")
 
 
 def parse(steps: list[dict[str, object]]) -> Recipe:
@@ -425,13 +427,17 @@ def parse(steps: list[dict[str, object]]) -> Recipe:
         ([{"step": "layer", "keep": 2}], r"unknown step 'layer' at .*; did you mean 'layers'"),
         ([{"step": "layers", "kept": 2}], r"unknown setting '.*kept'; did you mean 'keep'"),
         ([{"step": "distillation", "epoch": 2}], r"unknown setting .*; did you mean 'epochs'"),
+        (
+            [{"step": "recurrent_student", "cell": "lstm"}],
+            r"the step recurrent_student at .* is gone: write convolutional_student in its place",
+        ),
         ([{"step": "layers", "keep": 0}], r"keep"),
         ([], r"at least 1 item"),
         (
             [{"step": "dynamic_quantization"}, {"step": "layers", "keep": 1}],
             r"dynamic_quantization before another step",
         ),
-        ([{"step": "recurrent_student"}], r"recurrent_student without distillation"),
+        ([{"step": "convolutional_student"}], r"convolutional_student without distillation"),
         (
             [{"step": "magnitude_pruning"}, {"step": "distillation"}],
             r"distillation after magnitude_pruning",
@@ -453,13 +459,13 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
         ([Width(hidden_size=384)], r"has 384 there; keep fewer"),
         ([LowRankEmbeddings(rank=64), LowRankEmbeddings(rank=64)], r"are 64 wide there"),
         (
-            [RecurrentStudent(), Layers(keep=1), Distillation()],
-            r"layers comes after recurrent_student",
+            [ConvolutionalStudent(), Layers(keep=1), Distillation()],
+            r"layers comes after convolutional_student",
         ),
-        ([RecurrentStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
+        ([ConvolutionalStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
         (
-            [RecurrentStudent(), Distillation(dropout=0)],
-            r"distillation with dropout comes after recurrent_student",
+            [ConvolutionalStudent(), Distillation(dropout=0)],
+            r"distillation with dropout comes after convolutional_student",
         ),
         (
             [Vocabulary(), Distillation(states_weight=1)],

@@ -9,7 +9,6 @@ from paretext.compression.steps.distillation import Distillation
 from paretext.compression.steps.layers import Layers
 from paretext.compression.steps.low_rank import LowRankEmbeddings
 from paretext.compression.steps.magnitude import MagnitudePruning
-from paretext.compression.steps.recurrent_student import RecurrentStudent
 from paretext.compression.steps.structured import StructuredPruning
 from paretext.compression.steps.vocabulary import Vocabulary
 from paretext.compression.steps.width import Width
@@ -25,7 +24,6 @@ __all__ = [
     "MagnitudePruning",
     "Material",
     "Recipe",
-    "RecurrentStudent",
     "StaticQuantization",
     "StructuredPruning",
     "Version",

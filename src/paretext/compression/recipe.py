@@ -197,6 +197,8 @@ class Recipe(InputSettings):
 
 def preset(name: str) -> tuple[Version, ...]:
     """The versions of a preset that comes with the package; ParetextError if it is unknown."""
+    if name == "gru":
+        raise ParetextError("the preset gru is gone: nano is faster and nearer to the parent.")
     files = resources.files("paretext.compression") / "presets"
     known = sorted(Path(file.name).stem for file in files.iterdir() if file.name.endswith(".yaml"))
     if name not in known:
@@ -241,5 +243,10 @@ def _complaint(error: ValidationError, model: type[BaseModel]) -> str:
         return complaint(error, [TrainingSettings] if first["loc"][0] == "training" else known)
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
+        if tag == "recurrent_student":
+            return (
+                f"the step recurrent_student at {where} is gone: write convolutional_student in "
+                "its place, with embedding_size and channels"
+            )
         return f"unknown step {tag!r} at {where}{nearest(tag, list(STEPS))}"
     return complaint(error, [model])

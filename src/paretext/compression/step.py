@@ -118,11 +118,10 @@ def require_encoder(config: Any) -> None:
 
 def require_shapes(step: str, outline: Outline) -> None:
     """ParetextError unless `step` can change the shapes of such a model."""
-    if outline.model_type in (CONVOLUTIONAL, RECURRENT):
-        student = f"{outline.model_type.removeprefix('paretext-')}_student"
+    if outline.model_type == CONVOLUTIONAL:
         raise ParetextError(
-            f"the step {step} comes after {student}, which leaves no encoder to change; "
-            "put it before that, or leave it out."
+            f"the step {step} comes after convolutional_student, which leaves no encoder to "
+            "change; put it before that, or leave it out."
         )
     if outline.model_type not in (COMPACT, *readable_types()):
         raise ParetextError(

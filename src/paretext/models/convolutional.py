@@ -62,7 +62,6 @@ class ConvolutionalClassifier(PreTrainedModel):
     def __init__(self, config: ConvolutionalConfig) -> None:
         super().__init__(config)
         self.words = nn.Embedding(config.vocab_size, config.word_width)
-        self.words.weight.requires_grad_(False)
         self.projection = nn.Linear(config.word_width, config.embedding_size)
         self.windows = nn.Linear(config.window * config.embedding_size, config.channels)
         self.output = nn.Linear(2 * config.channels, int(config.num_labels or 0))
@@ -79,7 +78,8 @@ class ConvolutionalClassifier(PreTrainedModel):
     ) -> SequenceClassifierOutput:
         """Logits (batch, classes) of ids and mask (batch, sequence)."""
         mask = attention_mask.unsqueeze(2)
-        words = self.dropout(self.projection(self.words(input_ids))) * mask
+        given = self.words(input_ids).detach()  # what has no gradient, no optimizer changes
+        words = self.dropout(self.projection(given)) * mask
         aside = self.config.window // 2
         room = nn.functional.pad(words, (0, 0, aside, aside))
         windows = room.unfold(1, self.config.window, 1).transpose(2, 3).flatten(2)

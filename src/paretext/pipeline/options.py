@@ -45,7 +45,7 @@ class Models(ByRecipe):
 
 class Versions(ByRecipe):
     preset: str | Sequence[str] | None = Field(
-        None, title="NAME...", description="int8, safe, small, tiny, gru, pruned; may repeat."
+        None, title="NAME...", description="int8, safe, small, tiny, nano, pruned; may repeat."
     )
 
 

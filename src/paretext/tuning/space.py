@@ -119,15 +119,14 @@ def by_time() -> tuple[Version, ...]:
 def _families() -> dict[str, Family]:
     # The quickest to teach comes first, so that short searches have something to choose from.
     return {
-        "recurrent": Family(
-            recipes=preset("gru"),
+        "convolutional": Family(
+            recipes=preset("nano"),
             settings={
-                "vocabulary.minimum_count": Whole(low=1, high=8),
-                "recurrent_student.cell": Choice(names=("gru", "lstm")),
-                "recurrent_student.embedding_size": Whole(low=32, high=192, step=16),
-                "recurrent_student.hidden_size": Whole(low=32, high=192, step=16),
+                "convolutional_student.embedding_size": Whole(low=16, high=192, step=16),
+                "convolutional_student.channels": Whole(low=32, high=512, step=32),
+                "convolutional_student.window": Whole(low=1, high=5, step=2),
                 "distillation.epochs": Whole(low=4, high=12),
-                "distillation.learning_rate": Real(low=3e-4, high=3e-3),
+                "distillation.learning_rate": Real(low=5e-4, high=5e-3),
             },
         ),
         "encoder": Family(
@@ -162,7 +161,7 @@ class Space(Settings):
         highest = {
             "layers.keep": parent.layers,
             "low_rank_embeddings.rank": parent.word_width - 1,
-            "recurrent_student.embedding_size": parent.width,
+            "convolutional_student.embedding_size": parent.width,
         }
         families = {
             name: family.model_copy(

@@ -91,7 +91,7 @@ class ConvolutionalStudent(Step):
             model.projection.weight.copy_(first / (table @ first.T).std())
             model.projection.bias.zero_()
         model.eval()  # type: ignore[no-untyped-call]
-        taught = sum(each.numel() for each in model.parameters() if each.requires_grad)
+        taught = sum(each.numel() for each in model.parameters()) - model.words.weight.numel()
         return replace(classifier, model=model), [
             f"put windows of {self.window} words, {self.channels} outputs each, in the place of "
             f"the encoder: {taught:,} parameters to teach; its word embeddings are the parent's in "

@@ -37,7 +37,6 @@ from paretext.core.errors import OutOfTime, ParetextError
 from paretext.core.files import read_json, write_json
 from paretext.core.locks import temporary_folder
 from paretext.data.dataset import Dataset
-from paretext.models.names import RECURRENT
 
 if TYPE_CHECKING:
     from paretext.models.classifier import Classifier
@@ -62,8 +61,8 @@ class Distillation(Step):
     precision: None trains as the parent was trained. states_weight: of the distance between the
     hidden states of all tokens in units of their variance, beside the answers' divergence; None is
     3 for an encoder that reads its parent's tokens, and 0 for others: after the step vocabulary,
-    and for a recurrent student, whom it kept from learning the answers. Altered copies have no
-    states, and of very many texts (a thousand million numbers) not all have.
+    and for a convolutional student, which has no layers. Altered copies have no states, and of very
+    many texts (a thousand million numbers) not all have.
     dropout: None keeps the classifier's own; with 0 a training step takes about a seventh less
     time."""
 
@@ -260,6 +259,4 @@ def _states(
 
 def _layers(classifier: Classifier) -> int:
     """Those whose states an encoder shows."""
-    config = classifier.model.config
-    kind = config.model_type
-    return 0 if kind == RECURRENT else int(getattr(config, "num_hidden_layers", 0))
+    return int(getattr(classifier.model.config, "num_hidden_layers", 0))
