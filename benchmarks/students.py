@@ -53,7 +53,7 @@ CHANGES: dict[str, dict[str, int]] = {
 }
 """Students, by what they change of the preset nano."""
 KEY = ("task", "texts", "seed", "student", "unlabelled")
-ROUNDS, ALONE, TOGETHER = 5, 200, 500
+ROUNDS, ALONE, TOGETHER = 5, 100, 300
 Row = dict[str, Any]
 
 
@@ -72,13 +72,14 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.rows or options.out / "students.jsonl"
     for data in options.data:
-        key = {"task": data.name, "texts": options.texts, "seed": options.seed}
-        folder = options.out / f"{data.name}-{options.texts}-{options.seed}"
+        folder, key = place(data, options)
         parent = found_parent(options.parents / folder.name)
         for student in options.student or (*CHANGES, TFIDF):
             for unlabelled in (False, True)[: 1 + (options.unlabelled and student != TFIDF)]:
                 if not known(path, key | {"student": student, "unlabelled": unlabelled}):
                     make(student, unlabelled, data, parent, folder, options)
+    for data in options.data:
+        folder, key = place(data, options)
         missing = [
             artifact
             for artifact in sorted((folder / "artifacts").iterdir())
@@ -97,6 +98,12 @@ def main() -> None:
         write_section(options.docs, "students", text, "The front of students")
         picture(rows(path), options.docs.with_name("students.svg"))
     print(json.dumps({"rows": len(rows(path))}))
+
+
+def place(data: Path, options: Any) -> tuple[Path, Row]:
+    """Where a task's artifacts are, and what its rows begin with."""
+    key = {"task": data.name, "texts": options.texts, "seed": options.seed}
+    return options.out / f"{data.name}-{options.texts}-{options.seed}", key
 
 
 def known(path: Path, key: Row) -> bool:
