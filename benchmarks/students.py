@@ -282,14 +282,14 @@ def picture(found: list[Row], path: Path) -> None:
         path,
         "Students of a fine-tuned encoder: quality against time",
         len(panels) * pictures.WIDTH,
-        height=under + 23 * len(lines) + 60,
+        height=under + 23 * len(lines) + 75,
         panels=panels,
         under=under,
         columns=columns,
         rows=lines,
         notes=(
-            "Line and filled marks: Pareto front. Bars: paired intervals of the drop against the "
-            "parent (square). Marks that would cover each other are moved apart sideways.",
+            "Line and filled marks: Pareto front. Square: parent.",
+            "Bars: paired intervals of the drop.",
         ),
     )
 
