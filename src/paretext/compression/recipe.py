@@ -87,7 +87,7 @@ class Version(Settings):
 _EXAMPLE = "see recipes/study.yaml"
 
 
-RUNGS = ("int8", "safe", "small", "tiny", "gru")
+RUNGS = ("int8", "safe", "small", "tiny", "nano")
 """The presets that are made by default, each smaller and faster than the one before. (Zeros in a
 dense matrix buy no speed: the preset `pruned` shows it.)"""
 
