@@ -79,7 +79,7 @@ def test_held_out_texts_alone_give_int8_measured_on_what_the_export_never_saw(
     assert ended.status == 0, ended.err
     run = here / "runs" / "mine"
     assert versions(run) == {"pytorch", "parent", "int8"}
-    assert "safe, small, tiny and gru are left out: version 'safe' learns from texts" in ended.err
+    assert "safe, small, tiny and nano are left out: version 'safe' learns from texts" in ended.err
     assert "--unlabelled" in ended.err
     certificate, manifest = (
         read(run / "artifacts" / "int8") for read in (Certificate.of, Manifest.read)
