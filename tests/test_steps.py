@@ -108,10 +108,14 @@ def test_cut_dimensions_that_were_zero_change_nothing(encoder: Encoder) -> None:
     assert made.logits(TEXTS).shape == (len(TEXTS), 3)
 
 
-def test_width_and_rank_together_export(encoder: Encoder, tmp_path: Path) -> None:
-    made = classifier(encoder, "electra")  # its embeddings are narrower than its layers
-    for step in (Width(hidden_size=24), LowRankEmbeddings(rank=8)):
+@pytest.mark.parametrize("width", [24, 16, 8])
+def test_width_and_rank_together_export(encoder: Encoder, tmp_path: Path, width: int) -> None:
+    made = classifier(encoder, "electra")  # its embeddings are 16 wide, its layers 32
+    for step in (Width(hidden_size=width), LowRankEmbeddings(rank=8)):
         made, _ = step.apply(made, material())
+    made.save(tmp_path / "model")
+    loaded = Classifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.logits(TEXTS), made.logits(TEXTS))
     artifact = export(made, tmp_path / "artifact", TEXTS)
     np.testing.assert_allclose(artifact.logits(TEXTS), made.logits(TEXTS), atol=1e-5)
 

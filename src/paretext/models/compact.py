@@ -35,7 +35,8 @@ _MODULES: dict[str, nn.Module] = {
 
 class CompactConfig(PretrainedConfig):
     """word_rank: width of the word table where it is factorised, else None.
-    embedding_size: width of the embeddings' norm; where it is not hidden_size, a matrix follows.
+    embedding_size: width of the embeddings' norm. projects: whether a matrix follows it (None, as in
+    older files: where the width is not hidden_size); it stays where `width` makes them equal.
     shapes: {"heads", "head_size", "neurons"} of each layer; 0 leaves that part out.
     head_size: outputs of the head's first matrix. pooling: "first" token or "mean" of all.
     skips_padding: positions count the tokens that are not pad_token_id (`Encoder.padding_id`), so
@@ -48,6 +49,7 @@ class CompactConfig(PretrainedConfig):
         vocab_size: int = 1,
         hidden_size: int = 1,
         embedding_size: int | None = None,
+        projects: bool | None = None,
         word_rank: int | None = None,
         max_position_embeddings: int = 1,
         shapes: list[dict[str, int]] | None = None,
@@ -65,6 +67,7 @@ class CompactConfig(PretrainedConfig):
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.embedding_size = embedding_size or hidden_size
+        self.projects = self.embedding_size != hidden_size if projects is None else projects
         self.word_rank = word_rank
         self.max_position_embeddings = max_position_embeddings
         self.shapes = shapes or []
@@ -153,7 +156,7 @@ class CompactClassifier(PreTrainedModel):
         rows = config.max_position_embeddings + config.skips_padding
         self.positions = nn.Embedding(rows, embedding)
         self.embedding_norm = nn.LayerNorm(embedding, config.layer_norm_eps)
-        if embedding != width:
+        if config.projects:
             self.projection = nn.Linear(embedding, width)
         self.layers = nn.ModuleList(CompactLayer(config, **shape) for shape in config.shapes)
         self.head_dense = nn.Linear(width, config.head_size)
@@ -194,7 +197,7 @@ class CompactClassifier(PreTrainedModel):
             x = self.word_factor(x)
         x = self.embedding_norm(x + self._positions(input_ids))
         x = nn.functional.dropout(x, self.config.dropout, self.training)
-        if self.config.embedding_size != self.config.hidden_size:
+        if self.config.projects:
             x = self.projection(x)
         return x
 
@@ -238,6 +241,7 @@ def from_encoder(encoder: Encoder, **config: Any) -> CompactClassifier:
             vocab_size=len(words),
             hidden_size=dense.weight.shape[0],
             embedding_size=encoder.positions.shape[1],
+            projects=encoder.projection is not None,
             word_rank=None if factor is None else words.shape[1],
             max_position_embeddings=len(encoder.positions) - (encoder.padding_id is not None),
             skips_padding=encoder.padding_id is not None,

@@ -79,7 +79,7 @@ def cut(model: Any, kept: torch.Tensor) -> CompactClassifier:
 
     config = model.config
     parts = dict(model.state_dict())
-    narrow_embeddings = config.embedding_size == config.hidden_size
+    narrow_embeddings = not config.projects  # else a matrix follows, which alone is cut
     for name, tensor in parts.items():
         for axis in _hidden_axes(name, config.word_rank is not None, narrow_embeddings):
             tensor = tensor.index_select(axis, kept)
