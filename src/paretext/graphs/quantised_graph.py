@@ -37,7 +37,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paretext.graphs.activations import Input
-from paretext.graphs.graph import MICROSOFT, POSITIONS, checked
+from paretext.graphs.graph import POSITIONS, checked
+from paretext.graphs.writer import MICROSOFT
 
 Float32s = NDArray[np.float32]
 

@@ -93,7 +93,9 @@ def array(tensor: torch.Tensor) -> Array:
 
 
 def norm(module: nn.LayerNorm) -> Norm:
-    return Norm(array(module.weight), array(module.bias), module.eps)
+    gamma = array(module.weight)
+    beta = np.zeros_like(gamma) if module.bias is None else array(module.bias)
+    return Norm(gamma, beta, module.eps)
 
 
 def linear_reader(model: Any) -> ReadLinear:
@@ -102,6 +104,9 @@ def linear_reader(model: Any) -> ReadLinear:
 
     def read(module: nn.Linear) -> Linear:
         weight = np.ascontiguousarray(array(module.weight).T)
-        return Linear(names[id(module)], weight, array(module.bias))
+        none = np.zeros(weight.shape[1], np.float32)
+        return Linear(
+            names[id(module)], weight, none if module.bias is None else array(module.bias)
+        )
 
     return read
