@@ -344,7 +344,7 @@ def with_outliers(model: onnx.ModelProto, channel: int, by: float) -> onnx.Model
         array[channel] *= factor
         stored[name].CopyFrom(numpy_helper.from_array(array, name))
 
-    tall = set()
+    tall, smaller = set(), set()
     for node in model.graph.node:
         made.graph.node.append(node)
         if node.op_type == "LayerNormalization":
@@ -353,12 +353,14 @@ def with_outliers(model: onnx.ModelProto, channel: int, by: float) -> onnx.Model
             made.graph.initializer.append(numpy_helper.from_array(back, f"{x}.back"))
             made.graph.node[-1].output[0] = f"{x}.tall"
             made.graph.node.append(helper.make_node("Mul", [f"{x}.tall", f"{x}.back"], [x]))
-            scale(node.input[1], by)
-            scale(node.input[2], by)
+            for name in node.input[1:]:
+                scale(name, by)
             tall.add(x)
         elif node.op_type == "MatMul" and node.input[0] in tall:
             made.graph.node[-1].input[0] += ".tall"
-            scale(node.input[1], 1 / by)
+            if node.input[1] not in smaller:  # layers may share it
+                scale(node.input[1], 1 / by)
+                smaller.add(node.input[1])
     return checked(made)
 
 

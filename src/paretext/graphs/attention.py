@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from paretext.graphs.writer import MICROSOFT, GraphWriter
 from paretext.models.encoder import Array, Attention, Encoder, Linear, Norm, rotary_angles
 
+DISTANCES = ".distances"
+"""How the tables of what distances are to a layer end."""
 _UNSEEN = -1e9
 """Added to a score, whose share of attention is 0 then."""
 
@@ -187,7 +189,7 @@ class Distances:
         if encoder.relative_norm is not None:
             used = _normed(used, encoder.relative_norm)
         scale = np.float32((part.query.weight.shape[1] // part.heads) ** -0.5)
-        table = self.w.constant(f"{name}.table", (used @ linear.weight + linear.bias) * scale)
+        table = self.w.constant(f"{name}{DISTANCES}", (used @ linear.weight + linear.bias) * scale)
         return self.w.node("Gather", [table, wanted], name)  # `wanted` is one text's
 
     def _by_head(self, x: str, part: Attention, name: str) -> str:
@@ -201,8 +203,8 @@ class Distances:
         w, found = self.w, []
         for x, linear, kind in ((q, part.key, "rising"), (k, part.query, "falling")):
             own = f"{name}.{kind}"
-            looked_up = self._looked_up(linear, part, self._wanted(kind), f"{own}.distances")
-            columns = self._by_head(looked_up, part, f"{own}.distances_by_head")
+            looked_up = self._looked_up(linear, part, self._wanted(kind), f"{own}.looked_up")
+            columns = self._by_head(looked_up, part, f"{own}.by_head")
             columns = w.node("Transpose", [columns], f"{own}.columns", perm=[0, 2, 3, 1])
             content = self._by_head(x, part, f"{own}.content_by_head")
             content = w.node("Transpose", [content], f"{own}.content", perm=[0, 2, 1, 3])
