@@ -1,10 +1,11 @@
 """Embedding tables as integers, with scales of their own for each row.
 
-Rows differ in size by more than one scale can follow. 8 bits: one scale for a row, and four plain operators (the
-rows and their scales are gathered, cast and multiplied), which take three quarters of the time of
-the operator made for it, `GatherBlockQuantized`. 4 bits: that operator, with two numbers in a byte,
-the first in the low half, around 8, and a scale for each block of 32. Scales lie in the file as
-float16, rounded up so that nothing is clipped, behind a Cast that ONNX Runtime folds as it loads.
+Rows differ in size by more than one scale can follow. 8 bits: one scale for a row, and four plain
+operators (the rows and their scales are gathered, cast and multiplied), which take three quarters
+of the time of the operator made for it, `GatherBlockQuantized`. 4 bits: that operator, with two
+numbers in a byte, the first in the low half, around 8, and a scale for each block of 32. Scales lie
+in the file as float16, rounded up so that nothing is clipped, behind a Cast that ONNX Runtime folds
+as it loads.
 
 Source: ONNX Runtime's ContribOperators.md and `gather_block_quantized.cc` (blocks: powers of two
 from 16 on).

@@ -1,7 +1,8 @@
 """ALBERT: BERT whose layers share their weights, with narrow embeddings.
 
 Lan et al. 2020, "ALBERT: A Lite BERT for Self-supervised Learning of Language Representations". It
-is read as layers one after the other, whose matrices have one name and lie in the file once.
+is read as layers one after the other, whose matrices have one name and lie in the file once. Steps
+that change shapes or train give each layer its own.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ class Family:
     positions_after_padding: ClassVar[bool] = False
     """Whether positions leave the padding token out as they count, wherever it stands, and begin at
     padding_idx + 1 (fairseq's convention). Row padding_idx is then the padding's own."""
+    shares_layers: ClassVar[bool] = False
+    """Whether layers share their weights, which those of `CompactClassifier` cannot."""
     readable: ClassVar[bool] = True
     """False where nothing but the positions is known."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from paretext.models.encoder import Attention, Encoder, FeedForward, Layer
+import numpy as np
+
+from paretext.models.encoder import Attention, Encoder, FeedForward, Layer, Linear
 from paretext.models.families.base import Family, ReadLinear, array, linear_reader, norm
 from paretext.models.names import COMPACT
 
@@ -13,7 +15,7 @@ class Compact(Family):
     model_types = (COMPACT,)
 
     def read(self, model: Any) -> Encoder:
-        read, config = linear_reader(model), model.config
+        read, config = _sharing(linear_reader(model)), model.config
         return Encoder(
             words=array(model.words.weight),
             word_factor=array(model.word_factor.weight).T if config.word_rank else None,
@@ -36,6 +38,23 @@ class Compact(Family):
 
     def dropout(self, config: Any) -> float:
         return float(config.dropout)
+
+
+def _sharing(read: ReadLinear) -> ReadLinear:
+    """`read`, but what has another's numbers is the other: of layers that shared them (ALBERT's),
+    until training makes them differ, the file needs one."""
+    found: dict[bytes, list[Linear]] = {}
+
+    def first(module: Any) -> Linear:
+        own = read(module)
+        alike = found.setdefault(own.weight[:1].tobytes(), [])
+        for other in alike:
+            if all(np.array_equal(getattr(own, k), getattr(other, k)) for k in ("weight", "bias")):
+                return other
+        alike.append(own)
+        return own
+
+    return first
 
 
 def _layer(block: Any, read: ReadLinear) -> Layer:
