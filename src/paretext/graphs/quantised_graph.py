@@ -145,14 +145,17 @@ class _Rewrite:
         self.nodes: list[onnx.NodeProto] = []
         self.quantised: set[str] = set()
         """Inputs and matrices that are there as integers already."""
+        self.even: set[str] = set()
+        """Inputs whose channels are evened out where they are made."""
 
     def product(self, node: onnx.NodeProto, bias: str, last: onnx.NodeProto) -> None:
         """`node` and the Add of its bias, `last`, as one integer product."""
-        x, name = node.input
+        x, matrix = node.input
         self._quantise_input(x)
+        name = self._shared(matrix)
         if name not in self.quantised:
             self.quantised.add(name)
-            self._store_matrix(name, numpy_helper.to_array(self.weights[name]), x)
+            self._store_matrix(name, numpy_helper.to_array(self.weights[matrix]), x)
         inputs = [f"{x}.int8", f"{name}.int8", f"{x}.scale", f"{name}.scale", f"{x}.zero"]
         kind = "MatMulIntegerToFloat"
         if self.plan.inputs[x].floor is None:
@@ -173,14 +176,13 @@ class _Rewrite:
         changed = onnx.NodeProto()
         changed.CopyFrom(node)
         changed.input[1:] = [f"{name}.even" for name in node.input[1:]]
-        changed.output[0] += ".even"
-        self.quantised.add(changed.output[0])
         self.nodes.append(changed)
+        self.even.add(node.output[0])
 
     def attention(self, node: onnx.NodeProto, read: Sequence[Biased]) -> None:
         """`node`, a MultiHeadAttention, and the biased products that it reads, as one operator."""
         x = read[0].product.input[0]
-        name = "+".join(each.product.input[1] for each in read)  # layers may share them
+        name = self._shared("+".join(each.product.input[1] for each in read))
         self._quantise_input(x)
         if name not in self.quantised:
             self.quantised.add(name)
@@ -192,6 +194,13 @@ class _Rewrite:
         inputs += [node.input[4], f"{x}.zero"]
         heads = next(each.i for each in node.attribute if each.name == "num_heads")
         self._node("QAttention", inputs, node.output, node.name, MICROSOFT, num_heads=heads)
+
+    def _shared(self, name: str) -> str:
+        """The name of a matrix's integers. They lie in the file once, where layers share it; but of
+        8 bits each has its own, which ONNX Runtime rewrites as it loads, and fails to do twice."""
+        while self.plan.weight_bits == 8 and name in self.quantised:
+            name += ".again"
+        return name
 
     def _store_matrix(self, name: str, weight: Float32s, x: str) -> None:
         """The matrix (inputs, outputs) that x is multiplied with as integers, with a scale for each
@@ -207,11 +216,10 @@ class _Rewrite:
             return
         self.quantised.add(x)
         how, read = self.plan.inputs[x], x
-        if how.factors is not None:
+        if how.factors is not None and x not in self.even:
+            self._store(f"{x}.factors", 1 / how.factors)
+            self._node("Mul", [x, f"{x}.factors"], [f"{x}.even"], f"{x}.even")
             read = f"{x}.even"
-            if read not in self.quantised:
-                self._store(f"{x}.factors", 1 / how.factors)
-                self._node("Mul", [x, f"{x}.factors"], [read], read)
         if how.floor is not None:
             top, largest = f"{x}.top", f"{x}.largest"
             self._store(f"{x}.floor", np.asarray(how.floor, np.float32))
