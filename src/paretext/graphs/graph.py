@@ -15,6 +15,10 @@ out because nothing reads them:
   which a text may hold, so its positions are computed from the ids;
 - everything but the first token after the last layer's keys and values: where the head reads only
   the first token, the last layer's query, output and feed-forward products run on one row a text.
+
+Biases that are zero throughout are left out, and so are windows that no input is longer than. What
+attention reads of where tokens are: `attention`. Other families than BERT's have more operators a
+layer, counted in docs/models.md.
 """
 
 from __future__ import annotations
