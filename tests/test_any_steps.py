@@ -118,7 +118,7 @@ def test_whatever_a_recipe_accepts_exports_to_pytorchs_logits(
     exported: Counter[str] = Counter()
 
     @settings(
-        max_examples=60,
+        max_examples=40,
         derandomize=True,
         database=None,
         deadline=None,

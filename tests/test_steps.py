@@ -462,6 +462,10 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
         ),
         ([RecurrentStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
         (
+            [LowRankEmbeddings(rank=64), RecurrentStudent(embedding_size=65), Distillation()],
+            r"are 64 wide there",
+        ),
+        (
             [RecurrentStudent(), Distillation(dropout=0)],
             r"distillation with dropout comes after recurrent_student",
         ),
@@ -477,9 +481,9 @@ def test_an_impossible_step_is_refused_by_the_plan(steps: list[object], message:
         version.plan(Outline("roberta", 6, 384, 384))
     assert str(caught.value).startswith("version 'mine': the step ")
     with pytest.raises(
-        ParetextError, match="does not know the architecture 'mpnet'; it knows bert"
+        ParetextError, match="does not know the architecture 'longformer'; it knows albert"
     ):
-        version.plan(Outline("mpnet", 6, 384, 384, 384))
+        version.plan(Outline("longformer", 6, 384, 384))
 
 
 def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: Path) -> None:

@@ -38,10 +38,10 @@ class RecurrentStudent(Step):
 
     def plan(self, outline: Outline) -> Outline:
         require_shapes(self.step, outline)
-        if self.embedding_size > outline.width:
+        if self.embedding_size > outline.word_width:  # no more directions than the table's own
             raise ParetextError(
                 f"the step recurrent_student has the embedding size {self.embedding_size}, and the "
-                f"parent's word embeddings are {outline.width} wide there; give at most that."
+                f"parent's word embeddings are {outline.word_width} wide there; give at most that."
             )
         return replace(
             outline,
