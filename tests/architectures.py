@@ -11,6 +11,29 @@ from transformers.models.auto.modeling_auto import (
 )
 
 NAMES = tuple(CLASSIFIERS)
+V3 = {
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_buckets": 4,
+    "position_biased_input": False,
+}
+"""DeBERTa as in version 3, with so few buckets that seven tokens fill them."""
+KINDS: dict[str, dict[str, object]] = {
+    "albert": {"embedding_size": 16, "hidden_dropout_prob": 0.1},
+    "albert of two groups": {"num_hidden_groups": 2, "inner_group_num": 2, "hidden_act": "gelu"},
+    "modernbert": {"local_attention": 4, "mlp_dropout": 0.1},
+    "modernbert with biases": {
+        **{"local_attention": 4, "classifier_pooling": "mean", "classifier_bias": True},
+        **{"norm_bias": True, "mlp_bias": True, "attention_bias": True},
+    },
+    "deberta-v2 as in version 3": V3,
+    "deberta-v2 with narrow words": {**V3, "embedding_size": 16, "position_biased_input": True},
+    "deberta-v2 without buckets": {**V3, "position_buckets": -1, "norm_rel_ebd": "none"},
+    "deberta-v2 with one type": {**V3, "type_vocab_size": 1},
+}
+"""Configurations of a family, the first word, that read otherwise than its usual one."""
 POSITIONS = 40
 _MOST_PARAMETERS = 5_000_000
 _WIDTH = (
@@ -43,8 +66,9 @@ _SIZES = {
 }
 
 
-def config(name: str, labels: int = 3, **changes: object) -> Any:
+def config(kind: str, labels: int = 3, **changes: object) -> Any:
     """A small config of the architecture; what cannot be made so raises what transformers does."""
+    name, changes = kind.split()[0], {**KINDS.get(kind, {}), **changes}
     usual = CONFIG_MAPPING[name]()
     values = usual.get_text_config().to_dict()
     sizes = {key: size for key, size in _SIZES.items() if isinstance(values.get(key), int)}

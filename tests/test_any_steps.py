@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 import toy
 from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ from paretext.training.settings import TrainingSettings
 
 TRAINING = TrainingSettings(batch_size=8, epochs=1, precision="fp32", device="cpu")
 TEXTS = [*toy.dataset(6, 5).texts, "", "glad", "zzz \U0001f600 漢字", "sad " * 40]
-ARCHITECTURES = ("roberta", "electra", "distilbert")
+ARCHITECTURES = ("roberta", "electra", "distilbert", *tiny.OTHERS)
 QUANTISED = {
     "weight_bits": st.sampled_from([7, 8]),
     "embedding_bits": st.sampled_from([None, 4, 8]),

@@ -95,7 +95,7 @@ def test_what_a_compact_copy_learns_does_not_change_its_origin(encoder: Encoder)
 def test_an_unknown_architecture_is_named_with_those_known(encoder: Encoder) -> None:
     origin = classifier(encoder)
     origin.model.config.is_decoder = True
-    with pytest.raises(ParetextError, match="cannot be changed; that is known of bert, camembert"):
+    with pytest.raises(ParetextError, match="cannot be changed; that is known of albert, bert"):
         compact(origin)
 
 

@@ -345,7 +345,9 @@ def test_a_traced_architecture(
     capfd.readouterr()
     # tracing takes seconds: both artifacts are made of one trace
     monkeypatch.setattr(artifact_writer, "trace_graph", functools.cache(trace_graph))
-    assert not is_known(classifier.model.config)
+    written = export(classifier, tmp_path / "written", TEXTS)
+    assert "written for ONNX Runtime" in written.manifest.done[0]
+    monkeypatch.setattr(artifact_writer, "is_known", lambda config: False)
     made = export(classifier, tmp_path / "fp32", TEXTS)
     expected = classifier.logits(TEXTS)
     np.testing.assert_allclose(
@@ -354,6 +356,8 @@ def test_a_traced_architecture(
     for text, row in zip(TEXTS, expected, strict=True):
         np.testing.assert_allclose(made.logits([text])[0], row, atol=1e-3)
     assert "traced by PyTorch" in made.manifest.done[0]
+    np.testing.assert_allclose(written.logits(TEXTS), made.logits(TEXTS), atol=1e-4)
+    assert 2 * len(graph_of(written).node) < len(graph_of(made).node)
     graph = graph_of(made)
     assert b"stack_trace" not in (graph_file(made.folder)).read_bytes()
     assert [each.name for each in graph.input] == ["input_ids", "attention_mask"]

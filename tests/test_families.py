@@ -12,6 +12,9 @@ import pytest
 import tiny
 import torch
 
+from paretext.compression import Width
+from paretext.compression.step import Outline
+from paretext.core.errors import ParetextError
 from paretext.graphs.graph import write_graph
 from paretext.models.compact import from_encoder
 from paretext.models.families.base import family_of, is_known, read_encoder, readable_types
@@ -25,13 +28,15 @@ def logits(model: Any) -> Any:
     return model(input_ids=IDS, attention_mask=MASK).logits.numpy()
 
 
-@pytest.mark.parametrize("model_type", readable_types())
-def test_a_family_is_read_as_transformers_computes_it(model_type: str) -> None:
-    model = tiny.shake(architectures.model(architectures.config(model_type)))
+KINDS = sorted({*readable_types(), *architectures.KINDS})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_family_is_read_as_transformers_computes_it(kind: str) -> None:
+    model = tiny.shake(architectures.model(architectures.config(kind)))
     assert is_known(model.config)
     expected, encoder = logits(model), read_encoder(model)
     assert np.ptp(expected, axis=0).max() > 0.05  # the texts are told apart
-    assert family_of(model.config).dropout(model.config) == 0.1
     same = {"pad_token_id": model.config.pad_token_id, "id2label": model.config.id2label}
     compact = from_encoder(encoder, **same)
     np.testing.assert_allclose(logits(compact), expected, atol=2e-5)
@@ -41,6 +46,11 @@ def test_a_family_is_read_as_transformers_computes_it(model_type: str) -> None:
     session = onnxruntime.InferenceSession(write_graph(encoder).SerializeToString())
     feed = {"input_ids": IDS.int().numpy(), "attention_mask": MASK.int().numpy()}
     np.testing.assert_allclose(session.run(["logits"], feed)[0], expected, atol=1e-4)
+    cut = onnxruntime.InferenceSession(write_graph(encoder.up_to(7)).SerializeToString())
+    np.testing.assert_allclose(cut.run(["logits"], feed)[0], expected, atol=1e-4)
+    one = {name: values[:, :1] for name, values in feed.items()}
+    alone = model(**{name: torch.from_numpy(each).long() for name, each in one.items()}).logits
+    np.testing.assert_allclose(cut.run(["logits"], one)[0], alone.detach().numpy(), atol=1e-4)
     words = replace(encoder, words=encoder.words[::-1].copy())  # read wrongly, it would be seen
     assert np.abs(logits(from_encoder(words, **same)) - expected).max() > 0.01
 
@@ -53,3 +63,35 @@ def test_what_computes_something_else_is_not_taken_for_its_family() -> None:
     ):
         assert not is_known(architectures.config("bert", **change))
     assert not is_known(architectures.config("longformer"))
+    v3 = "deberta-v2 as in version 3"
+    for change in ({"conv_kernel_size": 3}, {"share_att_key": False}, {"pos_att_type": ["c2p"]}):
+        assert not is_known(architectures.config(v3, **change))
+    slower = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
+    ways = {"full_attention": slower, "sliding_attention": slower}
+    assert not is_known(architectures.config("modernbert", rope_parameters=ways))
+
+
+def test_a_step_says_in_its_plan_that_it_does_not_know_the_configuration() -> None:
+    known = Outline.of(architectures.config("deberta-v2 as in version 3"))
+    assert Width(hidden_size=8).plan(known).width == 8
+    other = Outline.of(architectures.config("deberta-v2", conv_kernel_size=3))
+    with pytest.raises(ParetextError, match=r"width does not know what a deberta-v2 .* take magn"):
+        Width(hidden_size=8).plan(other)
+
+
+def test_layers_that_share_their_weights_lie_in_the_graph_once() -> None:
+    model = tiny.shake(architectures.model(architectures.config("albert")))
+    encoder = read_encoder(model)
+    compact = from_encoder(encoder, pad_token_id=0, id2label=model.config.id2label)
+    sizes = [write_graph(each).ByteSize() for each in (encoder, read_encoder(compact))]
+    assert abs(sizes[0] - sizes[1]) < 32 * 32 * 4  # names differ
+    with torch.no_grad():
+        compact.layers[1].query.weight[0, 0] += 1  # type: ignore[union-attr, operator, index]
+    assert write_graph(read_encoder(compact)).ByteSize() > sizes[1] + 32 * 32 * 4
+
+
+def test_the_dropout_of_a_family_is_its_own() -> None:
+    for kind in KINDS:
+        config = architectures.config(kind)
+        asked = 0.0 if kind == "albert of two groups" or "biases" in kind else 0.1
+        assert family_of(config).dropout(config) == asked, kind

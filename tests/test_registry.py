@@ -245,7 +245,7 @@ def test_an_architecture_that_is_not_registered_is_traced_and_not_pruned(
     artifact = export(stack, tmp_path / "whole", TEXTS)
     assert "traced by PyTorch" in artifact.manifest.done[0]
     data = Material(toy.dataset(24), toy.dataset(12, 1), TrainingSettings())
-    with pytest.raises(ParetextError, match="'toy-stack'; it knows bert, camembert"):
+    with pytest.raises(ParetextError, match="'toy-stack'; it knows albert, bert"):
         StructuredPruning(heads=0.5).apply(stack, data)
 
 

@@ -109,10 +109,14 @@ def test_cut_dimensions_that_were_zero_change_nothing(encoder: Encoder) -> None:
     assert made.logits(TEXTS).shape == (len(TEXTS), 3)
 
 
-def test_width_and_rank_together_export(encoder: Encoder, tmp_path: Path) -> None:
-    made = classifier(encoder, "electra")  # its embeddings are narrower than its layers
-    for step in (Width(hidden_size=24), LowRankEmbeddings(rank=8)):
+@pytest.mark.parametrize("width", [24, 16, 8])
+def test_width_and_rank_together_export(encoder: Encoder, tmp_path: Path, width: int) -> None:
+    made = classifier(encoder, "electra")  # its embeddings are 16 wide, its layers 32
+    for step in (Width(hidden_size=width), LowRankEmbeddings(rank=8)):
         made, _ = step.apply(made, material())
+    made.save(tmp_path / "model")
+    loaded = Classifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.logits(TEXTS), made.logits(TEXTS))
     artifact = export(made, tmp_path / "artifact", TEXTS)
     np.testing.assert_allclose(artifact.logits(TEXTS), made.logits(TEXTS), atol=1e-5)
 
@@ -465,6 +469,10 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
         ),
         ([ConvolutionalStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
         (
+            [LowRankEmbeddings(rank=64), ConvolutionalStudent(embedding_size=65), Distillation()],
+            r"are 64 wide there",
+        ),
+        (
             [ConvolutionalStudent(), Distillation(dropout=0)],
             r"distillation with dropout comes after convolutional_student",
         ),
@@ -480,9 +488,9 @@ def test_an_impossible_step_is_refused_by_the_plan(steps: list[object], message:
         version.plan(Outline("roberta", 6, 384, 384))
     assert str(caught.value).startswith("version 'mine': the step ")
     with pytest.raises(
-        ParetextError, match="does not know the architecture 'mpnet'; it knows bert"
+        ParetextError, match="does not know the architecture 'longformer'; it knows albert"
     ):
-        version.plan(Outline("mpnet", 6, 384, 384, 384))
+        version.plan(Outline("longformer", 6, 384, 384))
 
 
 def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: Path) -> None:

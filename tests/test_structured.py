@@ -38,11 +38,21 @@ ALL_HEADS, ALL_NEURONS = np.arange(4), np.arange(64)
 NONE = np.arange(0)
 
 
-@pytest.fixture(scope="module")
-def parent(encoder: Callable[[str], Path]) -> Classifier:
-    found = Classifier.from_pretrained(str(encoder("roberta")), toy.LABELS, max_length=32)
+def random_classifier(encoder: Callable[[str], Path], architecture: str) -> Classifier:
+    found = Classifier.from_pretrained(str(encoder(architecture)), toy.LABELS, max_length=32)
     tiny.shake(found.model, 0.1)
     return found
+
+
+@pytest.fixture(scope="module")
+def parent(encoder: Callable[[str], Path]) -> Classifier:
+    return random_classifier(encoder, "roberta")
+
+
+@pytest.fixture(scope="module", params=["roberta", *tiny.OTHERS])
+def each(request: pytest.FixtureRequest, encoder: Callable[[str], Path]) -> Classifier:
+    """A network of every kind that steps cut."""
+    return compact(random_classifier(encoder, request.param))
 
 
 @pytest.fixture(scope="module")
@@ -67,28 +77,28 @@ def masked_logits(whole: Classifier, layer: int, part: str, gone: list[int]) -> 
 
 
 @pytest.mark.parametrize("layer", [0, 1])
-def test_cutting_a_unit_out_is_masking_it(layer: int, whole: Classifier) -> None:
+def test_cutting_a_unit_out_is_masking_it(layer: int, each: Classifier) -> None:
     heads, neurons = [ALL_HEADS, ALL_HEADS], [ALL_NEURONS, ALL_NEURONS]
     fewer_heads = [*heads]
     fewer_heads[layer] = np.array([0, 1, 3])
-    smaller = replace(whole, model=cut(whole.model, fewer_heads, neurons))
-    masked = masked_logits(whole, layer, "attention_output", list(range(16, 24)))
+    smaller = replace(each, model=cut(each.model, fewer_heads, neurons))
+    masked = masked_logits(each, layer, "attention_output", list(range(16, 24)))
     np.testing.assert_allclose(smaller.logits(TEXTS), masked, atol=1e-5)
-    assert np.abs(masked - whole.logits(TEXTS)).max() > 1e-2
+    assert np.abs(masked - each.logits(TEXTS)).max() > 1e-2
 
     fewer_neurons = [*neurons]
     fewer_neurons[layer] = np.setdiff1d(ALL_NEURONS, [5, 40])
-    smaller = replace(whole, model=cut(whole.model, heads, fewer_neurons))
-    masked = masked_logits(whole, layer, "feed_forward_out", [5, 40])
+    smaller = replace(each, model=cut(each.model, heads, fewer_neurons))
+    masked = masked_logits(each, layer, "feed_forward_out", [5, 40])
     np.testing.assert_allclose(smaller.logits(TEXTS), masked, atol=1e-5)
-    assert np.abs(masked - whole.logits(TEXTS)).max() > 1e-3
+    assert np.abs(masked - each.logits(TEXTS)).max() > 1e-3
 
 
 def test_uneven_layers_and_one_without_heads_are_saved_exported_and_loaded(
-    whole: Classifier, tmp_path: Path
+    each: Classifier, tmp_path: Path
 ) -> None:
-    model = cut(whole.model, [np.array([1, 2, 3]), NONE], [np.arange(7, 24), np.arange(40)])
-    smaller = replace(whole, model=model)
+    model = cut(each.model, [np.array([1, 2, 3]), NONE], [np.arange(7, 24), np.arange(40)])
+    smaller = replace(each, model=model)
     assert [(x["heads"], x["neurons"]) for x in model.config.shapes] == [(3, 17), (0, 40)]
     expected = smaller.logits(TEXTS)
     smaller.save(tmp_path / "classifier")
@@ -110,13 +120,16 @@ def test_a_layer_without_parts_goes_and_the_answers_stay(whole: Classifier) -> N
 # --- fitting what is left
 
 
-def test_doubled_neurons_cost_nothing_after_the_fit(whole: Classifier) -> None:
+def test_doubled_neurons_cost_nothing_after_the_fit(each: Classifier) -> None:
     """Neurons 32 to 63 do what 0 to 31 do, so cutting them loses nothing that a fit cannot mend."""
-    doubled = whole.copy()
+    doubled = each.copy()
     with torch.no_grad():
         for layer in doubled.model.layers:
             layer.feed_forward_in.weight[32:] = layer.feed_forward_in.weight[:32]
             layer.feed_forward_in.bias[32:] = layer.feed_forward_in.bias[:32]
+            if layer.config.gated:
+                layer.feed_forward_gate.weight[32:] = layer.feed_forward_gate.weight[:32]
+                layer.feed_forward_gate.bias[32:] = layer.feed_forward_gate.bias[:32]
     work = batches(doubled, toy.dataset(240, 2).texts)
     model = cut(doubled.model, [ALL_HEADS, ALL_HEADS], [np.arange(32)] * 2)
     smaller, expected = replace(doubled, model=model), doubled.logits(TEXTS)
@@ -126,11 +139,11 @@ def test_doubled_neurons_cost_nothing_after_the_fit(whole: Classifier) -> None:
     assert after < before / 10
 
 
-def test_an_uncut_network_is_not_changed_by_the_fit(whole: Classifier) -> None:
-    model = cut(whole.model, [ALL_HEADS] * 2, [ALL_NEURONS] * 2)
-    refit(whole.model, model, batches(whole, toy.dataset(48).texts))
+def test_an_uncut_network_is_not_changed_by_the_fit(each: Classifier) -> None:
+    model = cut(each.model, [ALL_HEADS] * 2, [ALL_NEURONS] * 2)
+    refit(each.model, model, batches(each, toy.dataset(48).texts))
     for name, weight in model.state_dict().items():
-        torch.testing.assert_close(weight, whole.model.state_dict()[name], atol=1e-5, rtol=0)
+        torch.testing.assert_close(weight, each.model.state_dict()[name], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("layer", [0, 1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ SHAPE = {
     "initializer_range": 0.1,  # 0.02 suits 768; so narrow a network would hardly learn with it
 }
 ARCHITECTURES = ("bert", "roberta", "electra", "distilroberta", "twitter-roberta", "distilbert")
+OTHERS = ("mpnet", "albert", "modernbert", "deberta-v3")
+"""Those that compute something else than BERT, if only where tokens are."""
 
 
 def build(architecture: str, folder: Path, texts: Sequence[str] = TEXTS) -> Path:
     """Save a tiny encoder of `architecture` with its own kind of tokenizer to `folder`."""
     torch.manual_seed(0)
-    byte_level = "roberta" in architecture
+    byte_level = "roberta" in architecture or architecture == "mpnet"  # its padding id is 1
     tokenizer = _byte_level(texts) if byte_level else _word_piece(texts)
     tokenizer.save_pretrained(folder)
     _model(architecture, len(tokenizer)).save_pretrained(folder)
@@ -67,6 +69,8 @@ def _model(architecture: str, vocabulary: int) -> Any:
         return t.RobertaModel(config)
     if architecture == "bert":
         return t.BertModel(t.BertConfig(vocab_size=vocabulary, **SHAPE))
+    if architecture in _OTHERS:
+        return _OTHERS[architecture](vocabulary)
     if architecture == "electra":  # electra-small projects its narrower embeddings
         return t.ElectraModel(t.ElectraConfig(vocab_size=vocabulary, embedding_size=16, **SHAPE))
     return t.DistilBertModel(
@@ -79,6 +83,36 @@ def _model(architecture: str, vocabulary: int) -> Any:
             initializer_range=0.1,
         )
     )
+
+
+_IDS = {
+    **{"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2},
+    "eos_token_id": 3,
+}
+_OTHERS: dict[str, Callable[[int], Any]] = {
+    "mpnet": lambda vocabulary: transformers.MPNetModel(
+        transformers.MPNetConfig(vocab_size=vocabulary, pad_token_id=1, **SHAPE)
+    ),
+    "albert": lambda vocabulary: transformers.AlbertModel(
+        transformers.AlbertConfig(vocab_size=vocabulary, embedding_size=16, **SHAPE)
+    ),
+    "modernbert": lambda vocabulary: transformers.ModernBertModel(
+        # both kinds of layer, and a window that texts of a few words are beyond
+        transformers.ModernBertConfig(vocab_size=vocabulary, local_attention=16, **SHAPE, **_IDS)
+    ),
+    "deberta-v3": lambda vocabulary: transformers.DebertaV2Model(
+        transformers.DebertaV2Config(
+            vocab_size=vocabulary,
+            relative_attention=True,
+            position_buckets=8,
+            pos_att_type=["p2c", "c2p"],
+            share_att_key=True,
+            norm_rel_ebd="layer_norm",
+            position_biased_input=False,
+            **SHAPE,
+        )
+    ),
+}
 
 
 def _byte_level(texts: Sequence[str]) -> Any:

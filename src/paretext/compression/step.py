@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.registry import NamedStep
 from paretext.data.dataset import Dataset
@@ -73,7 +74,8 @@ class Outline:
     """What the steps before one leave of a classifier, as far as it can be known beforehand.
 
     model_type: as in its configuration; width: of the hidden states; word_width: of the word table;
-    parents_tokens: whether it reads the tokens that its parent reads.
+    parents_tokens: whether it reads the tokens that its parent reads; known: whether a family reads
+    a model of this configuration.
     """
 
     model_type: str
@@ -81,6 +83,7 @@ class Outline:
     width: int
     word_width: int
     parents_tokens: bool = True
+    known: bool = True
 
     @classmethod
     def of(cls, config: Any) -> Outline:
@@ -89,7 +92,7 @@ class Outline:
         width = int(getattr(config, "hidden_size", 0))
         words = getattr(config, "word_rank", None) or getattr(config, "embedding_size", None)
         layers = int(getattr(config, "num_hidden_layers", 0))
-        return cls(kind, layers, width, int(words or width))
+        return cls(kind, layers, width, int(words or width), known=is_known(config))
 
 
 class Step(NamedStep):
@@ -128,6 +131,12 @@ def require_shapes(step: str, outline: Outline) -> None:
             f"the step {step} does not know the architecture {outline.model_type!r}; it knows "
             f"{', '.join(readable_types())}."
         )
+    if not outline.known:
+        raise ParetextError(
+            f"the step {step} does not know what a {outline.model_type} with this configuration "
+            "computes (a decoder, another activation, a convolution or other positions than usual "
+            "there); take magnitude_pruning, distillation and INT8 alone, or another model."
+        )
 
 
 def compact(classifier: Classifier) -> Classifier:
@@ -142,10 +151,15 @@ def compact(classifier: Classifier) -> Classifier:
     if not is_known(config):
         raise ParetextError(
             f"the shapes of {type(model).__name__} ({config.model_type}) cannot be changed; "
-            f"that is known of {', '.join(readable_types())}, as encoders with absolute positions."
+            f"that is known of {', '.join(readable_types())}, with their usual positions."
         )
     if config.model_type == COMPACT:
         return classifier.copy()
+    if family_of(config).shares_layers:
+        progress.say(
+            f"{config.model_type}: its layers share their weights; from here on each has its own, "
+            "and the file has more of them once they differ"
+        )
     network = from_encoder(
         read_encoder(model),
         id2label=config.id2label,

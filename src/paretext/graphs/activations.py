@@ -67,23 +67,33 @@ class Input:
 
 
 def choose(
-    seen: Seen, matrices: Sequence[NDArray[np.float32]], largest: int, *, rows: bool, even: bool
+    seen: Seen,
+    matrices: Sequence[NDArray[np.float32]],
+    largest: int,
+    *,
+    rows: bool,
+    even: bool | Floats,
+    free: bool = False,
 ) -> Input:
     """How the input of the products with `matrices` is quantised; each is (channels, outputs).
 
     largest: the integer of their largest weights. rows, even: whether rows may be divided by their
-        largest numbers, and channels by factors.
+        largest numbers, and channels by factors, or the factors that they have to be divided by.
+        free: evening out takes no operator.
     """
     weights = np.concatenate([np.abs(each) for each in matrices], axis=1)
     energies = np.einsum("co,co->c", weights, weights, dtype=np.float64)
     found = []
-    for factors in _factors(seen, weights) if even else [None]:
+    fixed = [None] if isinstance(even, bool) else [even]
+    for factors in _factors(seen, weights) if even is True else fixed:
         by = np.ones(len(weights)) if factors is None else factors
         steps = (weights * by.astype(np.float32)[:, None]).max(axis=0) / largest
         of_weights = np.vdot(steps, steps) * (seen.squares / by**2).sum()
         for made, square in _candidates(seen, factors, rows):
             error = square * (by**2 * energies).sum() + of_weights
-            error *= (1 if factors is None else _EVENED) * (1 if made.floor is None else _ROWS)
+            error *= (1 if factors is None or free else _EVENED) * (
+                1 if made.floor is None else _ROWS
+            )
             found.append((error, made))
     return min(found, key=lambda each: each[0])[1]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -147,11 +146,8 @@ def float_graph(classifier: Classifier) -> tuple[onnx.ModelProto, str]:
     if model.config.model_type in _WRITERS:
         return _WRITERS[model.config.model_type](model), "written for ONNX Runtime"
     if is_known(model.config):
-        encoder = read_encoder(model)
-        rows = classifier.max_length + (encoder.padding_id is not None)
-        # positions that no input reaches are left out
-        encoder = replace(encoder, positions=encoder.positions[:rows])
-        return write_graph(encoder), "written for ONNX Runtime"
+        graph = write_graph(read_encoder(model).up_to(classifier.max_length))
+        return graph, "written for ONNX Runtime"
     return trace_graph(model), "traced by PyTorch, its operators not fused"
 
 

@@ -78,7 +78,7 @@ class Calibration:
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
         )
         found = self._run(probe, lambda values: [_seen(each) for each in values])
-        return {name: _joined([each[i] for each in found]) for i, name in enumerate(names)}
+        return {name: joined([each[i] for each in found]) for i, name in enumerate(names)}
 
     def log_probabilities(self, model: onnx.ModelProto) -> Floats:
         """The graph's answers, (texts, classes), in the order of the feeds."""
@@ -98,21 +98,22 @@ class Calibration:
             return list(pool.map(lambda feed: reduce(session.run(None, feed)), self.feeds))
 
 
-def _seen(values: NDArray[np.float32]) -> tuple[Seen, int]:
-    """What one call holds of a tensor, its squares as sums, and the number of its rows."""
+def _seen(values: NDArray[np.float32]) -> Seen:
+    """What one call holds of a tensor."""
     rows = values.reshape(-1, values.shape[-1])
-    squares = np.einsum("rc,rc->c", rows, rows, dtype=np.float64)
+    squares = np.einsum("rc,rc->c", rows, rows, dtype=np.float64) / len(rows)
     found = (rows.min(axis=0), rows.max(axis=0), squares, rows.max(axis=1))
-    return Seen(*(each.astype(np.float64) for each in found)), len(rows)
+    return Seen(*(each.astype(np.float64) for each in found))
 
 
-def _joined(parts: Sequence[tuple[Seen, int]]) -> Seen:
-    every = [each for each, _ in parts]
+def joined(parts: Sequence[Seen]) -> Seen:
+    """What is there of all of them together."""
+    rows = [len(each.tops) for each in parts]
     return Seen(
-        low=np.min([each.low for each in every], axis=0),
-        high=np.max([each.high for each in every], axis=0),
-        squares=np.sum([each.squares for each in every], axis=0) / sum(n for _, n in parts),
-        tops=np.concatenate([each.tops for each in every]),
+        low=np.min([each.low for each in parts], axis=0),
+        high=np.max([each.high for each in parts], axis=0),
+        squares=np.average([each.squares for each in parts], axis=0, weights=rows),
+        tops=np.concatenate([each.tops for each in parts]),
     )
 
 

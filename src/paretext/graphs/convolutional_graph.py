@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from paretext.graphs.graph import GraphWriter, finish
+from paretext.graphs.graph import finish
+from paretext.graphs.writer import GraphWriter
 
 
 def write_convolutional_graph(model: Any) -> onnx.ModelProto:

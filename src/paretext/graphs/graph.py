@@ -16,28 +16,29 @@ out because nothing reads them:
   which a text may hold, so its positions are computed from the ids;
 - everything but the first token after the last layer's keys and values: where the head reads only
   the first token, the last layer's query, output and feed-forward products run on one row a text.
+
+Biases that are zero throughout are left out, and so are windows that no input is longer than. What
+attention reads of where tokens are: `attention`. Other families than BERT's have more operators a
+layer, counted in docs/models.md.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from paretext.core.errors import ParetextError, first_line
-from paretext.models.encoder import Attention, Encoder, FeedForward, Linear, Norm
+from paretext.graphs.attention import Distances, attention
+from paretext.graphs.writer import MICROSOFT, GraphWriter
+from paretext.models.encoder import Encoder, FeedForward
 from paretext.models.families.base import readable_types
 
 OPSET = 17
 OPSET_TRACED = 18
-MICROSOFT = "com.microsoft"
 POSITIONS = "embeddings.positions"
 """The position table's name: it is cut to the longest input, and stays float32."""
 LARGEST_FILE = 2**31 - 1
-_MASK = "attention.mask"  # MultiHeadAttention takes int32 alone
 
 
 def others() -> str:
@@ -45,58 +46,11 @@ def others() -> str:
     return f"use a model of one of the types {', '.join(readable_types())}"
 
 
-class GraphWriter:
-    """Collects nodes and initializers; each method adds one operator and returns its output."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-        self.zero = self.constant("zero", np.array([0]))
-        self.one = self.constant("one", np.array([1]))
-
-    def constant(self, name: str, values: NDArray[np.generic]) -> str:
-        # asarray leaves a scalar a scalar, where ascontiguousarray makes an array of one number
-        self.initializers.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
-        return name
-
-    def node(
-        self, kind: str, inputs: list[str], name: str, domain: str = "", **attributes: Any
-    ) -> str:
-        self.nodes.append(
-            helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
-        )
-        return name
-
-    def linear(self, x: str, linear: Linear, name: str) -> str:
-        """x @ weight + bias."""
-        weight = self.constant(f"{linear.name}.weight", linear.weight)
-        bias = self.constant(f"{linear.name}.bias", linear.bias)
-        product = self.node("MatMul", [x, weight], f"{name}.product")
-        return self.node("Add", [product, bias], name)
-
-    def activation(self, kind: str, x: str, name: str) -> str:
-        if kind == "gelu":
-            return self.node("Gelu", [x], name, MICROSOFT)
-        if kind in ("gelu_new", "gelu_pytorch_tanh"):
-            return self.node("FastGelu", [x], name, MICROSOFT)
-        return self.node({"relu": "Relu", "tanh": "Tanh"}[kind], [x], name)
-
-    def skip_norm(self, x: str, skip: str, norm: Norm, name: str, add: str = "Sum") -> str:
-        """LayerNorm(x + skip)."""
-        gamma = self.constant(f"{name}.gamma", norm.gamma)
-        beta = self.constant(f"{name}.beta", norm.beta)
-        total = self.node(add, [x, skip], f"{name}.sum")
-        return self.node(
-            "LayerNormalization", [total, gamma, beta], name, axis=-1, epsilon=float(norm.epsilon)
-        )
-
-
 def write_graph(encoder: Encoder) -> onnx.ModelProto:
     """The float32 graph of `encoder`."""
     w = GraphWriter()
     x = _embed(w, encoder)
-    if any(layer.attention is not None for layer in encoder.layers):
-        w.node("Cast", ["attention_mask"], _MASK, to=TensorProto.INT32)
+    distances = Distances(w, encoder)
     last = len(encoder.layers) - 1
     for index, layer in enumerate(encoder.layers):
         name = f"layer.{index}"
@@ -104,16 +58,20 @@ def write_graph(encoder: Encoder) -> onnx.ModelProto:
         if index == last and encoder.pooling == "first":
             rows = _first(w, x, name)
         if layer.attention is not None:
-            rows = _attention(w, layer.attention, x, rows, name)
+            rows = attention(w, layer.attention, distances, x, rows, name)
         if layer.feed_forward is not None:
-            rows = _feed_forward(w, layer.feed_forward, encoder.activation, rows, name)
+            rows = _feed_forward(w, layer.feed_forward, encoder, rows, name)
         x = rows
     if not encoder.layers and encoder.pooling == "first":
         x = _first(w, x, "embeddings")
+    if encoder.final_norm is not None:
+        x = w.norm(x, encoder.final_norm, "final_norm")
     dense, between, output = encoder.head
     mean = encoder.pooling == "mean"
     pooled = _mean(w, x) if mean else w.node("Squeeze", [x, w.one], "pooled")
     x = w.activation(between, w.linear(pooled, dense, "head.dense"), "head.activation")
+    if encoder.head_norm is not None:
+        x = w.norm(x, encoder.head_norm, "head.norm")
     w.linear(x, output, "logits")
     return finish(w.nodes, w.initializers, output.bias.shape[0])
 
@@ -161,20 +119,22 @@ def checked(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _embed(w: GraphWriter, encoder: Encoder) -> str:
     words = w.constant("embeddings.words", encoder.words)
-    positions = w.constant(POSITIONS, encoder.positions)
-    looked_up = w.node("Gather", [words, "input_ids"], "embeddings.looked_up")
-    add = "Add"
-    if encoder.padding_id is None:
-        length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
-        used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
-    else:
-        counted = _counted(w, encoder.padding_id)
-        used = w.node("Gather", [positions, counted], "embeddings.used_positions")
-        add = "Sum"
+    x = w.node("Gather", [words, "input_ids"], "embeddings.looked_up")
     if encoder.word_factor is not None:
         factor = w.constant("embeddings.factor", encoder.word_factor)
-        looked_up = w.node("MatMul", [looked_up, factor], "embeddings.words_widened")
-    x = w.skip_norm(looked_up, used, encoder.embedding_norm, "embeddings.norm", add)
+        x = w.node("MatMul", [x, factor], "embeddings.words_widened")
+    if encoder.positions is None:
+        x = w.norm(x, encoder.embedding_norm, "embeddings.norm")
+    else:
+        positions = w.constant(POSITIONS, encoder.positions)
+        if encoder.padding_id is None:
+            length = w.node("Shape", ["input_ids"], "embeddings.length", start=1, end=2)
+            used = w.node("Slice", [positions, w.zero, length, w.zero], "embeddings.used_positions")
+        else:
+            counted = _counted(w, encoder.padding_id)
+            used = w.node("Gather", [positions, counted], "embeddings.used_positions")
+        add = "Add" if encoder.padding_id is None else "Sum"
+        x = w.skip_norm(x, used, encoder.embedding_norm, "embeddings.norm", add)
     if encoder.projection is None:
         return x
     return w.linear(x, encoder.projection, "embeddings.projection")
@@ -205,23 +165,14 @@ def _mean(w: GraphWriter, x: str) -> str:
     return w.node("Squeeze", [w.node("MatMul", [row, x], "pooling.mean"), w.one], "pooled")
 
 
-def _attention(w: GraphWriter, attention: Attention, x: str, rows: str, name: str) -> str:
-    q = w.linear(rows, attention.query, f"{name}.query")
-    k = w.linear(x, attention.key, f"{name}.key")
-    v = w.linear(x, attention.value, f"{name}.value")
-    context = w.node(
-        "MultiHeadAttention",
-        [q, k, v, "", _MASK],
-        f"{name}.attention",
-        MICROSOFT,
-        num_heads=attention.heads,
-    )
-    out = w.linear(context, attention.output, f"{name}.attention_output")
-    return w.skip_norm(out, rows, attention.norm, f"{name}.attention_norm")
-
-
-def _feed_forward(w: GraphWriter, part: FeedForward, activation: str, x: str, name: str) -> str:
-    hidden = w.linear(x, part.inner, f"{name}.feed_forward_in")
-    hidden = w.activation(activation, hidden, f"{name}.activation")
+def _feed_forward(w: GraphWriter, part: FeedForward, encoder: Encoder, x: str, name: str) -> str:
+    read = w.norm(x, part.norm, f"{name}.output_norm") if encoder.norm_first else x
+    hidden = w.linear(read, part.inner, f"{name}.feed_forward_in")
+    hidden = w.activation(encoder.activation, hidden, f"{name}.activation")
+    if part.gate is not None:
+        gate = w.linear(read, part.gate, f"{name}.feed_forward_gate")
+        hidden = w.node("Mul", [hidden, gate], f"{name}.gated")
     out = w.linear(hidden, part.outer, f"{name}.feed_forward_out")
+    if encoder.norm_first:
+        return w.node("Sum", [out, x], f"{name}.output_sum")
     return w.skip_norm(out, x, part.norm, f"{name}.output_norm")

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from paretext.graphs.graph import GraphWriter, finish
+from paretext.graphs.graph import finish
+from paretext.graphs.writer import GraphWriter
 from paretext.models.ngrams import SMALLEST
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -107,29 +107,45 @@ def _inputs(
     calibration: Calibration,
     rows: bool,
 ) -> dict[str, Input]:
-    """How each input of the products with `matrices` is quantised."""
+    """How each input of the products with `matrices` is quantised. Those that a matrix is shared by
+    (ALBERT's layers) have factors in common: it takes them up once."""
+    import numpy as np
     from onnx import numpy_helper
 
     from paretext.graphs.activations import choose
-    from paretext.graphs.quantised_graph import LARGEST_WEIGHT, Counts
+    from paretext.graphs.calibration import joined
+    from paretext.graphs.quantised_graph import LARGEST_WEIGHT, Counts, folding
 
-    inputs = {name: set(read) for name, read in Counts.of(model).matrices.items()}
-    readers: dict[str, list[str]] = {}
-    for name in sorted(matrices):
-        for x in sorted(inputs[name]):
-            readers.setdefault(x, []).append(name)
+    read = {name: xs for name, xs in Counts.of(model).matrices.items() if name in matrices}
     stored = {each.name: each for each in model.graph.initializer}
-    return {
-        x: choose(
-            seen,
-            [numpy_helper.to_array(stored[name]) for name in readers[x]],
-            LARGEST_WEIGHT[weight_bits],
-            rows=rows,
-            # a matrix that several inputs are multiplied with can take the factors of none
-            even=all(len(inputs[name]) == 1 for name in readers[x]),
-        )
-        for x, seen in calibration.seen(model, sorted(readers)).items()
-    }
+    groups = _connected(read)
+    seen = calibration.seen(model, sorted({x for xs, _ in groups for x in xs}))
+    largest, norms = LARGEST_WEIGHT[weight_bits], folding(model, matrices)
+    found = {}
+    for xs, names in groups:
+        weights = [numpy_helper.to_array(stored[name]) for name in names]
+        free = norms >= {*xs}
+        every = joined([seen[x] for x in xs])
+        first = choose(every, weights, largest, rows=rows, even=True, free=free)
+        found[xs[0]] = first
+        if len(xs) > 1:
+            even = False if first.factors is None else first.factors.astype(np.float64)
+            for x in xs:
+                found[x] = choose(seen[x], weights, largest, rows=rows, even=even, free=free)
+    return found
+
+
+def _connected(read: Mapping[str, Sequence[str]]) -> list[tuple[list[str], list[str]]]:
+    """Inputs and the matrices that they are multiplied with, apart from all others."""
+    groups: list[tuple[set[str], set[str]]] = []
+    for name, xs in read.items():
+        ours, names = set(xs), {name}
+        for group in [each for each in groups if each[0] & ours]:
+            groups.remove(group)
+            ours |= group[0]
+            names |= group[1]
+        groups.append((ours, names))
+    return [(sorted(xs), sorted(names)) for xs, names in groups]
 
 
 def _activations(inputs: Collection[Input], texts: int) -> str:

@@ -7,27 +7,23 @@ quantised input), in one of the ways of `activations`: rows that are divided by 
 numbers want the product multiplied by them, and the bias added after. Where the three also feed one
 attention, all of it is one operator, `QAttention`, which writes them as attention reads them: 67 us
 in place of 85 for 22 tokens of width 384 and 12 heads, 560 in place of 670 for 192 on one core,
-with the same numbers. It takes one scale for the whole input.
+with the same numbers. It takes one scale for the whole input, and adds nothing to the scores but
+the mask. Where an input is what a norm gives, and nothing but integer products reads it, the norm
+evens its channels out by its own numbers.
 
-An embedding table becomes integers with scales of their own for each row, because rows differ in
-size by more than one scale can follow. 8 bits: one scale for a row, and four plain operators (the
-rows and their scales are gathered, cast and multiplied), which take three quarters of the time of
-the operator made for it, `GatherBlockQuantized`. 4 bits: that operator, with two numbers in a byte,
-the first in the low half, around 8, and a scale for each block of 32. Scales lie in the file as
-float16, rounded up so that nothing is clipped, behind a Cast that ONNX Runtime folds as it loads.
+An embedding table becomes integers with scales of their own for each row: `tables`.
 
 Left out, as measured: scales of least squared error in place of the largest weight's. KL from
 float32 went up as often as down, for matrices (three fine-tuned six-layer RoBERTas, 7 and 8 bits)
 and for 4-bit tables (one of them).
 
 Sources: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", section 2; ONNX Runtime's ContribOperators.md and
-`gather_block_quantized.cc` (blocks: powers of two from 16 on).
+Integer-Arithmetic-Only Inference", section 2; ONNX Runtime's ContribOperators.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,14 +33,16 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from paretext.graphs.activations import Input
-from paretext.graphs.graph import MICROSOFT, POSITIONS, checked
+from paretext.graphs.attention import DISTANCES
+from paretext.graphs.graph import POSITIONS, checked
+from paretext.graphs.tables import BLOCK, quantise_table, step
+from paretext.graphs.writer import MICROSOFT
 
 Float32s = NDArray[np.float32]
 
 LARGEST_WEIGHT = {8: 127, 7: 64}
 """The largest integer of a weight of so many bits. 64, not 63: two products of a uint8 with it,
 2 x 255 x 64 = 32,640, still fit the 16 bits in which an x86 CPU without VNNI adds them."""
-_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,11 @@ def rewrite(model: onnx.ModelProto, plan: Plan) -> Rewritten:
     biases = _biases(model, weights)
     bits = plan.embedding_bits
     attentions = _attentions(model, biases, plan)
+    norms = {
+        x
+        for x in folding(model, plan.matrices) & {*plan.inputs}
+        if plan.inputs[x].factors is not None
+    }
     folded = {each.output[0] for read in attentions.values() for pair in read for each in pair[:2]}
     products = tables = 0
     for node in model.graph.node:
@@ -109,6 +112,8 @@ def rewrite(model: onnx.ModelProto, plan: Plan) -> Rewritten:
             products += len(attentions[node.output[0]])
         elif node.output[0] in folded:
             continue
+        elif node.output[0] in norms:
+            made.norm(node)
         elif node.op_type == "MatMul" and node.input[1] in plan.matrices:
             last, bias = biases.get(node.output[0], (node, ""))
             made.product(node, bias, last)
@@ -140,14 +145,17 @@ class _Rewrite:
         self.nodes: list[onnx.NodeProto] = []
         self.quantised: set[str] = set()
         """Inputs and matrices that are there as integers already."""
+        self.even: set[str] = set()
+        """Inputs whose channels are evened out where they are made."""
 
     def product(self, node: onnx.NodeProto, bias: str, last: onnx.NodeProto) -> None:
         """`node` and the Add of its bias, `last`, as one integer product."""
-        x, name = node.input
+        x, matrix = node.input
         self._quantise_input(x)
+        name = self._shared(matrix)
         if name not in self.quantised:
             self.quantised.add(name)
-            self._store_matrix(name, numpy_helper.to_array(self.weights[name]), x)
+            self._store_matrix(name, numpy_helper.to_array(self.weights[matrix]), x)
         inputs = [f"{x}.int8", f"{name}.int8", f"{x}.scale", f"{name}.scale", f"{x}.zero"]
         kind = "MatMulIntegerToFloat"
         if self.plan.inputs[x].floor is None:
@@ -160,25 +168,46 @@ class _Rewrite:
         if bias:
             self._node("Add", [out[0], bias], last.output, last.name)
 
+    def norm(self, node: onnx.NodeProto) -> None:
+        """`node`, a norm, with the factors by which its channels are evened out."""
+        factors = self.plan.inputs[node.output[0]].factors
+        for name in node.input[1:]:
+            self._store(f"{name}.even", numpy_helper.to_array(self.weights[name]) / factors)
+        changed = onnx.NodeProto()
+        changed.CopyFrom(node)
+        changed.input[1:] = [f"{name}.even" for name in node.input[1:]]
+        self.nodes.append(changed)
+        self.even.add(node.output[0])
+
     def attention(self, node: onnx.NodeProto, read: Sequence[Biased]) -> None:
         """`node`, a MultiHeadAttention, and the biased products that it reads, as one operator."""
-        x, name = read[0].product.input[0], f"{node.name}.weight"
+        x = read[0].product.input[0]
+        name = self._shared("+".join(each.product.input[1] for each in read))
         self._quantise_input(x)
-        matrices = [numpy_helper.to_array(self.weights[each.product.input[1]]) for each in read]
-        biases = [numpy_helper.to_array(self.weights[each.bias]) for each in read]
-        self._store_matrix(name, np.concatenate(matrices, axis=1), x)
-        self._store(f"{node.name}.bias", np.concatenate(biases))
-        inputs = [f"{x}.int8", f"{name}.int8", f"{node.name}.bias", f"{x}.scale", f"{name}.scale"]
+        if name not in self.quantised:
+            self.quantised.add(name)
+            matrices = [numpy_helper.to_array(self.weights[each.product.input[1]]) for each in read]
+            biases = [numpy_helper.to_array(self.weights[each.bias]) for each in read]
+            self._store_matrix(name, np.concatenate(matrices, axis=1), x)
+            self._store(f"{name}.bias", np.concatenate(biases))
+        inputs = [f"{x}.int8", f"{name}.int8", f"{name}.bias", f"{x}.scale", f"{name}.scale"]
         inputs += [node.input[4], f"{x}.zero"]
         heads = next(each.i for each in node.attribute if each.name == "num_heads")
         self._node("QAttention", inputs, node.output, node.name, MICROSOFT, num_heads=heads)
+
+    def _shared(self, name: str) -> str:
+        """The name of a matrix's integers. They lie in the file once, where layers share it; but of
+        8 bits each has its own, which ONNX Runtime rewrites as it loads, and fails to do twice."""
+        while self.plan.weight_bits == 8 and name in self.quantised:
+            name += ".again"
+        return name
 
     def _store_matrix(self, name: str, weight: Float32s, x: str) -> None:
         """The matrix (inputs, outputs) that x is multiplied with as integers, with a scale for each
         output."""
         if (factors := self.plan.inputs[x].factors) is not None:
             weight = weight * factors[:, None]
-        scale = _scale(np.abs(weight).max(axis=0), LARGEST_WEIGHT[self.plan.weight_bits])
+        scale = step(np.abs(weight).max(axis=0), LARGEST_WEIGHT[self.plan.weight_bits])
         self._store(f"{name}.int8", np.rint(weight / scale).astype(np.int8))
         self._store(f"{name}.scale", scale)
 
@@ -187,7 +216,7 @@ class _Rewrite:
             return
         self.quantised.add(x)
         how, read = self.plan.inputs[x], x
-        if how.factors is not None:
+        if how.factors is not None and x not in self.even:
             self._store(f"{x}.factors", 1 / how.factors)
             self._node("Mul", [x, f"{x}.factors"], [f"{x}.even"], f"{x}.even")
             read = f"{x}.even"
@@ -208,8 +237,10 @@ class _Rewrite:
         self._node("QuantizeLinear", [read, f"{x}.scale", f"{x}.zero"], [f"{x}.int8"], f"{x}.int8")
 
     def lookup(self, node: onnx.NodeProto, bits: int) -> None:
-        """`node`, a Gather of rows, from a table of integers with a scale for each block."""
+        """`node`, a Gather of rows, from a table of integers with a scale for each block. What
+        distances are to a layer has 8 bits at least."""
         name, ids = node.input
+        bits = 8 if name.endswith(DISTANCES) else bits
         table = numpy_helper.to_array(self.weights[name])
         scale = f"{name}.scale"
         if name not in self.quantised:
@@ -227,7 +258,7 @@ class _Rewrite:
                 MICROSOFT,
                 gather_axis=0,
                 quantize_axis=1,
-                block_size=_BLOCK,
+                block_size=BLOCK,
                 bits=4,
             )
             return
@@ -260,37 +291,11 @@ class _Rewrite:
         return checked(copy)
 
 
-def quantise_table(table: Float32s, bits: int) -> tuple[NDArray[Any], NDArray[np.float16]]:
-    """Integers and scales of a table (rows, width).
-
-    8 bits: int8 (rows, width), scales (rows, 1). 4 bits: uint8 (rows, width / 2), two values a
-    byte, and scales (rows, blocks).
-    """
-    rows, width = table.shape
-    block = width if bits == 8 else _BLOCK
-    padded = np.pad(table, ((0, 0), (0, -width % block)))
-    cut = padded.reshape(rows, -1, block)
-    exact = _scale(np.abs(cut).max(axis=2, keepdims=True), 127 if bits == 8 else 7)
-    scale = exact.astype(np.float16)
-    scale = np.where(scale < exact, np.nextafter(scale, np.float16(np.inf)), scale)
-    integers = np.rint(cut / scale.astype(np.float32)).astype(np.int8)
-    integers = integers.reshape(rows, -1)[:, :width]
-    if bits == 4:
-        halves = (integers + 8).astype(np.uint8)
-        integers = halves[:, 0::2] | (halves[:, 1::2] << 4)
-    return integers, scale[:, :, 0]
-
-
 def _fits(node: onnx.NodeProto, weights: dict[str, TensorProto], plan: Plan) -> bool:
     """Whether a row of the table that `node` reads fills whole bytes, and no product reads it too:
     its integers and scales would not be the table's."""
     width = weights[node.input[0]].dims[1]
     return width * (plan.embedding_bits or 0) % 8 == 0 and node.input[0] not in plan.matrices
-
-
-def _scale(largest: Float32s, integer: int) -> Float32s:
-    """The step between integers so that `largest` becomes `integer`; 1 where all is zero."""
-    return np.where(largest > 0, largest / integer, 1).astype(np.float32)
 
 
 def _opset(model: onnx.ModelProto) -> int:
@@ -338,11 +343,21 @@ def _attentions(
             made[add.output[0]] = Biased(node, add, bias)
     found = {}
     for node in model.graph.node:
-        if node.op_type == "MultiHeadAttention" and all(name in made for name in node.input[:3]):
+        plain = node.op_type == "MultiHeadAttention" and not any(node.input[5:])
+        if plain and all(name in made for name in node.input[:3]):
             read = [made[name] for name in node.input[:3]]
             if len({each.product.input[0] for each in read}) == 1:
                 found[node.output[0]] = read
     return found
+
+
+def folding(model: onnx.ModelProto, matrices: Collection[str]) -> set[str]:
+    """Outputs of norms that nothing but products with these matrices reads."""
+    norms = {n.output[0] for n in model.graph.node if n.op_type == "LayerNormalization"}
+    for node in model.graph.node:
+        if node.op_type != "MatMul" or node.input[1] not in matrices:
+            norms -= {*node.input}
+    return norms - {each.name for each in model.graph.output}
 
 
 def _is_matrix(tensor: TensorProto | None) -> bool:

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from paretext.graphs.graph import GraphWriter, finish
+from paretext.graphs.graph import finish
+from paretext.graphs.writer import GraphWriter
 
 _ORDER = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 """Where ONNX's gates stand among PyTorch's (reset, update, new; input, forget, cell, output)."""

@@ -43,7 +43,7 @@ _STANDARD = """
 """
 _MICROSOFT = """
     BiasGelu FastGelu GatherBlockQuantized Gelu MatMulIntegerToFloat MultiHeadAttention QAttention
-    SkipLayerNormalization
+    RotaryEmbedding SkipLayerNormalization
 """
 OPERATORS = {
     "": frozenset(_STANDARD.split()),

@@ -81,11 +81,11 @@ def measure(
     """
     texts = max(GROUP_TOKENS // tokens, 1) if call == "group" else 1
     random = np.random.default_rng(0)
-    small = replace(encoder, words=encoder.words[:_WORDS])
+    small = replace(encoder.up_to(tokens), words=encoder.words[:_WORDS])
     graphs: dict[Any, Encoder] = {"rest": replace(small, layers=()), "whole": small}
     keys = []
-    for index, layer in enumerate(encoder.layers):
-        one_row = encoder.pooling == "first" and index == len(encoder.layers) - 1
+    for index, layer in enumerate(small.layers):
+        one_row = encoder.pooling == "first" and index == len(small.layers) - 1
         for part in (replace(layer, feed_forward=None), replace(layer, attention=None)):
             key = (one_row, *_size(part))
             keys.append(key)
@@ -110,19 +110,21 @@ def measure(
     return LatencyTable(texts, tokens, rest, tuple(curves[0::2]), tuple(curves[1::2]))
 
 
-def _size(part: Layer) -> tuple[str, int, int]:
-    """Kind, outputs of the first matrix, heads: parts of equal size share their measurements."""
+def _size(part: Layer) -> tuple[str, int, int, int | None]:
+    """Kind, outputs of the first matrix, heads, window: parts that are alike in them share their
+    measurements."""
     if part.attention is not None:
-        return "attention", part.attention.query.weight.shape[1], part.attention.heads
+        own = part.attention
+        return "attention", own.query.weight.shape[1], own.heads, own.window
     if part.feed_forward is not None:
-        return "feed_forward", part.feed_forward.inner.weight.shape[1], 0
-    return "none", 0, 0
+        return "feed_forward", part.feed_forward.inner.weight.shape[1], 0, None
+    return "none", 0, 0, None
 
 
 def _widths(part: Layer, multiple: int) -> list[int]:
     if part.attention is not None:
         return list(range(1, part.attention.heads + 1))
-    _, neurons, _ = _size(part)
+    neurons = _size(part)[1]
     step = multiple * max(round(neurons / multiple / _WIDTHS), 1)
     return [*range(step, neurons, step), neurons] if neurons else []
 
@@ -139,13 +141,15 @@ def _narrow(part: Layer, width: int) -> Layer:
             key=_first_outputs(whole.key, columns),
             value=_first_outputs(whole.value, columns),
             output=replace(whole.output, weight=whole.output.weight[:columns]),
+            bias=None if whole.bias is None else whole.bias[:width],
         )
         return Layer(attention, None)
     assert part.feed_forward is not None
-    outer = part.feed_forward.outer
+    outer, gate = part.feed_forward.outer, part.feed_forward.gate
     inner = _first_outputs(part.feed_forward.inner, width)
     outer = replace(outer, weight=outer.weight[:width])
-    return Layer(None, replace(part.feed_forward, inner=inner, outer=outer))
+    gate = None if gate is None else _first_outputs(gate, width)
+    return Layer(None, replace(part.feed_forward, inner=inner, outer=outer, gate=gate))
 
 
 def _first_outputs(linear: Linear, outputs: int) -> Linear:

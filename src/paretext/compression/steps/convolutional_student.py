@@ -47,10 +47,11 @@ class ConvolutionalStudent(Step):
 
     def plan(self, outline: Outline) -> Outline:
         require_shapes(self.step, outline)
-        if self.embedding_size > outline.width:
+        if self.embedding_size > outline.word_width:  # no more directions than the table's own
             raise ParetextError(
                 f"the step convolutional_student has the embedding size {self.embedding_size}, and "
-                f"the parent's word embeddings are {outline.width} wide there; give at most that."
+                f"the parent's word embeddings are {outline.word_width} wide there; give at most "
+                "that."
             )
         return replace(
             outline,

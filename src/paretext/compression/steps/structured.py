@@ -172,16 +172,20 @@ def cut(model: Any, heads: Sequence[Units], neurons: Sequence[Units]) -> Any:
 
     config = type(model.config).from_dict(model.config.to_dict())
     config.shapes = [
-        {"heads": len(kept), "head_size": layer.head_size, "neurons": len(others)}
-        for layer, kept, others in zip(model.layers, heads, neurons, strict=True)
+        {**shape, "heads": len(kept), "neurons": len(others)}
+        for shape, kept, others in zip(config.shapes, heads, neurons, strict=True)
     ]
     smaller = CompactClassifier(config)
     weights = model.state_dict()
     for index, layer in enumerate(model.layers):
         columns = (heads[index][:, None] * layer.head_size + np.arange(layer.head_size)).ravel()
         inner = dict.fromkeys(("query", "key", "value"), columns)
-        inner["feed_forward_in"] = neurons[index]
-        outer = {"attention_output": columns, "feed_forward_out": neurons[index]}
+        inner |= dict.fromkeys(("feed_forward_in", "feed_forward_gate"), neurons[index])
+        outer = {
+            "attention_output": columns,
+            "distance_bias": heads[index],
+            "feed_forward_out": neurons[index],
+        }
         for name in [name for name in weights if name.startswith(f"layers.{index}.")]:
             part, kind = name.split(".")[2:]
             if part in inner:
@@ -199,10 +203,7 @@ def drop_empty_layers(model: Any) -> None:
     from torch import nn
 
     full = [layer for layer in model.layers if layer.heads or layer.neurons]
-    model.config.shapes = [
-        {"heads": layer.heads, "head_size": layer.head_size, "neurons": layer.neurons}
-        for layer in full
-    ]
+    model.config.shapes = [each for each in model.config.shapes if each["heads"] or each["neurons"]]
     model.layers = nn.ModuleList(full)
 
 

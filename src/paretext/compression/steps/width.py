@@ -79,7 +79,7 @@ def cut(model: Any, kept: torch.Tensor) -> CompactClassifier:
 
     config = model.config
     parts = dict(model.state_dict())
-    narrow_embeddings = config.embedding_size == config.hidden_size
+    narrow_embeddings = not config.projects  # else a matrix follows, which alone is cut
     for name, tensor in parts.items():
         for axis in _hidden_axes(name, config.word_rank is not None, narrow_embeddings):
             tensor = tensor.index_select(axis, kept)
@@ -96,13 +96,16 @@ def cut(model: Any, kept: torch.Tensor) -> CompactClassifier:
 
 def _hidden_axes(name: str, factorised: bool, narrow_embeddings: bool) -> tuple[int, ...]:
     """Which axes of a parameter run over the hidden dimensions."""
-    part, kind = name.split(".")[-2:]
+    part, _, kind = name.rpartition(".")
+    part = part.rpartition(".")[2]
     if part in ("words", "word_factor", "positions", "embedding_norm"):
         if not narrow_embeddings or (part == "words" and factorised):
             return ()
         return (1,) if part in ("words", "positions") else (0,)
-    if part in ("query", "key", "value", "feed_forward_in", "head_dense"):
+    if part == "relative":
+        return (1,)
+    if part in ("query", "key", "value", "feed_forward_in", "feed_forward_gate", "head_dense"):
         return (1,) if kind == "weight" else ()
     if part in ("attention_output", "feed_forward_out", "projection"):
         return (0,)
-    return (0,) if part in ("attention_norm", "output_norm") else ()
+    return (0,) if part.endswith("_norm") and part != "head_norm" else ()

@@ -39,6 +39,8 @@ class Family:
     positions_after_padding: ClassVar[bool] = False
     """Whether positions leave the padding token out as they count, wherever it stands, and begin at
     padding_idx + 1 (fairseq's convention). Row padding_idx is then the padding's own."""
+    shares_layers: ClassVar[bool] = False
+    """Whether layers share their weights, which those of `CompactClassifier` cannot."""
     readable: ClassVar[bool] = True
     """False where nothing but the positions is known."""
 
@@ -93,7 +95,9 @@ def array(tensor: torch.Tensor) -> Array:
 
 
 def norm(module: nn.LayerNorm) -> Norm:
-    return Norm(array(module.weight), array(module.bias), module.eps)
+    gamma = array(module.weight)
+    beta = np.zeros_like(gamma) if module.bias is None else array(module.bias)
+    return Norm(gamma, beta, module.eps)
 
 
 def linear_reader(model: Any) -> ReadLinear:
@@ -102,6 +106,9 @@ def linear_reader(model: Any) -> ReadLinear:
 
     def read(module: nn.Linear) -> Linear:
         weight = np.ascontiguousarray(array(module.weight).T)
-        return Linear(names[id(module)], weight, array(module.bias))
+        none = np.zeros(weight.shape[1], np.float32)
+        return Linear(
+            names[id(module)], weight, none if module.bias is None else array(module.bias)
+        )
 
     return read

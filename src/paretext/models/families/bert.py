@@ -31,7 +31,7 @@ class Bert(Family):
         positions = array(embeddings.position_embeddings.weight)[padding_id or 0 :]
         if hasattr(embeddings, "token_type_embeddings"):
             positions = positions + array(embeddings.token_type_embeddings.weight)[0]
-        projection = getattr(base, "embeddings_project", None)
+        projection = self.projection(base)
         return Encoder(
             words=array(embeddings.word_embeddings.weight),
             word_factor=None,
@@ -47,6 +47,10 @@ class Bert(Family):
     def activation(self, config: Any) -> str:
         """Between the two matrices of a feed-forward part."""
         return str(config.hidden_act)
+
+    def projection(self, base: Any) -> Any:
+        """The linear layer behind the embeddings, or None."""
+        return getattr(base, "embeddings_project", None)
 
     def blocks(self, base: Any) -> Iterable[Any]:
         """The layers of the encoder `base`."""

@@ -6,7 +6,7 @@ the same network.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from paretext.models.encoder import Linear
 from paretext.models.families.base import Family, ReadLinear
@@ -14,7 +14,7 @@ from paretext.models.families.bert import Bert
 
 
 class Roberta(Bert):
-    model_types = ("roberta", "xlm-roberta", "camembert")
+    model_types: ClassVar[tuple[str, ...]] = ("roberta", "xlm-roberta", "camembert")
     positions_after_padding = True
 
     def head(self, model: Any, read: ReadLinear) -> tuple[Linear, str, Linear]:
@@ -25,7 +25,7 @@ class Counted(Family):
     """Others whose positions count as RoBERTa's do; their graphs are traced."""
 
     model_types = (
-        *("xlm-roberta-xl", "roberta-prelayernorm", "mpnet", "longformer", "data2vec-text"),
+        *("xlm-roberta-xl", "roberta-prelayernorm", "longformer", "data2vec-text"),
         *("ibert", "xmod", "luke", "lilt", "layoutlmv3", "markuplm", "esm"),
     )
     positions_after_padding = True
