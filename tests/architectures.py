@@ -43,17 +43,46 @@ _SIZES = {
 }
 
 
+_CHANGES: dict[str, dict[str, Any]] = {
+    "funnel": {"block_sizes": [1, 1], "num_decoder_layers": 1},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
+    "gptj": {"rotary_dim": 4},
+    "layoutlmv3": {"coordinate_size": 6, "shape_size": 4},
+    "lilt": {"hidden_size": 36, "max_2d_position_embeddings": POSITIONS},
+    "luke": {"entity_vocab_size": 10, "entity_emb_size": 16},
+    "perceiver": {"d_latents": 32, "num_latents": 8, "num_self_attends_per_block": 2},
+    "reformer": {
+        "attn_layers": ["local", "lsh"],
+        "axial_pos_shape": [8, 8],
+        "axial_pos_embds_dim": [16, 16],
+    },
+}
+_MULTIPLES = ("modernvbert", "gemma3", "qwen3_5", "t5gemma2", "ultravbert")
+"""With a part for images, which is made small too."""
+
+
 def config(name: str, labels: int = 3, **changes: object) -> Any:
     """A small config of the architecture; what cannot be made so raises what transformers does."""
     usual = CONFIG_MAPPING[name]()
     values = usual.get_text_config().to_dict()
-    sizes = {key: size for key, size in _SIZES.items() if isinstance(values.get(key), int)}
+    sizes = {key: size for key, size in _SIZES.items() if _is_size(key, values)}
+    rows = changes.get("vocab_size", _SIZES["vocab_size"])
     tokens = {
         key: 1
         for key, value in values.items()
-        if key.endswith("_token_id") and isinstance(value, int) and value >= sizes["vocab_size"]
+        if key.endswith("_token_id") and isinstance(value, int) and value >= rows
     }
-    return CONFIG_MAPPING[name](**{**sizes, **tokens, **changes}, num_labels=labels)
+    changed = {**sizes, **tokens, **_CHANGES.get(name, {}), **changes}
+    if name in _MULTIPLES:
+        image = {key: size for key, size in _SIZES.items() if key in usual.vision_config.to_dict()}
+        changed = {"text_config": changed, "vision_config": image}
+    return CONFIG_MAPPING[name](**changed, num_labels=labels)
+
+
+def _is_size(key: str, values: dict[str, Any]) -> bool:
+    """Whether a config has this one; a vocabulary or a head may be left open."""
+    open_ones = key in ("vocab_size", "head_dim", "num_key_value_heads")
+    return isinstance(values.get(key), int) or (open_ones and values.get(key, 0) is None)
 
 
 def model(given: Any) -> Any:

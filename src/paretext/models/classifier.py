@@ -21,6 +21,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 import paretext.models.compact
+import paretext.models.factorised
 import paretext.models.ngrams
 import paretext.models.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext.core import progress

@@ -205,9 +205,10 @@ class Source:
 
         self._require_architecture()
         config = self.config
-        if not family_of(config).positions_after_padding:  # where it says more than padding
+        text = config.get_text_config()
+        if not family_of(text).positions_after_padding:  # where it says more than padding
             # A decoder answers at the last token before the padding, which the tokenizer writes.
-            config.pad_token_id = tokenizer.pad_token_id
+            config.pad_token_id = text.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
         with _refusing(self.name, self.local), quiet():
@@ -285,8 +286,8 @@ def longest_input(config: Any) -> int:
         ),
         UNLIMITED,
     )
-    if family_of(config).positions_after_padding:
-        rows -= int(config.pad_token_id or 0) + 1  # positions start at padding_idx + 1
+    if family_of(text).positions_after_padding:
+        rows -= int(text.pad_token_id or 0) + 1  # positions start at padding_idx + 1
     return min(rows, UNLIMITED)
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from paretext.compression.step import Material, Outline, Step, compact, require_shapes
+from paretext.compression.step import Material, Outline, Step, compact, require_encoder_there
 from paretext.compression.steps.low_rank import token_counts
 from paretext.core.errors import ParetextError
+from paretext.models.families.base import is_known
 from paretext.models.names import RECURRENT, Cell
 
 if TYPE_CHECKING:
@@ -37,12 +38,9 @@ class RecurrentStudent(Step):
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
     def plan(self, outline: Outline) -> Outline:
-        require_shapes(self.step, outline)
-        if self.embedding_size > outline.width:
-            raise ParetextError(
-                f"the step recurrent_student has the embedding size {self.embedding_size}, and the "
-                f"parent's word embeddings are {outline.width} wide there; give at most that."
-            )
+        require_encoder_there(self.step, outline)
+        if outline.width:
+            self._require_narrower(outline.width)
         return replace(
             outline,
             model_type=RECURRENT,
@@ -57,11 +55,10 @@ class RecurrentStudent(Step):
         from paretext.models.recurrent import RecurrentClassifier, RecurrentConfig
 
         self.plan(Outline.of(classifier.model.config))
-        parent: Any = compact(classifier).model
-        table = parent.words.weight.detach()
-        if parent.config.word_rank:
-            table = table @ parent.word_factor.weight.detach().T
-        counts = token_counts(classifier, data.train)
+        config: Any = classifier.model.config
+        table = _words(classifier)
+        self._require_narrower(table.shape[1])
+        counts = token_counts(classifier, data.train, len(table))
         torch.manual_seed(data.training.seed)
         model = RecurrentClassifier(
             RecurrentConfig(
@@ -71,9 +68,9 @@ class RecurrentStudent(Step):
                 hidden_size=self.hidden_size,
                 num_hidden_layers=self.layers,
                 dropout=self.dropout,
-                id2label=parent.config.id2label,
-                label2id=parent.config.label2id,
-                pad_token_id=parent.config.pad_token_id,
+                id2label=config.id2label,
+                label2id=config.label2id,
+                pad_token_id=classifier.pad_id,
             )
         )
         with torch.no_grad():
@@ -84,6 +81,24 @@ class RecurrentStudent(Step):
             f"put a {self.cell} of {size:,} parameters in the place of the encoder; its word "
             f"embeddings are the parent's in {self.embedding_size} directions"
         ]
+
+    def _require_narrower(self, width: int) -> None:
+        if self.embedding_size > width:
+            raise ParetextError(
+                f"the step recurrent_student has the embedding size {self.embedding_size}, and the "
+                f"parent's word embeddings are {width} wide there; give at most that."
+            )
+
+
+def _words(classifier: Classifier) -> torch.Tensor:
+    """The parent's word embeddings, (tokens, width)."""
+    from paretext.models.word_table import word_table
+
+    if not is_known(classifier.model.config):
+        return word_table(classifier.model)
+    parent: Any = compact(classifier).model
+    table: torch.Tensor = parent.words.weight.detach()
+    return table @ parent.word_factor.weight.detach().T if parent.config.word_rank else table
 
 
 def principal_components(table: torch.Tensor, counts: torch.Tensor, width: int) -> torch.Tensor:
