@@ -339,12 +339,9 @@ def test_a_traced_architecture(
     tmp_path: Path,
     kind: str,
     capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     classifier = traced_classifier(encoder, kind)
     capfd.readouterr()
-    # tracing takes seconds: both artifacts are made of one trace
-    monkeypatch.setattr(artifact_writer, "trace_graph", functools.cache(trace_graph))
     assert not is_known(classifier.model.config)
     made = export(classifier, tmp_path / "fp32", TEXTS)
     expected = classifier.logits(TEXTS)
@@ -457,7 +454,7 @@ def test_a_network_that_cannot_answer_a_text_is_refused(encoder: Encoder, tmp_pa
 
 def test_a_model_that_cannot_be_traced(encoder: Encoder) -> None:
     class Stubborn(nn.Module):
-        device = torch.device("cpu")
+        device, config = torch.device("cpu"), transformers.BertConfig()
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
             raise RuntimeError("no such thing\nas an export")

@@ -107,6 +107,12 @@ class Source:
             )
 
     def _require_architecture(self) -> None:
+        if getattr(self.config, "is_encoder_decoder", False):
+            raise ParetextError(
+                f"{self.name} is an encoder-decoder model ({self.config.model_type}), whose "
+                "classifier runs both parts and answers at an end token that each text must hold "
+                "once; give an encoder, such as distilroberta-base."
+            )
         if isinstance(self.config, SimpleNamespace):
             return  # read without transformers, which `weights` asks
         from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING

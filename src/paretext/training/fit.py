@@ -48,6 +48,7 @@ from paretext.training.plan import (
     still_rising,
 )
 from paretext.training.plan import plan as make_plan
+from paretext.training.precision import possible
 from paretext.training.settings import OnEpoch, TrainingSettings
 from paretext.training.targets import Distance, Targets, forget_maps, map_states
 
@@ -124,6 +125,7 @@ def fit(
     train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
+    settings = possible(classifier, train, settings, label)
     rows = supersampled(train, settings.supersample)
     texts = len(rows if targets is None else targets.epochs[0])
     plan = _planned(settings, texts, len(selection), classifier)
@@ -272,6 +274,8 @@ class _Training:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = _history(trainer.state.log_history)
         forget_maps(classifier.model)
+        for wrapped in ("forward", "_original_forward"):  # in bfloat16, for the training alone
+            classifier.model.__dict__.pop(wrapped, None)
         classifier.model.to("cpu").eval()
         return Fitted(classifier, history)
 
