@@ -136,11 +136,15 @@ def write_small(name: str, folder: Path) -> bool:
     if causal:
         words.eos_token = words.sep_token
         words.pad_token, words.padding_side = None, "left"
+    words.save_pretrained(folder)
+    usual = architectures.CONFIG_MAPPING[name]()
+    if usual.is_encoder_decoder:
+        usual.save_pretrained(folder)  # which is all that is read
+        return True
     model = architectures.model(architectures.config(name, vocab_size=len(words) + 7))
     if model is None:
         return False
     model.save_pretrained(folder)
-    words.save_pretrained(folder)
     return True
 
 

@@ -70,7 +70,7 @@ def _traced(model: Any) -> onnx.ModelProto:
     ids = torch.ones((2, 8), dtype=torch.int32, device=model.device)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     try:
-        with _quiet_exporter():
+        with _quiet_exporter(), _plain_experts(getattr(model, "network", model)):
             program = torch.onnx.export(
                 _Logits(model).eval(),
                 (ids, torch.ones_like(ids)),
@@ -140,6 +140,21 @@ def _content(array: NDArray[Any]) -> tuple[Any, ...]:
 def _is_linear(gemm: dict[str, Any]) -> bool:
     """Whether a Gemm with these attributes is x @ weight + bias and nothing more."""
     return not gemm.get("transA") and gemm.get("alpha", 1.0) == 1.0 == gemm.get("beta", 1.0)
+
+
+@contextlib.contextmanager
+def _plain_experts(network: Any) -> Iterator[None]:
+    """Where a layer has experts, their matrices are looked up for each token and multiplied, which
+    are operators that ONNX has; what transformers does otherwise is one of its own."""
+    if not getattr(network, "_can_set_experts_implementation", bool)():
+        yield
+        return
+    before = network.get_experts_implementation()
+    network.set_experts_implementation("batched_mm")
+    try:
+        yield
+    finally:
+        network.set_experts_implementation(before)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ class Classifier:
         take `max_length` tokens.
         """
         source = Source.open(name)
+        source.require_architecture()
         tokenizer = source.tokenizer()
         source.check_length(max_length, tokenizer)
         torch.manual_seed(seed)

@@ -44,7 +44,8 @@ def require_models(models: Sequence[str]) -> None:
     for model in models:
         if model not in BASELINES:
             _check_name(model)
-            look(model)
+            if source := look(model):
+                source.require_architecture()
 
 
 def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
