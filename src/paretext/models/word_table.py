@@ -39,6 +39,7 @@ def word_table(model: Any) -> torch.Tensor:
         with torch.no_grad():
             ids = torch.arange(module.weight.shape[0], device=module.weight.device)
             found = module(ids)
+            found = found[0] if isinstance(found, tuple) else found  # I-BERT's scale beside it
     except Exception:  # a network's code is anybody's
         found = None
     if not isinstance(found, torch.Tensor) or found.ndim != 2:
@@ -62,10 +63,15 @@ def with_rows(model: Any, kept: NDArray[np.int64], texts: Rows) -> Any:
         if hasattr(each, "vocab_size"):
             each.vocab_size = len(kept)
         _renumber(each, new)
-    words = model.get_input_embeddings().weight
-    rows = torch.from_numpy(kept).to(words.device)
+    module = model.get_input_embeddings()
+    rows = torch.from_numpy(kept).to(module.weight.device)
+    own = [
+        each.data_ptr()  # the table, by all its names, and what there is for each of its rows
+        for each in (*module.parameters(), *module.buffers())
+        if each.ndim and len(each) == len(module.weight)
+    ]
     parts = {
-        name: tensor[rows].clone() if tensor.data_ptr() == words.data_ptr() else tensor
+        name: tensor[rows].clone() if tensor.data_ptr() in own else tensor
         for name, tensor in model.state_dict().items()
     }
     smaller = _built(type(model), config, parts)
