@@ -363,8 +363,11 @@ def with_outliers(model: onnx.ModelProto, channel: int, by: float) -> onnx.Model
     return checked(made)
 
 
-def test_a_model_with_outlier_channels_loses_nothing(fp32: Artifact) -> None:
+def test_a_model_with_outlier_channels_loses_nothing(
+    fp32: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that a normalisation gives, of every family; one scale alone would lose the rest."""
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 100)  # nothing is kept in float32
     plain = onnx.load(fp32.folder / "model.onnx")
     calibration = Calibration.from_texts(TEXTS, fp32._tokenizer, fp32.manifest.pad_id)
     exact = calibration.log_probabilities(plain)
@@ -627,7 +630,7 @@ def outlier_model() -> tuple[onnx.ModelProto, Calibration]:
 def test_a_product_that_costs_too_much_stays_and_the_figures_are_given(
     step: Callable[..., Quantization], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensitivity, "HOLDS", 100)
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 100)
     model, calibration = outlier_model()
     made, said = step(sensitivity_limit=0.01).apply(model, calibration)
     assert [node.input[1] for node in made.graph.node if node.op_type == "MatMul"] == [
@@ -656,7 +659,7 @@ def test_what_is_within_the_limit_is_not_measured_one_by_one(
         return measured(self, model)
 
     monkeypatch.setattr(Calibration, "log_probabilities", counted)
-    monkeypatch.setattr(sensitivity, "HOLDS", 100)
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 100)
     _, said = DynamicQuantization(sensitivity_limit=100).apply(model, calibration)
     assert len(passes) == 3  # float32, the products alone, all of it
     assert said[0].startswith("quantised 2 of 2")
@@ -700,10 +703,23 @@ def test_a_table_that_would_not_hold_stays_float32() -> None:
     assert divergence(reference, answers) < sensitivity.HOLDS
 
 
+def test_what_may_be_lost_is_never_all_that_is_said() -> None:
+    """Half of scipy's mutual information of text and answer, up to HOLDS."""
+    from scipy.special import log_softmax
+    from scipy.stats import entropy
+
+    for spread, expected in ((3.0, sensitivity.HOLDS), (0.2, None), (1e-3, sensitivity.NOTHING)):
+        answers = log_softmax(spread * random(50, 4), axis=1)
+        joint = np.exp(answers) / len(answers)
+        said = entropy(joint.sum(axis=0)) + np.log(len(answers)) - entropy(joint.ravel())
+        found = sensitivity.allowed(answers.astype(np.float64))
+        assert found == pytest.approx(said / 2 if expected is None else expected, rel=1e-4)
+
+
 def test_what_holds_in_no_way_is_refused_with_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensitivity, "HOLDS", 1e-12)
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 1e-12)
     with pytest.raises(
-        ParetextError, match=r"KL .*, and KL 1e-12 is allowed.*1 of 2 matrices in float32 \(KL"
+        ParetextError, match=r"KL .*, and KL 1.0e-12 is allowed.*1 of 2 matrices in float32 \(KL"
     ):
         DynamicQuantization().apply(*outlier_model())
 

@@ -6,8 +6,8 @@ and the predictions that flip. Those that cost more than a limit stay float32. A
 measured first: where that is within the limit, no single product is looked at, and the measurement
 costs two passes over the texts in place of one for each product.
 
-Whether that was asked for or not, a quantised graph has to hold (`held`): above HOLDS nats it says
-something else than its model, as where a few channels are many times as large as the rest and
+Whether that was asked for or not, a quantised graph has to hold (`held`): above `allowed` nats it
+says something else than its model, as where a few channels are many times as large as the rest and
 neither evening out nor scales of rows can follow. Then the tables stay float32, if they are the
 cause, and after them the products that cost most, until it holds; where half of the products are
 not enough, there is nothing left to gain, and it is refused with the figures.
@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 
 from paretext.core import progress
@@ -32,6 +33,8 @@ HOLDS = 0.05
 """The most mean KL divergence of a quantised graph, in nats. A logit that moves by 0.02 to 0.05, as
 those of fine-tuned models do (docs/compression.md), makes about a thousandth; where a sure model's
 answers have become those of chance, it is above 1."""
+NOTHING = 0.001
+"""A divergence that moves a probability by a hundredth or two: it is no reason to keep anything."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,14 @@ def measure(
     return Sensitivity(together, alone)
 
 
+def allowed(reference: Floats) -> float:
+    """HOLDS, or half of what the model says of these texts, if that is less: the mean divergence of
+    its answers from their mean, which is what would be lost at chance."""
+    mean = np.log(np.exp(reference).mean(axis=0))
+    said = divergence(reference, np.broadcast_to(mean, reference.shape))
+    return max(NOTHING, min(HOLDS, said / 2))
+
+
 def held(
     model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats
 ) -> tuple[Plan, Cost, list[str], Cost | None]:
@@ -82,28 +93,29 @@ def held(
 
     ParetextError where half of the products in float32 are not enough.
     """
+    limit = allowed(reference)
     whole = found = _cost(model, plan, calibration, reference)
-    if found.divergence <= HOLDS:
+    if found.divergence <= limit:
         return plan, found, [], None
     tables = dataclasses.replace(plan, matrices=frozenset())
-    if _cost(model, tables, calibration, reference).divergence > HOLDS / 2:
+    if _cost(model, tables, calibration, reference).divergence > limit / 2:
         plan = dataclasses.replace(plan, embedding_bits=None)
         found = _cost(model, plan, calibration, reference)
     kept: list[str] = []
-    if found.divergence > HOLDS:
+    if found.divergence > limit:
         products = dataclasses.replace(plan, embedding_bits=None)
         alone = _alone(model, products, calibration, reference)
         costly = sorted(alone, key=lambda name: -alone[name].divergence)
         count = 1
-        while found.divergence > HOLDS and count <= len(costly) / 2:
+        while found.divergence > limit and count <= len(costly) / 2:
             kept = costly[:count]
             less = dataclasses.replace(plan, matrices=plan.matrices - frozenset(kept))
             found = _cost(model, less, calibration, reference)
             count *= 2
-    if found.divergence > HOLDS:
+    if found.divergence > limit:
         raise ParetextError(
-            f"quantised, the graph answers otherwise than its model ({whole}, and KL {HOLDS:g} is "
-            f"allowed), also with {len(kept)} of {len(plan.matrices)} matrices in float32 "
+            f"quantised, the graph answers otherwise than its model ({whole}, and KL {limit:.1e} "
+            f"is allowed), also with {len(kept)} of {len(plan.matrices)} matrices in float32 "
             f"({found}); leave the quantisation out."
         )
     plan = dataclasses.replace(plan, matrices=plan.matrices - frozenset(kept))
