@@ -24,6 +24,7 @@ from paretext.compression import (
     Material,
     Recipe,
     RecurrentStudent,
+    StructuredPruning,
     Version,
     Vocabulary,
     Width,
@@ -472,10 +473,19 @@ def test_an_impossible_step_is_refused_by_the_plan(steps: list[object], message:
     with pytest.raises(ParetextError, match=message) as caught:
         version.plan(Outline("roberta", 6, 384, 384))
     assert str(caught.value).startswith("version 'mine': the step ")
-    with pytest.raises(
-        ParetextError, match="does not know the architecture 'mpnet'; it knows bert"
-    ):
-        version.plan(Outline("mpnet", 6, 384, 384, 384))
+
+
+def test_an_architecture_that_nobody_read_keeps_its_shapes() -> None:
+    outline = Outline("longformer", 6, 384, 384)
+    for step in (Layers(keep=2), Width(hidden_size=64), StructuredPruning(heads=0.5)):
+        with pytest.raises(
+            ParetextError, match="does not know the architecture 'longformer'; it knows"
+        ):
+            step.plan(outline)
+    words = Version(name="words", steps=(Vocabulary(), LowRankEmbeddings(rank=64)))
+    assert words.plan(outline).word_width == 64
+    student = Version(name="gru", steps=(Vocabulary(), RecurrentStudent(), Distillation()))
+    assert student.plan(outline).model_type == "paretext-recurrent"
 
 
 def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: Path) -> None:
