@@ -58,4 +58,4 @@ def test_what_is_no_sentence_is_a_fault(script: ModuleType) -> None:
     assert script.faults({"cells": said}) == ["raw", "no remedy", "two lines"]
     page = script.markdown([{"architecture": "bert", "cells": {"load": said["good"]}, "moved": {}}])
     assert "| bert | 1 |" in page
-    assert page.endswith("1. this cannot be; use that.")
+    assert "\n1. this cannot be; use that.\n" in page

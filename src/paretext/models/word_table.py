@@ -23,6 +23,7 @@ from paretext.models.pretrained import quiet
 
 _NEAR = 1e-4
 _TEXTS, _LONGEST = 8, 64
+_NO_TOKEN = -1
 _INDEX = ("pad_index", "bos_index", "eos_index", "unk_index", "mask_index")
 """What XLM calls the numbers of its special tokens."""
 
@@ -120,14 +121,18 @@ def _parts(config: Any) -> Iterable[Any]:
 
 
 def _renumber(config: Any, new: Mapping[int, int]) -> None:
-    """The special tokens by their new numbers; none where it is not there any more."""
+    """The special tokens by their new numbers; of one that the tokenizer does not know (an image's,
+    say) none, or a number that no token has."""
     for name, value in list(config.to_dict().items()):
         if not name.endswith("_token_id") and name not in _INDEX:
             continue
         if isinstance(value, list):
             setattr(config, name, [new[each] for each in value if each in new] or None)
         elif isinstance(value, int):
-            setattr(config, name, new.get(value))
+            try:
+                setattr(config, name, new.get(value))
+            except Exception:  # configurations of some types take no None
+                setattr(config, name, _NO_TOKEN)
 
 
 def _built(kind: Any, config: Any, parts: Mapping[str, torch.Tensor]) -> Any:
