@@ -338,8 +338,8 @@ def markdown(found: list[dict[str, Any]]) -> str:
     sentences = "\n".join(f"{number}. {said}" for said, number in numbers.items())
     far = "".join(
         f"\nError of {cell} beside what the answers differ by (1 is chance): median "
-        f"{np.median(errors):.2f} of {len(errors)} architectures; {sum(e > 1 for e in errors)} above "
-        "1, whose answers hardly differ from text to text."
+        f"{np.median(errors):.2f} of {len(errors)} architectures; above 1 are "
+        f"{sum(each > 1 for each in errors)}, whose answers hardly differ from text to text."
         for cell in (*INTEGERS, "x50")
         if (errors := [row["moved"][cell] for row in found if cell in row["moved"]])
     )

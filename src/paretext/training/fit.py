@@ -276,6 +276,7 @@ class _Training:
         forget_maps(classifier.model)
         for wrapped in ("forward", "_original_forward"):  # in bfloat16, for the training alone
             classifier.model.__dict__.pop(wrapped, None)
+        _restore_tables(classifier.model, self.classifier.model)
         classifier.model.to("cpu").eval()
         return Fitted(classifier, history)
 
@@ -342,6 +343,16 @@ class _Training:
             disable_tqdm=True,
             log_level="error",
         )
+
+
+def _restore_tables(model: nn.Module, origin: nn.Module) -> None:
+    """The buffers that no file holds, as they were: some networks (CTRL) round theirs in bfloat16,
+    and would answer otherwise once they are loaded again."""
+    stored = set(model.state_dict())
+    for name, buffer in origin.named_buffers():
+        if name not in stored:
+            place, _, own = name.rpartition(".")
+            setattr(model.get_submodule(place), own, buffer.detach().clone())
 
 
 def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:

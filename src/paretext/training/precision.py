@@ -47,19 +47,17 @@ def possible(
 
 
 def _refuses(classifier: Classifier, texts: tuple[str, ...], *, bf16: bool) -> str:
-    """Why a step on these texts cannot be made; "" where it can. The network stays as it was."""
-    model = classifier.model
-    training, device = model.training, model.device
+    """Why a step on these texts cannot be made; "" where it can. Asked of a copy: some
+    networks (CTRL) round their own tables in bfloat16."""
+    model = classifier.copy().model.train()
+    device = model.device
     inputs = classifier.pad(classifier.tokenize(texts)["input_ids"])
     wanted = [each for each in model.parameters() if each.requires_grad]
-    model.train()
     try:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             logits = model(**{name: each.to(device) for name, each in inputs.items()}).logits
         gradients = torch.autograd.grad(logits.float().sum(), wanted, allow_unused=True)
     except Exception as error:  # a network's code is anybody's
         return first_line(error)
-    finally:
-        model.train(training)
     found = [logits, *(each for each in gradients if each is not None)]
     return "" if all(each.isfinite().all() for each in found) else "it gives what is no number"
