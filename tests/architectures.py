@@ -35,7 +35,7 @@ KINDS: dict[str, dict[str, object]] = {
 }
 """Configurations of a family, the first word, that read otherwise than its usual one."""
 POSITIONS = 40
-_MOST_PARAMETERS = 5_000_000
+_MOST_PARAMETERS = 8_000_000
 _WIDTH = (
     *("hidden_size", "d_model", "dim", "n_embd", "emb_dim", "embedding_size", "pooler_hidden_size"),
     "word_embed_proj_dim",
@@ -59,6 +59,8 @@ _SIZES = {
     **dict.fromkeys(_LAYERS, 2),
     **dict.fromkeys(_HEADS, 4),
     **dict.fromkeys(_HEAD_SIZE, 8),
+    **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"), 8),
+    **dict.fromkeys(("q_lora_rank", "kv_lora_rank"), 16),
     "vocab_size": 120,
     "max_position_embeddings": POSITIONS,
     "n_positions": POSITIONS,
@@ -66,18 +68,49 @@ _SIZES = {
 }
 
 
+_CHANGES: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"num_experts_per_tok": 2, "n_routed_experts": 4, "topk_group": 1},
+    "funnel": {"block_sizes": [1, 1], "num_decoder_layers": 1},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
+    "gptj": {"rotary_dim": 4},
+    "layoutlmv3": {"coordinate_size": 6, "shape_size": 4},
+    "lilt": {"hidden_size": 36, "max_2d_position_embeddings": POSITIONS},
+    "luke": {"entity_vocab_size": 10, "entity_emb_size": 16},
+    "perceiver": {"d_latents": 32, "num_latents": 8, "num_self_attends_per_block": 2},
+    "roc_bert": {"pronunciation_vocab_size": 20, "shape_vocab_size": 20},
+    "reformer": {
+        "attn_layers": ["local", "lsh"],
+        "axial_pos_shape": [8, 8],
+        "axial_pos_embds_dim": [16, 16],
+    },
+}
+_MULTIPLES = ("modernvbert", "gemma3", "qwen3_5", "ultravbert")
+"""With a part for images, which is made small too."""
+
+
 def config(kind: str, labels: int = 3, **changes: object) -> Any:
     """A small config of the architecture; what cannot be made so raises what transformers does."""
     name, changes = kind.split()[0], {**KINDS.get(kind, {}), **changes}
     usual = CONFIG_MAPPING[name]()
     values = usual.get_text_config().to_dict()
-    sizes = {key: size for key, size in _SIZES.items() if isinstance(values.get(key), int)}
+    sizes = {key: size for key, size in _SIZES.items() if _is_size(key, values)}
+    rows = changes.get("vocab_size", _SIZES["vocab_size"])
     tokens = {
         key: 1
         for key, value in values.items()
-        if key.endswith("_token_id") and isinstance(value, int) and value >= sizes["vocab_size"]
+        if key.endswith("_token_id") and isinstance(value, int) and value >= rows
     }
-    return CONFIG_MAPPING[name](**{**sizes, **tokens, **changes}, num_labels=labels)
+    changed = {**sizes, **tokens, **_CHANGES.get(name, {}), **changes}
+    if name in _MULTIPLES:
+        image = {key: size for key, size in _SIZES.items() if key in usual.vision_config.to_dict()}
+        changed = {"text_config": changed, "vision_config": image}
+    return CONFIG_MAPPING[name](**changed, num_labels=labels)
+
+
+def _is_size(key: str, values: dict[str, Any]) -> bool:
+    """Whether a config has this one; a vocabulary or a head may be left open."""
+    open_ones = key in ("vocab_size", "head_dim", "num_key_value_heads")
+    return isinstance(values.get(key), int) or (open_ones and values.get(key, 0) is None)
 
 
 def model(given: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from paretext.compression.steps.magnitude import MagnitudePruning, linears
 from paretext.core.errors import ParetextError
 from paretext.core.files import files_below, folder_bytes
 from paretext.data.dataset import Dataset
-from paretext.graphs import artifact_writer, export
+from paretext.graphs import artifact_writer, export, traced
 from paretext.graphs.calibration import Calibration, divergence
 from paretext.graphs.graph import POSITIONS
 from paretext.graphs.quantisation import DynamicQuantization, StaticQuantization
@@ -343,8 +342,6 @@ def test_a_traced_architecture(
 ) -> None:
     classifier = traced_classifier(encoder, kind)
     capfd.readouterr()
-    # tracing takes seconds: both artifacts are made of one trace
-    monkeypatch.setattr(artifact_writer, "trace_graph", functools.cache(trace_graph))
     written = export(classifier, tmp_path / "written", TEXTS)
     assert "written for ONNX Runtime" in written.manifest.done[0]
     monkeypatch.setattr(artifact_writer, "is_known", lambda config: False)
@@ -461,7 +458,7 @@ def test_a_network_that_cannot_answer_a_text_is_refused(encoder: Encoder, tmp_pa
 
 def test_a_model_that_cannot_be_traced(encoder: Encoder) -> None:
     class Stubborn(nn.Module):
-        device = torch.device("cpu")
+        device, config = torch.device("cpu"), transformers.BertConfig()
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
             raise RuntimeError("no such thing\nas an export")
@@ -469,6 +466,36 @@ def test_a_model_that_cannot_be_traced(encoder: Encoder) -> None:
     with pytest.raises(ParetextError, match="cannot export Stubborn") as caught:
         trace_graph(Stubborn())
     assert "\n" not in str(caught.value)
+
+
+def test_one_network_is_traced_once(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier, traced_models = classifier_of(encoder("bert")), []
+
+    def counted(model: Any) -> onnx.ModelProto:
+        traced_models.append(model)
+        return onnx.ModelProto(producer_name=str(len(traced_models)))
+
+    monkeypatch.setattr(traced, "_traced", counted)
+    first, other = trace_graph(classifier.model), trace_graph(classifier.copy().model)
+    assert first.producer_name == other.producer_name == "1"
+    first.producer_name = "changed"  # a caller's own
+    assert trace_graph(classifier.model).producer_name == "1"
+    tiny.shake(classifier.model)
+    assert trace_graph(classifier.model).producer_name == "2"
+
+
+def test_whether_a_graph_answers_is_known_before_training(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = classifier_of(encoder("bert"))
+    graph, how = artifact_writer.float_graph(classifier)
+    artifact_writer.require_exportable(classifier, TEXTS)
+    monkeypatch.setattr(artifact_writer, "is_known", lambda _: False)  # so it would be traced
+    monkeypatch.setattr(artifact_writer, "float_graph", lambda _: (graph, how))
+    artifact_writer.require_exportable(classifier, TEXTS)
+    tiny.shake(classifier.model)
+    with pytest.raises(ParetextError, match=r"differs from PyTorch .* try a shorter --max-length"):
+        artifact_writer.require_exportable(classifier, TEXTS)
 
 
 def test_the_folder_is_replaced_whole(classifier: Classifier, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from transformers import AutoConfig
 
 from paretext.core.errors import ParetextError
 from paretext.models import hub
-from paretext.models.pretrained import Source
+from paretext.models.classifier import Classifier
+from paretext.models.pretrained import Source, look
 from paretext.pipeline.parents import open_model
 
 
@@ -137,6 +138,19 @@ def test_a_model_without_a_text_classifier(tmp_path: Path) -> None:
         Source.open(str(tmp_path)).require_classifier()
     with pytest.raises(ParetextError, match="of the type whisper"):
         Source.open(str(tmp_path)).weights(None)
+
+
+@pytest.mark.parametrize("model_type", ["bart", "t5"])
+def test_an_encoder_with_a_decoder_is_refused_by_its_config(
+    model_type: str, tmp_path: Path
+) -> None:
+    AutoConfig.for_model(model_type).save_pretrained(tmp_path)
+    for source in (look(str(tmp_path)), Source.open(str(tmp_path))):
+        assert source is not None
+        with pytest.raises(ParetextError, match=r"is an encoder-decoder model .*; give an enc"):
+            source.require_classifier()
+    with pytest.raises(ParetextError, match="encoder-decoder"):
+        Classifier.from_pretrained(str(tmp_path), ("a", "b"))
 
 
 def test_a_candidates_folder_names_the_model_in_it(

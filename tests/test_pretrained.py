@@ -489,7 +489,7 @@ def test_a_table_with_more_rows_than_tokens_takes_every_step(
     changed, _ = LowRankEmbeddings(rank=31).apply(classifier, material)
     rows = classifier.model.config.vocab_size
     assert changed.model.words.weight.shape == (rows, 31)
-    counts = token_counts(classifier, data)
+    counts = token_counts(classifier, data, rows)
     assert len(counts) == rows
     assert counts.sum() == sum(map(len, classifier.tokenize(data.texts)["input_ids"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from paretext.compression.steps.magnitude import linears
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
-from paretext.graphs import export
+from paretext.graphs import export, sensitivity
 from paretext.graphs.activations import Input, Seen, choose
 from paretext.graphs.artifact_writer import _tokenizer, float_graph
 from paretext.graphs.calibration import Calibration, divergence
@@ -379,8 +380,11 @@ def with_outliers(model: onnx.ModelProto, channel: int, by: float) -> onnx.Model
 
 
 @pytest.mark.parametrize("architecture", [*tiny.ARCHITECTURES, *tiny.OTHERS])
-def test_a_model_with_outlier_channels_loses_nothing(encoder: Encoder, architecture: str) -> None:
+def test_a_model_with_outlier_channels_loses_nothing(
+    encoder: Encoder, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that a normalisation gives, of every family; one scale alone would lose the rest."""
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 100)  # nothing is kept in float32
     classifier = random_classifier(encoder, architecture)
     plain, _ = float_graph(classifier)
     texts = toy.dataset(100, 3).texts
@@ -647,8 +651,9 @@ def outlier_model() -> tuple[onnx.ModelProto, Calibration]:
 
 @pytest.mark.parametrize("step", [DynamicQuantization, StaticQuantization])
 def test_a_product_that_costs_too_much_stays_and_the_figures_are_given(
-    step: Callable[..., Quantization],
+    step: Callable[..., Quantization], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 100)
     model, calibration = outlier_model()
     made, said = step(sensitivity_limit=0.01).apply(model, calibration)
     assert [node.input[1] for node in made.graph.node if node.op_type == "MatMul"] == [
@@ -677,10 +682,69 @@ def test_what_is_within_the_limit_is_not_measured_one_by_one(
         return measured(self, model)
 
     monkeypatch.setattr(Calibration, "log_probabilities", counted)
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 100)
     _, said = DynamicQuantization(sensitivity_limit=100).apply(model, calibration)
-    assert len(passes) == 2
+    assert len(passes) == 3  # float32, the products alone, all of it
     assert said[0].startswith("quantised 2 of 2")
     assert "no product kept: all quantised together cost KL" in said[2]
+
+
+def test_what_is_asked_for_stays_float32_where_it_would_not_hold() -> None:
+    model, calibration = outlier_model()
+    reference = calibration.log_probabilities(model)
+
+    made, said = StaticQuantization().apply(model, calibration)
+    expected, _ = StaticQuantization(keep_fp32=("last",)).apply(model, calibration)
+    np.testing.assert_array_equal(
+        calibration.log_probabilities(made), calibration.log_probabilities(expected)
+    )
+    assert said[-1] == "last stays float32, so that it holds"
+    assert re.match(r"all that was asked for quantised cost KL .*; what is, KL ", said[-2])
+    answers = calibration.log_probabilities(made)
+    assert divergence(reference, answers) < sensitivity.HOLDS
+
+
+def test_a_table_that_would_not_hold_stays_float32() -> None:
+    """Sixteen blocks of a row share one scale of 4 bits with a number that is many times theirs."""
+    ids = np.arange(40)[:, None]
+    table = random(40, 32)
+    table[:, 0] += 1000
+    weight = random(32, 3, seed=1)
+    weight[0] = 0
+    nodes = [
+        helper.make_node("Gather", ["table", "x"], ["row"]),
+        helper.make_node("MatMul", ["row", "out.weight"], ["many"]),
+        helper.make_node("ReduceSum", ["many", "axis"], ["logits"], keepdims=0),
+    ]
+    weights = {"table": table, "out.weight": weight, "axis": np.array([1])}
+    model, calibration = model_of(nodes, weights, ids), calls(ids)
+    made, said = DynamicQuantization(embedding_bits=4).apply(model, calibration)
+    assert operators(made.graph)["Gather"] == 1
+    assert "quantised 0 of 1 embedding tables" in said[1]
+    assert "the embedding tables stay float32, so that it holds" in said
+    reference, answers = (calibration.log_probabilities(each) for each in (model, made))
+    assert divergence(reference, answers) < sensitivity.HOLDS
+
+
+def test_what_may_be_lost_is_never_all_that_is_said() -> None:
+    """Half of scipy's mutual information of text and answer, up to HOLDS."""
+    from scipy.special import log_softmax
+    from scipy.stats import entropy
+
+    for spread, expected in ((3.0, sensitivity.HOLDS), (0.2, None), (1e-3, sensitivity.NOTHING)):
+        answers = log_softmax(spread * random(50, 4), axis=1)
+        joint = np.exp(answers) / len(answers)
+        said = entropy(joint.sum(axis=0)) + np.log(len(answers)) - entropy(joint.ravel())
+        found = sensitivity.allowed(answers.astype(np.float64))
+        assert found == pytest.approx(said / 2 if expected is None else expected, rel=1e-4)
+
+
+def test_what_holds_in_no_way_is_refused_with_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensitivity, "allowed", lambda _: 1e-12)
+    with pytest.raises(
+        ParetextError, match=r"KL .*, and KL 1.0e-12 is allowed.*1 of 2 matrices in float32 \(KL"
+    ):
+        DynamicQuantization().apply(*outlier_model())
 
 
 def test_divergence_is_that_of_scipy() -> None:

@@ -25,6 +25,7 @@ from paretext.compression import (
     LowRankEmbeddings,
     Material,
     Recipe,
+    StructuredPruning,
     Version,
     Vocabulary,
     Width,
@@ -166,8 +167,8 @@ def test_low_rank_twice_is_low_rank_once(encoder: Encoder) -> None:
     first, _ = LowRankEmbeddings(rank=20).apply(origin, material())
     twice, _ = LowRankEmbeddings(rank=6).apply(first, material())
     assert twice.model.words.weight.shape == (len(origin.tokenizer), 6)
-    counts = token_counts(origin, material().train) + 1
     table = origin.model.roberta.embeddings.word_embeddings.weight.detach()
+    counts = token_counts(origin, material().train, len(table)) + 1
     errors = [
         float(
             (
@@ -487,10 +488,19 @@ def test_an_impossible_step_is_refused_by_the_plan(steps: list[object], message:
     with pytest.raises(ParetextError, match=message) as caught:
         version.plan(Outline("roberta", 6, 384, 384))
     assert str(caught.value).startswith("version 'mine': the step ")
-    with pytest.raises(
-        ParetextError, match="does not know the architecture 'longformer'; it knows albert"
-    ):
-        version.plan(Outline("longformer", 6, 384, 384))
+
+
+def test_an_architecture_that_nobody_read_keeps_its_shapes() -> None:
+    outline = Outline("longformer", 6, 384, 384)
+    for step in (Layers(keep=2), Width(hidden_size=64), StructuredPruning(heads=0.5)):
+        with pytest.raises(
+            ParetextError, match="does not know the architecture 'longformer'; it knows albert"
+        ):
+            step.plan(outline)
+    words = Version(name="words", steps=(Vocabulary(), LowRankEmbeddings(rank=64)))
+    assert words.plan(outline).word_width == 64
+    student = Version(name="nano", steps=(Vocabulary(), ConvolutionalStudent(), Distillation()))
+    assert student.plan(outline).model_type == "paretext-convolutional"
 
 
 def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.registry import NamedStep
 from paretext.data.dataset import Dataset
 from paretext.models.families.base import family_of, is_known, read_encoder, readable_types
-from paretext.models.names import COMPACT, CONVOLUTIONAL, NGRAMS, RECURRENT
+from paretext.models.names import COMPACT, CONVOLUTIONAL, FACTORISED, NGRAMS, RECURRENT
 from paretext.training.settings import OnEpoch, TrainingSettings
 
 if TYPE_CHECKING:
@@ -88,10 +88,11 @@ class Outline:
     @classmethod
     def of(cls, config: Any) -> Outline:
         """The outline of a model with this configuration."""
-        kind = config.model_type
-        width = int(getattr(config, "hidden_size", 0))
-        words = getattr(config, "word_rank", None) or getattr(config, "embedding_size", None)
-        layers = int(getattr(config, "num_hidden_layers", 0))
+        text = config.get_text_config()
+        width = int(getattr(text, "hidden_size", None) or 0)
+        words = getattr(config, "word_rank", None) or getattr(text, "embedding_size", None)
+        layers = int(getattr(text, "num_hidden_layers", None) or 0)
+        kind = text.model_type if config.model_type == FACTORISED else config.model_type
         return cls(kind, layers, width, int(words or width), known=is_known(config))
 
 
@@ -119,17 +120,24 @@ def require_encoder(config: Any) -> None:
         )
 
 
-def require_shapes(step: str, outline: Outline) -> None:
-    """ParetextError unless `step` can change the shapes of such a model."""
+def require_encoder_there(step: str, outline: Outline) -> None:
+    """ParetextError where the steps before have left none."""
     if outline.model_type == CONVOLUTIONAL:
         raise ParetextError(
             f"the step {step} comes after convolutional_student, which leaves no encoder to "
             "change; put it before that, or leave it out."
         )
+
+
+def require_shapes(step: str, outline: Outline) -> None:
+    """ParetextError unless `step` can change the shapes of such a model."""
+    require_encoder_there(step, outline)
     if outline.model_type not in (COMPACT, *readable_types()):
         raise ParetextError(
             f"the step {step} does not know the architecture {outline.model_type!r}; it knows "
-            f"{', '.join(readable_types())}."
+            f"{', '.join(readable_types())}, and for any other there are vocabulary, "
+            "low_rank_embeddings, magnitude_pruning, distillation, convolutional_student and "
+            "INT8."
         )
     if not outline.known:
         raise ParetextError(

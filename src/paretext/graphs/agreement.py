@@ -125,7 +125,8 @@ def check_answers(
         raise ParetextError(
             f"the exported graph differs from PyTorch by {away.max():.2g} in a logit, and "
             f"{allowed:.2g} is allowed (the text {_shown(odd, away)}); {_kind(classifier)} "
-            "computes something the export does not know, so nothing was written."
+            "computes something the export does not know, so nothing was written; try a shorter "
+            f"--max-length, or {others()}."
         )
     beside = np.abs(together - expected)
     if beside.max() > allowed:

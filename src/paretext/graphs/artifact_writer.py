@@ -140,6 +140,19 @@ def export(
     return Artifact.load(folder)
 
 
+def require_exportable(classifier: Classifier, texts: Sequence[str]) -> None:
+    """ParetextError where PyTorch cannot trace the network, or its graph answers otherwise: known
+    before it is trained. Of what is written without tracing, nothing is to be found out."""
+    config = classifier.model.config
+    if config.model_type in _WRITERS or is_known(config):
+        return
+    graph, _ = float_graph(classifier)
+    draft = _draft(classifier, "model", (), (), {})
+    with temporary_folder() as scratch:
+        _write_model(graph, classifier, draft, scratch)
+        check_answers(Artifact(scratch, draft), classifier, texts)
+
+
 def float_graph(classifier: Classifier) -> tuple[onnx.ModelProto, str]:
     """The classifier's float32 graph, and how it came about."""
     model = classifier.model

@@ -26,7 +26,7 @@ from onnx import TensorProto, helper
 from tokenizers import Tokenizer
 
 from paretext.core.cores import available_cores
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, first_line
 from paretext.graphs.activations import Floats, Seen
 from paretext.runtime.artifact import GROUP_TOKENS, token_ids
 
@@ -91,11 +91,17 @@ class Calibration:
         """What `reduce` makes of the graph's outputs for each feed; one core runs one feed."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        with ThreadPoolExecutor(available_cores()) as pool:
-            return list(pool.map(lambda feed: reduce(session.run(None, feed)), self.feeds))
+        try:
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+            with ThreadPoolExecutor(available_cores()) as pool:
+                return list(pool.map(lambda feed: reduce(session.run(None, feed)), self.feeds))
+        except Exception as error:  # ONNX Runtime raises kinds of its own
+            raise ParetextError(
+                f"ONNX Runtime cannot run the graph that is to be quantised ({first_line(error)}); "
+                "leave the quantisation out."
+            ) from None
 
 
 def _seen(values: NDArray[np.float32]) -> Seen:

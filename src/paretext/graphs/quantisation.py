@@ -56,20 +56,27 @@ class Quantization(NamedStep):
     ) -> tuple[onnx.ModelProto, list[str]]:
         """The quantised copy of `model`, and sentences that count what was done."""
         from paretext.graphs.quantised_graph import Counts, Plan, rewrite
-        from paretext.graphs.sensitivity import measure
+        from paretext.graphs.sensitivity import held, measure
 
         counts = Counts.of(model)
         kept = _named(self.keep_fp32, counts.matrices)
         matrices = frozenset(counts.matrices) - kept
         inputs = _inputs(model, matrices, self.weight_bits, calibration, self.rows)
         plan = Plan(matrices, self.weight_bits, self.embedding_bits, inputs)
+        reference = calibration.log_probabilities(model)
         said = [f"{_module(name)} stays float32, as the settings ask" for name in sorted(kept)]
         if self.sensitivity_limit is not None:
-            found = measure(model, plan, calibration, self.sensitivity_limit)
+            found = measure(model, plan, calibration, reference, self.sensitivity_limit)
             costly = _above(found, self.sensitivity_limit)
             said += _sentences(found, costly, self.sensitivity_limit)
             plan = dataclasses.replace(plan, matrices=plan.matrices - costly)
-        made, bits = rewrite(model, plan), self.embedding_bits
+        plan, cost, away, whole = held(model, plan, calibration, reference)
+        if whole is not None:
+            said.append(f"all that was asked for quantised cost {whole}; what is, {cost}")
+            said += [f"{_module(name)} stays float32, so that it holds" for name in away]
+            if plan.embedding_bits != self.embedding_bits:
+                said.append("the embedding tables stay float32, so that it holds")
+        made, bits = rewrite(model, plan), plan.embedding_bits
         if self.weight_bits == 8:
             said.append(
                 "weights of 8 bits: on an x86 CPU without VNNI sums saturate, "

@@ -6,6 +6,12 @@ and the predictions that flip. Those that cost more than a limit stay float32. A
 measured first: where that is within the limit, no single product is looked at, and the measurement
 costs two passes over the texts in place of one for each product.
 
+Whether that was asked for or not, a quantised graph has to hold (`held`): above `allowed` nats it
+says something else than its model, as where a few channels are many times as large as the rest and
+neither evening out nor scales of rows can follow. Then the tables stay float32, if they are the
+cause, and after them the products that cost most, until it holds; where half of the products are
+not enough, there is nothing left to gain, and it is refused with the figures.
+
 Source: layer-wise sensitivity by KL divergence, as in ZeroQ (Cai et al. 2020, section 3.3).
 """
 
@@ -14,11 +20,21 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 
 from paretext.core import progress
+from paretext.core.errors import ParetextError
+from paretext.graphs.activations import Floats
 from paretext.graphs.calibration import Calibration, divergence, flips
 from paretext.graphs.quantised_graph import Plan, rewrite
+
+HOLDS = 0.05
+"""The most mean KL divergence of a quantised graph, in nats. A logit that moves by 0.02 to 0.05, as
+those of fine-tuned models do (docs/compression.md), makes about a thousandth; where a sure model's
+answers have become those of chance, it is above 1."""
+NOTHING = 0.001
+"""A divergence that moves a probability by a hundredth or two: it is no reason to keep anything."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +59,82 @@ class Sensitivity:
 
 
 def measure(
-    model: onnx.ModelProto, plan: Plan, calibration: Calibration, limit: float
+    model: onnx.ModelProto,
+    plan: Plan,
+    calibration: Calibration,
+    reference: Floats,
+    limit: float,
 ) -> Sensitivity:
     """The cost of `plan`, and of each of its matrices alone if that is above `limit`.
 
-    The embedding tables are no part of either: their precision is a setting of its own.
+    reference: the answers of `model`. The embedding tables are no part of either: their precision
+    is a setting of its own.
     """
-    reference = calibration.log_probabilities(model)
-
-    def cost(matrices: frozenset[str]) -> Cost:
-        part = dataclasses.replace(plan, matrices=matrices, embedding_bits=None)
-        answers = calibration.log_probabilities(rewrite(model, part).graph)
-        return Cost(divergence(reference, answers), flips(reference, answers), len(answers))
-
-    together, alone = cost(plan.matrices), {}
+    products = dataclasses.replace(plan, embedding_bits=None)
+    together, alone = _cost(model, products, calibration, reference), {}
     if together.divergence > limit:
-        with progress.task("sensitivity of the matrix products", len(plan.matrices)) as advance:
-            for name in sorted(plan.matrices):
-                alone[name] = cost(frozenset({name}))
-                advance(1)
+        alone = _alone(model, products, calibration, reference)
     return Sensitivity(together, alone)
+
+
+def allowed(reference: Floats) -> float:
+    """HOLDS, or half of what the model says of these texts, if that is less: the mean divergence of
+    its answers from their mean, which is what would be lost at chance."""
+    mean = np.log(np.exp(reference).mean(axis=0))
+    said = divergence(reference, np.broadcast_to(mean, reference.shape))
+    return max(NOTHING, min(HOLDS, said / 2))
+
+
+def held(
+    model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats
+) -> tuple[Plan, Cost, list[str], Cost | None]:
+    """The plan with as much of it as holds, its cost, the matrices that stay float32 for that, and
+    what the whole plan would have cost where it did not hold (also where the tables were why).
+
+    ParetextError where half of the products in float32 are not enough.
+    """
+    limit = allowed(reference)
+    whole = found = _cost(model, plan, calibration, reference)
+    if found.divergence <= limit:
+        return plan, found, [], None
+    tables = dataclasses.replace(plan, matrices=frozenset())
+    if _cost(model, tables, calibration, reference).divergence > limit / 2:
+        plan = dataclasses.replace(plan, embedding_bits=None)
+        found = _cost(model, plan, calibration, reference)
+    kept: list[str] = []
+    if found.divergence > limit:
+        products = dataclasses.replace(plan, embedding_bits=None)
+        alone = _alone(model, products, calibration, reference)
+        costly = sorted(alone, key=lambda name: -alone[name].divergence)
+        count = 1
+        while found.divergence > limit and count <= len(costly) / 2:
+            kept = costly[:count]
+            less = dataclasses.replace(plan, matrices=plan.matrices - frozenset(kept))
+            found = _cost(model, less, calibration, reference)
+            count *= 2
+    if found.divergence > limit:
+        raise ParetextError(
+            f"quantised, the graph answers otherwise than its model ({whole}, and KL {limit:.1e} "
+            f"is allowed), also with {len(kept)} of {len(plan.matrices)} matrices in float32 "
+            f"({found}); leave the quantisation out."
+        )
+    plan = dataclasses.replace(plan, matrices=plan.matrices - frozenset(kept))
+    return plan, found, kept, whole
+
+
+def _alone(
+    model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats
+) -> dict[str, Cost]:
+    """What each matrix of the plan costs by itself."""
+    found = {}
+    with progress.task("sensitivity of the matrix products", len(plan.matrices)) as advance:
+        for name in sorted(plan.matrices):
+            part = dataclasses.replace(plan, matrices=frozenset({name}))
+            found[name] = _cost(model, part, calibration, reference)
+            advance(1)
+    return found
+
+
+def _cost(model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats) -> Cost:
+    answers = calibration.log_probabilities(rewrite(model, plan).graph)
+    return Cost(divergence(reference, answers), flips(reference, answers), len(answers))

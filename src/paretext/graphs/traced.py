@@ -27,6 +27,7 @@ from paretext.core.errors import ParetextError, first_line
 from paretext.graphs.graph import OPSET_TRACED, checked, others
 
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")
+_LAST: dict[bytes, onnx.ModelProto] = {}
 
 
 class _Logits(nn.Module):
@@ -42,11 +43,34 @@ class _Logits(nn.Module):
 
 
 def trace_graph(model: Any) -> onnx.ModelProto:
-    """The float32 graph of any sequence classifier; ParetextError if PyTorch cannot export it."""
+    """The float32 graph of any sequence classifier; ParetextError if PyTorch cannot export it.
+
+    Tracing takes seconds to minutes, and one network is exported in several precisions: the last
+    graph is kept, and is given again for the same configuration and weights.
+    """
+    digest = _digest(model)
+    if digest not in _LAST:
+        _LAST.clear()
+        _LAST[digest] = _traced(model)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(_LAST[digest])
+    return copy
+
+
+def _digest(model: Any) -> bytes:
+    """Of all that a network computes by."""
+    found = hashlib.sha256(model.config.to_json_string().encode())
+    for name, tensor in model.state_dict().items():
+        found.update(name.encode())
+        found.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().data)
+    return found.digest()
+
+
+def _traced(model: Any) -> onnx.ModelProto:
     ids = torch.ones((2, 8), dtype=torch.int64, device=model.device)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     try:
-        with _quiet_exporter():
+        with _quiet_exporter(), _plain_experts(getattr(model, "network", model)):
             program = torch.onnx.export(
                 _Logits(model).eval(),
                 (ids, torch.ones_like(ids)),
@@ -116,6 +140,21 @@ def _content(array: NDArray[Any]) -> tuple[Any, ...]:
 def _is_linear(gemm: dict[str, Any]) -> bool:
     """Whether a Gemm with these attributes is x @ weight + bias and nothing more."""
     return not gemm.get("transA") and gemm.get("alpha", 1.0) == 1.0 == gemm.get("beta", 1.0)
+
+
+@contextlib.contextmanager
+def _plain_experts(network: Any) -> Iterator[None]:
+    """Where a layer has experts, their matrices are looked up for each token and multiplied, which
+    are operators that ONNX has; what transformers does otherwise is one of its own."""
+    if not getattr(network, "_can_set_experts_implementation", bool)():
+        yield
+        return
+    before = network.get_experts_implementation()
+    network.set_experts_implementation("batched_mm")
+    try:
+        yield
+    finally:
+        network.set_experts_implementation(before)
 
 
 @contextlib.contextmanager

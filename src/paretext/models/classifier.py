@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 
 import paretext.models.compact
 import paretext.models.convolutional
+import paretext.models.factorised
 import paretext.models.ngrams
 import paretext.models.recurrent  # noqa: F401  (they make their classes known to AutoModel)
 from paretext.core import progress
@@ -51,6 +52,7 @@ class Classifier:
         take `max_length` tokens.
         """
         source = Source.open(name)
+        source.require_architecture()
         tokenizer = source.tokenizer()
         source.check_length(max_length, tokenizer)
         torch.manual_seed(seed)

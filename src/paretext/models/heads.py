@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from paretext.core.errors import ParetextError
 from paretext.core.wording import first_few
 from paretext.data.values import label_name
 from paretext.models.checkpoint import SHOWN, Weights, shortly
-from paretext.models.pretrained import Source, name_outputs
+from paretext.models.pretrained import Source, name_outputs, quiet
 
 
 def with_labels(
@@ -40,7 +41,7 @@ def with_labels(
     model = loaded.model
     if source.is_classifier or not last <= drawn:
         drawn |= last
-        model = _redrawn(model, labels, drawn)
+        model = _redrawn(loaded, labels, drawn)
     kept = [label for label in named if label in own]
     if kept:
         _copy_rows(loaded.model, model, last, own, named)
@@ -63,12 +64,27 @@ def _last_layer(loaded: Weights, outputs: int) -> frozenset[str]:
     return frozenset(name for name in tensors if name.rpartition(".")[0] == names[-1])
 
 
-def _redrawn(model: Any, labels: tuple[str, ...], drawn: Collection[str]) -> Any:
-    """A copy of `model` with these labels and the tensors `drawn` anew, as its own class does."""
+def _redrawn(loaded: Weights, labels: tuple[str, ...], drawn: Collection[str]) -> Any:
+    """A copy of the network with these labels and the tensors `drawn` anew, as its own class does;
+    ParetextError where more than its head is of another shape then."""
+    model = loaded.model
     config = copy.deepcopy(model.config)
     name_outputs(config, labels)
     kept = {name: each for name, each in model.state_dict().items() if name not in drawn}
-    return type(model).from_pretrained(None, config=config, state_dict=kept).eval()
+    with quiet():
+        made, report = type(model).from_pretrained(
+            None,
+            config=config,
+            state_dict=kept,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    if other := {name for name, *_ in report["mismatched_keys"] if not loaded.is_head(name)}:
+        raise ParetextError(
+            f"{loaded.name} cannot be given {len(labels)} labels, because more than its head hangs "
+            f"on their number ({shortly(other)}); use another model, such as a BERT or a RoBERTa."
+        )
+    return made.eval()
 
 
 def _copy_rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 COMPACT = "paretext-compact"
+FACTORISED = "paretext-factorised"
 NGRAMS = "paretext-ngrams"
 CONVOLUTIONAL = "paretext-convolutional"
 RECURRENT = "paretext-recurrent"

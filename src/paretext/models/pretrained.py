@@ -86,7 +86,7 @@ class Source:
     def require_classifier(self) -> None:
         """ParetextError, from the config alone, for what does not answer with one label of
         several."""
-        self._require_architecture()
+        self.require_architecture()
         if not self._has_head():
             architectures = ", ".join(self.config.architectures)
             if architectures.endswith(_GENERATORS):
@@ -106,15 +106,22 @@ class Source:
                 "one label a text, or train one from it (paretext run --data TABLE)."
             )
 
-    def _require_architecture(self) -> None:
-        if isinstance(self.config, SimpleNamespace):
-            return  # read without transformers, which `weights` asks
-        from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+    def require_architecture(self) -> None:
+        """ParetextError, from the config alone, for what gives no label from a text's tokens."""
+        remedy = "give an encoder, such as distilroberta-base."
+        kind = self.config.model_type
+        if not isinstance(self.config, SimpleNamespace):  # read without transformers
+            from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
-        if type(self.config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+            if type(self.config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+                raise ParetextError(
+                    f"{self.name} is a model of the type {kind}, which transformers has no text "
+                    f"classifier for; {remedy}"
+                )
+        if getattr(self.config, "is_encoder_decoder", False):
             raise ParetextError(
-                f"{self.name} is a model of the type {self.config.model_type}, which transformers "
-                "has no text classifier for; give an encoder, such as distilroberta-base."
+                f"{self.name} is an encoder-decoder model ({kind}), whose classifier runs both "
+                f"parts and answers at an end token that each text must hold once; {remedy}"
             )
 
     def say_own_code(self) -> None:
@@ -203,11 +210,13 @@ class Source:
         from paretext.models.checkpoint import Weights
         from paretext.models.tokenization import check_tokenizer
 
-        self._require_architecture()
+        self.require_architecture()
         config = self.config
-        if not family_of(config).positions_after_padding:  # where it says more than padding
+        text = config.get_text_config()
+        counts = family_of(text).positions_after_padding  # it says more than padding there
+        if not counts or text.pad_token_id is None:
             # A decoder answers at the last token before the padding, which the tokenizer writes.
-            config.pad_token_id = tokenizer.pad_token_id
+            config.pad_token_id = text.pad_token_id = tokenizer.pad_token_id
         if labels is not None:
             name_outputs(config, labels)
         with _refusing(self.name, self.local), quiet():
@@ -285,8 +294,8 @@ def longest_input(config: Any) -> int:
         ),
         UNLIMITED,
     )
-    if family_of(config).positions_after_padding:
-        rows -= int(config.pad_token_id or 0) + 1  # positions start at padding_idx + 1
+    if family_of(text).positions_after_padding:
+        rows -= int(text.pad_token_id or 0) + 1  # positions start at padding_idx + 1
     return min(rows, UNLIMITED)
 
 

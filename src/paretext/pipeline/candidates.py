@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from paretext.models.classifier import Classifier
     from paretext.pipeline.splits import Data
 
+_CHECKED = 8
+"""Texts on which an architecture is tried before it is trained."""
+
 
 def require_models(models: Sequence[str]) -> None:
     """ParetextError, before PyTorch is imported, for no model, or one that is nowhere or whose
@@ -41,7 +44,8 @@ def require_models(models: Sequence[str]) -> None:
     for model in models:
         if model not in BASELINES:
             _check_name(model)
-            look(model)
+            if source := look(model):
+                source.require_architecture()
 
 
 def check_models(models: Sequence[str], data: Data, recipe: Recipe) -> None:
@@ -129,6 +133,7 @@ def identities(models: Sequence[str]) -> dict[str, str]:
 def _train_one(
     name: str, model: str, data: Data, recipe: Recipe, seconds: float | None, folder: Path
 ) -> None:
+    from paretext.graphs.artifact_writer import require_exportable
     from paretext.models.classifier import Classifier, without_stop_words
     from paretext.training.fit import fit
 
@@ -153,6 +158,7 @@ def _train_one(
         if language is not None:
             classifier = without_stop_words(classifier, language)
         _say_truncated(classifier, data)
+        require_exportable(classifier, data.selection.texts[:_CHECKED])
         try:
             fitted = fit(
                 classifier,

@@ -48,6 +48,7 @@ from paretext.training.plan import (
     still_rising,
 )
 from paretext.training.plan import plan as make_plan
+from paretext.training.precision import possible
 from paretext.training.settings import OnEpoch, TrainingSettings
 from paretext.training.targets import Distance, Targets, forget_maps, map_states
 
@@ -124,6 +125,7 @@ def fit(
     train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
+    settings = possible(classifier, train, settings, label)
     rows = supersampled(train, settings.supersample)
     texts = len(rows if targets is None else targets.epochs[0])
     plan = _planned(settings, texts, len(selection), classifier)
@@ -272,6 +274,9 @@ class _Training:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         history = _history(trainer.state.log_history)
         forget_maps(classifier.model)
+        for wrapped in ("forward", "_original_forward"):  # in bfloat16, for the training alone
+            classifier.model.__dict__.pop(wrapped, None)
+        _restore_tables(classifier.model, self.classifier.model)
         classifier.model.to("cpu").eval()
         return Fitted(classifier, history)
 
@@ -338,6 +343,16 @@ class _Training:
             disable_tqdm=True,
             log_level="error",
         )
+
+
+def _restore_tables(model: nn.Module, origin: nn.Module) -> None:
+    """The buffers that no file holds, as they were: some networks (CTRL) round theirs in bfloat16,
+    and would answer otherwise once they are loaded again."""
+    stored = set(model.state_dict())
+    for name, buffer in origin.named_buffers():
+        if name not in stored:
+            place, _, own = name.rpartition(".")
+            setattr(model.get_submodule(place), own, buffer.detach().clone())
 
 
 def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:

@@ -120,6 +120,7 @@ class ParentTeacher:
 def _write_states(parent: Classifier, texts: Sequence[str], files: Mapping[int, Path]) -> bool:
     """A file for each layer, or False as `ParentTeacher.states` says."""
     model: Any = parent.model.eval()
+    layers = model.config.get_text_config().num_hidden_layers
     lengths = [len(each) for each in parent.tokenize(texts)["input_ids"]]
     starts = np.concatenate([[0], np.cumsum(lengths)])
     kept: dict[int, NDArray[np.float16]] = {}
@@ -127,7 +128,7 @@ def _write_states(parent: Classifier, texts: Sequence[str], files: Mapping[int, 
         for batch in batches(parent, texts):
             asked = {"input_ids": batch.ids, "attention_mask": batch.mask}
             found = getattr(model(**asked, output_hidden_states=True), "hidden_states", None)
-            if found is None or len(found) != model.config.num_hidden_layers + 1:
+            if found is None or len(found) != layers + 1:
                 return False
             for layer, path in files.items():
                 states = found[layer].float()

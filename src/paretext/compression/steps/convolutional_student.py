@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from paretext.compression.step import Material, Outline, Step, compact, require_shapes
+from paretext.compression.step import Material, Outline, Step, compact, require_encoder_there
 from paretext.compression.steps.low_rank import token_counts
 from paretext.core.errors import ParetextError
+from paretext.models.families.base import is_known
 from paretext.models.names import CONVOLUTIONAL
 
 if TYPE_CHECKING:
@@ -46,13 +47,9 @@ class ConvolutionalStudent(Step):
         return value
 
     def plan(self, outline: Outline) -> Outline:
-        require_shapes(self.step, outline)
-        if self.embedding_size > outline.word_width:  # no more directions than the table's own
-            raise ParetextError(
-                f"the step convolutional_student has the embedding size {self.embedding_size}, and "
-                f"the parent's word embeddings are {outline.word_width} wide there; give at most "
-                "that."
-            )
+        require_encoder_there(self.step, outline)
+        if outline.word_width:
+            self._require_narrower(outline.word_width)
         return replace(
             outline,
             model_type=CONVOLUTIONAL,
@@ -67,11 +64,11 @@ class ConvolutionalStudent(Step):
         from paretext.models.convolutional import ConvolutionalClassifier, ConvolutionalConfig
 
         self.plan(Outline.of(classifier.model.config))
-        parent: Any = compact(classifier).model
-        table = parent.words.weight.detach()
-        if parent.config.word_rank:
-            table = table @ parent.word_factor.weight.detach().T
-        table, directions = principal_components(table, token_counts(classifier, data.train))
+        config: Any = classifier.model.config
+        table = _words(classifier)
+        self._require_narrower(table.shape[1])
+        counts = token_counts(classifier, data.train, len(table))
+        table, directions = principal_components(table, counts)
         torch.manual_seed(data.training.seed)
         model = ConvolutionalClassifier(
             ConvolutionalConfig(
@@ -81,9 +78,9 @@ class ConvolutionalStudent(Step):
                 channels=self.channels,
                 window=self.window,
                 dropout=self.dropout,
-                id2label=parent.config.id2label,
-                label2id=parent.config.label2id,
-                pad_token_id=parent.config.pad_token_id,
+                id2label=config.id2label,
+                label2id=config.label2id,
+                pad_token_id=classifier.pad_id,
             )
         )
         with torch.no_grad():
@@ -98,6 +95,25 @@ class ConvolutionalStudent(Step):
             f"the encoder: {taught:,} parameters to teach; its word embeddings are the parent's in "
             f"{self.embedding_size} directions"
         ]
+
+    def _require_narrower(self, width: int) -> None:
+        """No more directions than the table's own."""
+        if self.embedding_size > width:
+            raise ParetextError(
+                f"the step convolutional_student has the embedding size {self.embedding_size}, and "
+                f"the parent's word embeddings are {width} wide there; give at most that."
+            )
+
+
+def _words(classifier: Classifier) -> torch.Tensor:
+    """The parent's word embeddings, (tokens, width)."""
+    from paretext.models.word_table import word_table
+
+    if not is_known(classifier.model.config):
+        return word_table(classifier.model)
+    parent: Any = compact(classifier).model
+    table: torch.Tensor = parent.words.weight.detach()
+    return table @ parent.word_factor.weight.detach().T if parent.config.word_rank else table
 
 
 def principal_components(

@@ -248,7 +248,7 @@ def _states(
     if not own or not there or ids != parent.tokenize(texts)["input_ids"]:
         return None
     starts = np.concatenate([[0], np.cumsum([len(each) for each in ids])]).astype(np.int64)
-    numbers = own * int(parent.model.config.hidden_size)
+    numbers = own * int(parent.model.config.get_text_config().hidden_size)
     known = int(np.searchsorted(starts, MOST_STATES // numbers, "right")) - 1
     after = [-(-(layer + 1) * there // own) for layer in range(own)]
     tokens = teacher.states(texts[:known], after, place)
@@ -259,4 +259,5 @@ def _states(
 
 def _layers(classifier: Classifier) -> int:
     """Those whose states an encoder shows."""
-    return int(getattr(classifier.model.config, "num_hidden_layers", 0))
+    config = classifier.model.config.get_text_config()
+    return int(getattr(config, "num_hidden_layers", None) or 0)
