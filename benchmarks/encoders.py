@@ -263,7 +263,7 @@ def certified(candidate: Path, reference: Path) -> None:
 def outlier(artifact: Artifact) -> float:
     """How far INT8 is from float32 where a channel of each product's input is OUTLIER times as
     large, and its weights are as much smaller, so that the answers stay."""
-    plain = onnx.load(artifact.folder / "model.onnx")
+    plain = onnx.load(artifact.folder / artifact.manifest.model)
     loud = onnx.ModelProto()
     loud.CopyFrom(plain)
     stored = {each.name: each for each in loud.graph.initializer}

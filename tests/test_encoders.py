@@ -12,11 +12,11 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "encoders.py"
 SHAPES = ("layers", "heads", "width")
 REFUSED = {
-    "gpt2": ("layers", "it knows bert"),  # no padding token, padded on the left
+    "gpt2": ("layers", "it knows albert"),  # no padding token, padded on the left
     "longformer": ("export", "PyTorch cannot export"),
     "bart": ("load", "is an encoder-decoder model (bart)"),
     "xlnet": ("load", "padded on the right"),
-    "mixtral": ("layers", "it knows bert"),  # each token has experts of its own
+    "mixtral": ("layers", "it knows albert"),  # each token has experts of its own
 }
 
 

@@ -44,7 +44,7 @@ def test_a_family_is_read_as_transformers_computes_it(kind: str) -> None:
         logits(from_encoder(read_encoder(compact), **same)), expected, atol=2e-5
     )
     session = onnxruntime.InferenceSession(write_graph(encoder).SerializeToString())
-    feed = {"input_ids": IDS.int().numpy(), "attention_mask": MASK.int().numpy()}
+    feed = {"input_ids": IDS.numpy(), "attention_mask": MASK.numpy()}
     np.testing.assert_allclose(session.run(["logits"], feed)[0], expected, atol=1e-4)
     cut = onnxruntime.InferenceSession(write_graph(encoder.up_to(7)).SerializeToString())
     np.testing.assert_allclose(cut.run(["logits"], feed)[0], expected, atol=1e-4)

@@ -470,10 +470,6 @@ def test_a_bad_recipe_is_one_sentence(steps: list[dict[str, object]], message: s
         ),
         ([ConvolutionalStudent(embedding_size=999), Distillation()], r"are 384 wide there"),
         (
-            [LowRankEmbeddings(rank=64), ConvolutionalStudent(embedding_size=65), Distillation()],
-            r"are 64 wide there",
-        ),
-        (
             [ConvolutionalStudent(), Distillation(dropout=0)],
             r"distillation with dropout comes after convolutional_student",
         ),

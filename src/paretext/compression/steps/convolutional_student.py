@@ -48,8 +48,8 @@ class ConvolutionalStudent(Step):
 
     def plan(self, outline: Outline) -> Outline:
         require_encoder_there(self.step, outline)
-        if outline.word_width:
-            self._require_narrower(outline.word_width)
+        if outline.width:  # where the table is narrower than the layers, `apply` says so
+            self._require_narrower(outline.width)
         return replace(
             outline,
             model_type=CONVOLUTIONAL,
