@@ -29,6 +29,7 @@ from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate, attach
 from paretext.certification.certify import certify
 from paretext.runtime.artifact import Artifact
+from paretext.runtime.manifest import Manifest
 
 ROOT = Path(__file__).parent.parent
 TEXTS = list(toy.dataset(12, seed=7).texts)
@@ -233,7 +234,7 @@ def test_a_changed_byte_is_refused_and_a_run_names_its_artifacts(
     command: Any, versions: dict[str, Path], tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
-    graph = folder / "model.onnx"
+    graph = folder / Manifest.read(folder).model
     content = bytearray(graph.read_bytes())
     content[len(content) // 2] ^= 1
     graph.write_bytes(bytes(content))

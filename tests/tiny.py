@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,12 +142,17 @@ def _byte_level(texts: Sequence[str]) -> Any:
 
 
 def _word_piece(texts: Sequence[str]) -> Any:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    # By hand: a trained one breaks ties otherwise each time, and so has other words.
+    words = [word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())]
+    letters = sorted({letter for word in words for letter in word})
+    often = sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0]))
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters)]
+    pieces = [*dict.fromkeys([*pieces, *(word for word, _ in often)])][:300]
+    known = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(known, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -180,8 +180,11 @@ class _Watch:
         if self.allowed is None:
             return
         if event == "open" and isinstance(arguments[0], str | bytes):
-            path = os.path.realpath(os.fsdecode(arguments[0]))
-            if not path.startswith((*self.always, *self.allowed)):
+            given = os.fsdecode(arguments[0])
+            path = os.path.realpath(given)
+            # What is opened by a handle of its folder (rmtree) is named from there.
+            elsewhere = not os.path.isabs(given) and not os.path.lexists(given)
+            if not elsewhere and not path.startswith((*self.always, *self.allowed)):
                 self.seen.append(path)
         elif event in ("socket.connect", "subprocess.Popen", "os.system", "os.exec", "os.fork"):
             self.seen.append(f"{event} {arguments!r:.200}")
