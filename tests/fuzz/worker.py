@@ -17,6 +17,7 @@ import re
 import resource
 import sys
 import sysconfig
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -171,6 +172,7 @@ class _Watch:
         self.always = (
             *{str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "purelib")},
             *(str(here / name) for name in ("src", "tests")),
+            str(Path(tempfile.gettempdir()) / "paretext-"),  # what killed ones left is cleared away
             *("/proc/", "/sys/", "/dev/", "/usr/", "/lib", sys.prefix, sys.base_prefix),
             *(str(Path(each).resolve()) for each in sys.path if each),
         )
