@@ -178,15 +178,15 @@ def test_a_step_takes_no_more_than_its_time(
     more = tuple(f"text {number}" for number in range(len(data.train)))
     taught = Material(
         *(data.train, data.selection, TRAINING, Oracle(), more),
-        work=tmp_path,
+        work=tmp_path / "scratch",
     )
     n = len(data.train)
     monkeypatch.setattr(Distillation, "_seconds_a_text", lambda *_: 1.0)
 
     def length(seconds: float) -> tuple[int, int]:
-        (tmp_path / "length.json").unlink(missing_ok=True)
+        (tmp_path / "scratch" / "length.json").unlink(missing_ok=True)
         own, epochs = step._length(origin, replace(taught, seconds=seconds), TRAINING)
-        assert json.loads((tmp_path / "length.json").read_text()) == [len(own), epochs]
+        assert json.loads((tmp_path / "scratch" / "length.json").read_text()) == [len(own), epochs]
         return len(own), epochs
 
     assert step._length(origin, taught, TRAINING) == ([*data.train.texts, *more], 6)
@@ -229,6 +229,14 @@ def test_a_training_is_cut_to_its_time_once(encoder: Encoder, tmp_path: Path) ->
             work=tmp_path / "none",
             seconds=0.0,
         )
+    some = settings.model_copy(update={"steps": 8})
+    fitted = fit(
+        *(classifier(encoder), data.train, data.selection, some),
+        work=tmp_path / "enough",
+        seconds=600.0,
+    )
+    assert fitted.history[-1]["step"] == 8
+    assert (tmp_path / "enough" / "plan.json").is_file()
     kept = Plan(learning_rates=(1e-3,), steps=3, interval=1, patience=5, warmup=0)
     (tmp_path / "some").mkdir()
     (tmp_path / "some" / "plan.json").write_text(kept.model_dump_json())

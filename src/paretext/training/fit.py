@@ -217,6 +217,7 @@ def _in_time(
             f"{label}: there is time for {found.steps:,} of "
             f"{plan.steps * len(plan.learning_rates):,} planned steps"
         )
+    work.mkdir(parents=True, exist_ok=True)
     write_json(kept, found.model_dump(mode="json"))
     return found
 

@@ -175,6 +175,7 @@ class Distillation(Step):
             epochs, texts = least, min(len(own), int(left / (a_text * least)))
         if texts < fewest:
             raise OutOfTime(a_text * least * fewest)
+        data.work.mkdir(parents=True, exist_ok=True)
         write_json(kept, [texts, epochs])
         if (texts, epochs) != (len(own), wanted):
             progress.say(
