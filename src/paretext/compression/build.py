@@ -2,7 +2,8 @@
 
 Each step of a version is a stage of its own: its classifier is kept in classifiers/VERSION.N-STEP
 and exported to artifacts/VERSION.N-STEP, so that size and speed can be credited to the step that
-bought them, and a run that dies repeats no step that was finished.
+bought them, and a run that dies repeats no step that was finished. Of a ladder the rungs alone are
+exported: whoever wants to know what a step bought asks for the version by its name.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def _climb(
             unmade[version.name] = f"{version.source}, which it begins with, is not there"
             continue
         begun, below = classifiers[version.source], versions[number + 1 :]
-        made = _in_time(built, version, begun, time, number, 1 + len(below))
+        made = _in_time(built, version, begun, time, number, 1 + len(below), judge is None)
         if isinstance(made, str):
             unmade[version.name] = made
             continue
@@ -140,15 +141,16 @@ def _in_time(
     time: TimeLeft | None,
     made: int,
     to_make: int,
+    every: bool,
 ) -> Made | str:
     """The version, made with its share of the time, or with all of it; why not, where that is not
     enough."""
     if time is None or not version.classifier_steps:
-        return _made(built, version, begun)
+        return _made(built, version, begun, every)
     for rungs in dict.fromkeys((to_make, 1)):
         seconds = time.seconds(made, rungs)
         try:
-            return _made(replace(built, seconds=max(seconds, 0.0)), version, begun)
+            return _made(replace(built, seconds=max(seconds, 0.0)), version, begun, every)
         except OutOfTime as error:
             needed = error.seconds
     return time.lacking(made, needed)
@@ -166,14 +168,19 @@ def _tell(unmade: Mapping[str, str], out: Path) -> None:
         write_json(RunFolder(out).ladder, said)
 
 
-def _made(built: Builder, version: Version, begun: tuple[Path, list[Ancestor]]) -> Made:
+def _made(
+    built: Builder, version: Version, begun: tuple[Path, list[Ancestor]], every: bool
+) -> Made:
+    """every: an artifact of each step too, which takes its time to export and to measure: it says
+    what the step bought."""
     (folder, lineage), source, artifacts = begun, version.source, []
     for name, step in version.stages():
         quantization = step if isinstance(step, Quantization) else None
         if isinstance(step, Step):
             folder, lineage = built.classifier(name, step, folder, lineage)
-        artifacts.append(built.artifact(name, source, folder, lineage, quantization))
-        source = name
+        if every or name == version.name:
+            artifacts.append(built.artifact(name, source, folder, lineage, quantization))
+            source = name
     return artifacts, (folder, lineage)
 
 
