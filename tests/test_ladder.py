@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -251,9 +252,15 @@ def test_a_training_is_cut_to_its_time_once(encoder: Encoder, tmp_path: Path) ->
     fitted = fit(
         *(classifier(encoder), data.train, data.selection, settings),
         work=tmp_path / "some",
-        seconds=0.0,
+        seconds=600.0,
     )
     assert fitted.history[-1]["step"] == 3
+    late = fit(
+        *(classifier(encoder), data.train, data.selection, some),
+        work=tmp_path / "late",
+        until=time.monotonic(),
+    )
+    assert late.history[-1]["step"] < 8
 
 
 def test_a_shorter_plan_keeps_its_shape() -> None:

@@ -149,8 +149,10 @@ def certify_unlabelled(
     if labels_for is None and asked.rows:
         asked.write(paths[TO_LABEL])
     assert after.artifact is not None  # as was asked above
-    some = traffic.texts[:ALONE]
+    rows = np.sort(np.random.default_rng(seed).permutation(len(traffic.texts))[:ALONE])
+    some = [traffic.texts[row] for row in rows]
     ways = ask_each_way(after.artifact, some, after.logits(some), seed)
+    ways = ways.model_copy(update={"bulk": len(traffic.texts)})
     certificate = _certificate(
         (before, after),
         data,
@@ -180,6 +182,13 @@ def certify_unlabelled(
     if len(told):
         looks = looked(place, certificate, labels=len(told))
     certificate = with_looks(certificate, looks)
+    before_this = Certificate.of(folder)
+    if before_this is not None and before_this.unlabelled is None:
+        progress.say(
+            f"warning: {folder} had a certificate by {before_this.data.texts:,} labelled texts, of "
+            f"{len(before_this.clauses)} clauses, whose place this one takes; to have it back: "
+            "paretext certify with --eval"
+        )
     attach(certificate, folder)
     return certificate
 

@@ -333,7 +333,7 @@ def _clause(clause: Clause) -> tuple[str, ...]:
         name,
         _value(found.estimate, clause.unit),
         _ends(found, clause.unit),
-        _value(clause.limit, clause.unit),
+        _value((worst and worst.limit) or clause.limit, clause.unit),
         BADGES[clause.verdict],
         clause.why or (f"about {clause.texts_needed:,} texts" if clause.texts_needed else ""),
     )

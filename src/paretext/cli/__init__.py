@@ -94,6 +94,8 @@ def main() -> None:
 
     _quiet_libraries()
     _encode_everything()
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         with progress.using(ConsoleSink()), warnings.catch_warnings():
             warnings.showwarning = show_warning
@@ -125,6 +127,8 @@ _RENAMED = {
     ("certify", "--limit"): "--budget",
     ("verify", "--data"): "--eval",
     ("predict", "--output"): "--out",
+    ("search", "--hours"): "--time",
+    ("search", "--minutes"): "--time",
 }
 """A verb's former option -> what it is called now: one word means one thing in every verb."""
 

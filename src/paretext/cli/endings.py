@@ -115,7 +115,8 @@ def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
         return found
     open_ = {each.name for each in certificate.clauses if each.verdict == "undecided"}
     few = "accuracy_drop" in open_ and record.labels_needed is None
-    if few or record.labelled == certificate.flips.flipped or open_ <= {"flips"}:
+    none_decide = few or record.labelled == certificate.flips.flipped or open_ <= {"flips"}
+    if none_decide and not asked.label_page:
         command = certifying(asked, "--unlabelled", _MORE)  # no labels of these would decide
     else:
         command = giving_back(asked)

@@ -12,7 +12,7 @@ from paretext.core.settings import Settings
 
 class Page(Settings):
     artifact: Path = Field(title="ARTIFACT", description="An artifact's folder.")
-    out: Path = Field(Path("page.html"), description="File to write (default: page.html).")
+    out: Path = Field(Path("page.html"), description="File to write.")
     library: Path | None = Field(
         None,
         title="FOLDER",

@@ -147,10 +147,13 @@ def _in_time(
     enough."""
     if time is None or not version.classifier_steps:
         return _made(built, version, begun, every)
+    needed = 0.0
     for rungs in dict.fromkeys((to_make, 1)):
         seconds = time.seconds(made, rungs)
+        if seconds <= needed:
+            continue
         try:
-            return _made(replace(built, seconds=max(seconds, 0.0)), version, begun, every)
+            return _made(replace(built, seconds=seconds), version, begun, every)
         except OutOfTime as error:
             needed = error.seconds
     return time.lacking(made, needed)

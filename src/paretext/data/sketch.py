@@ -60,7 +60,7 @@ class Overlap(_Record):
     def __str__(self) -> str:
         if self.tested == self.texts:
             return f"{self.known:,} of {self.texts:,} different texts"
-        return f"about {self.share:.0%} of {self.texts:,} different texts"
+        return f"about {max(1, round(self.share * self.texts)):,} of {self.texts:,} different texts"
 
 
 class Sketch(_Record):

@@ -65,6 +65,8 @@ from paretext.pipeline.unlabelled import like_the_labelled
 from paretext.report.run_page import write_report
 
 DEFAULT_MODEL = "distilroberta-base"
+LEAST_SECONDS = 30
+"""Of a job's time, below which nothing can be made and measured of any model."""
 RUNS = Path("runs")
 """Where runs lie whose folder is not named."""
 _ANSWERED_TOGETHER = 512
@@ -77,7 +79,7 @@ def run(asked: Run) -> Path:
     Where no model is named it is DEFAULT_MODEL; where no texts to measure on are given, some of
     the others are held out.
     """
-    clock, recipe, budget = asked.clock(), asked_recipe(asked), asked.limits()
+    clock, recipe, budget = _clock(asked), asked_recipe(asked), asked.limits()
     if not recipe.models:
         recipe = recipe.model_copy(update={"models": (DEFAULT_MODEL,)})
     folder = Path(asked.out or RUNS / folder_name(asked.data))
@@ -101,7 +103,7 @@ def compress(asked: Compress) -> Path:
     Without a recipe or presets, what is worth deploying and can be made of this model with these
     texts. The folder is by default the run that was given, or runs/NAME.
     """
-    model, clock = str(asked.model), asked.clock()
+    model, clock = str(asked.model), _clock(asked)
     require_model(model)
     recipe, _ = asked_versions(asked), asked.limits()  # a budget that is none is refused here
     if asked.eval is asked.data is asked.unlabelled is None:
@@ -119,6 +121,17 @@ def compress(asked: Compress) -> Path:
     folder = Path(asked.out or RUNS / folder_name(model))
     _take(source, names, asked, recipe or Recipe(), folder, clock)
     return folder
+
+
+def _clock(asked: Run | Compress) -> Clock | None:
+    """ParetextError for a time that is too short for any model."""
+    clock = asked.clock()
+    if clock is not None and clock.seconds < LEAST_SECONDS:
+        raise ParetextError(
+            f"--time {asked.time} is too short to make and measure anything; give 2m or more, "
+            "which is enough for INT8 of a small model."
+        )
+    return clock
 
 
 @works_in("folder")

@@ -60,6 +60,8 @@ __all__ = [
 ]
 
 LEAST_STEPS = 50
+LATE = 1.15
+"""How many times as long as it was given a training may take, on a machine that became slower."""
 _DIVERGENCE = "eval_divergence"
 
 
@@ -93,6 +95,7 @@ def fit(
     on_epoch: OnEpoch | None = None,
     targets: Targets | None = None,
     seconds: float | None = None,
+    until: float | None = None,
 ) -> Fitted:
     """Train a copy of `classifier` on `train`; choose the weights on `selection`.
 
@@ -104,7 +107,8 @@ def fit(
     targets: learn these answers, not the labels; the texts of each epoch then count once, and the
         length is in epochs.
     seconds: about how long it may take: a plan that takes longer is cut short, once, when it
-        begins. OutOfTime where there is none for LEAST_STEPS.
+        begins. OutOfTime where there is none for LEAST_STEPS. until: ends at the first evaluation
+        after this time of `time.monotonic`, whatever was planned.
     Raises ParetextError for factors of the wrong length, a device that is not there, or data with
     other labels than the classifier's; their order may be another, since they go by name.
     """
@@ -121,7 +125,10 @@ def fit(
                 on_epoch=on_epoch,
                 targets=targets,
                 seconds=seconds,
+                until=until,
             )
+    if seconds is not None and until is None:
+        until = time.monotonic() + LATE * seconds
     train, selection = (each.aligned(classifier.label_names) for each in (train, selection))
     if targets is not None:
         settings = settings.model_copy(update={"supersample": None, "class_weights": False})
@@ -143,6 +150,7 @@ def fit(
             work=work / f"{rate:g}" if several else work,
             label=f"{label} at {rate:g}" if several else label,
             targets=targets,
+            until=until,
         ).fitted(after_step, on_epoch)
         for rate in plan.learning_rates
     ]
@@ -235,6 +243,7 @@ class _Training:
     work: Path
     label: str
     targets: Targets | None
+    until: float | None = None
 
     def fitted(
         self, after_step: Callable[[nn.Module], None] | None, on_epoch: OnEpoch | None
@@ -269,6 +278,7 @@ class _Training:
                 callbacks=[
                     EarlyStoppingCallback(self.plan.patience),
                     _callback(advance, after_step, on_epoch, self.plan, done),
+                    *([] if self.until is None else [_ends(self.until, self.label)]),
                 ],
             )
             _quiet(trainer)
@@ -459,6 +469,19 @@ def _callback(
                 on_epoch(round(score["epoch"]), score["eval_macro_f1"])
 
     return Callback()
+
+
+def _ends(until: float, label: str) -> Any:
+    from transformers import TrainerCallback
+
+    class Ends(TrainerCallback):
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if time.monotonic() > until and state.global_step < state.max_steps:
+                control.should_training_stop = True
+                done = f"{state.global_step:,} of {state.max_steps:,} steps"
+                progress.say(f"{label}: the time is over, after {done}")
+
+    return Ends()
 
 
 def _quiet(trainer: Any) -> None:

@@ -22,6 +22,8 @@ from paretext.training.settings import TrainingSettings
 from paretext.training.targets import Distance, Targets, map_states
 
 _WARM, _TIMED = 2, 8
+_TRAINER = 0.008
+"""Seconds that Trainer takes for itself in a step."""
 EVALUATED = 1 / 3
 """A text that is only asked takes about a third of one that is learned: nothing is passed back."""
 
@@ -62,4 +64,4 @@ def pace(
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - begin)
-    return float(np.median(seconds[_WARM:] or seconds))
+    return _TRAINER + float(np.median(seconds[_WARM:] or seconds))
