@@ -49,5 +49,9 @@ def page(asked: Page, json: Json = False) -> None:
         "its tokenizer": packed["tokenizer"],
         "JavaScript and WebAssembly": library,
     }
-    pairs({name: f"{size / 1e6:.1f} MB" for name, size in sizes.items()}, title=str(asked.out))
+    pairs({name: _shown(size) for name, size in sizes.items()}, title=str(asked.out))
     show_verdict(verdict)
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field
 
+from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.pipeline.sources import Cores
 from paretext.serving.settings import Limits
@@ -80,7 +82,10 @@ def serve(asked: Serve) -> None:
     service = Service(artifacts, claims, limits, token_of(asked.token_file), counts)
     if counts is not None:
         counts.write(counts.so_far())  # refused now, not in a minute
-    serve(service, listen(asked.host, port), asked.cors, asked.request_log, asked.drain)
+    socket = listen(asked.host, port)
+    if sys.stderr.isatty():  # the log of a service is lines of JSON alone
+        progress.say(f"answering at http://{asked.host}:{socket.getsockname()[1]} (Ctrl-C ends it)")
+    serve(service, socket, asked.cors, asked.request_log, asked.drain)
 
 
 def claim_of(folder: Path, required: bool) -> Claim | None:

@@ -54,7 +54,7 @@ class Aim:
         if not 0 < value < 1 or by not in ("probability", "margin"):
             raise ParetextError(
                 f"the aim {text!r} is not understood; give precision>=95%, LABEL: precision>=95%, "
-                "unsure<=5%, or unsure<=5% by margin, with a share between 0 and 1."
+                "unsure<=5%, or unsure<=5% by margin, with a percentage or a share from 0 to 1."
             )
         label = values.get("label")
         label = None if label is None else label.strip()

@@ -12,7 +12,7 @@ class OperatingRecall(Rule):
     name = "operating_recall_drop"
     rank = 45
     default = 0.05
-    reason = r"as recall, where a threshold decides (\`--at\`, or the artifact's own rule)"
+    reason = "as recall, where a threshold decides (`--at`, or the artifact's own rule)"
     judged = "its recall where a threshold decides"
     promise = "where a threshold decides loses {} of any label's recall"
     needs_probabilities = True
