@@ -229,7 +229,7 @@ def expected(
 
     def seconds(versions: int) -> float:
         beside = 1.3 + 0.12 * versions  # the parent's artifact, INT8, and what is smaller
-        timing = a_round * (1 + beside / 3) * (rounds + 1)
+        timing = a_round * (1 + beside / 3) * (rounds + 2)  # the warm-up, and one made again
         certifying = len(texts) * many * (1 + 0.2 * versions) + 6 * versions
         return float(timing + certifying + STARTS * (6 + 1.5 * versions) + 10)
 
