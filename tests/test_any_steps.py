@@ -95,6 +95,16 @@ def convolutional() -> list[dict[str, Any]]:
     return [student, taught, {"step": "dynamic_quantization"}]
 
 
+def several(*steps: str) -> list[dict[str, Any]]:
+    usual = {
+        "layers": {"keep": 1},
+        "width": {"hidden_size": 16},
+        "low_rank_embeddings": {"rank": 8},
+    }
+    made = [{"step": step, **usual.get(step, {})} for step in steps]
+    return [*made, {"step": "static_quantization"}]
+
+
 @pytest.fixture(scope="module")
 def parents(
     encoder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
@@ -127,6 +137,10 @@ def test_whatever_a_recipe_accepts_exports_to_pytorchs_logits(
     @example("electra", convolutional())  # drawn seldom: it needs one that teaches after it
     @example("roberta", [{"step": "layers", "keep": 1}, *convolutional()])
     @example("mpnet", [{"step": "vocabulary"}, {"step": "width", "hidden_size": 9}])
+    @example("roberta", several("layers", "low_rank_embeddings", "structured_pruning"))
+    @example("deberta-v3", several("width", "low_rank_embeddings", "structured_pruning"))
+    @example("electra", several("magnitude_pruning"))
+    @example("albert", several("magnitude_pruning"))
     @example("modernbert", [{"step": "vocabulary", "limit": 280}, *convolutional()])
     def check(architecture: str, steps: list[dict[str, Any]]) -> None:
         parent, data = parents[architecture]
@@ -149,4 +163,4 @@ def test_whatever_a_recipe_accepts_exports_to_pytorchs_logits(
         exported.update(step["step"] for step in steps)
 
     check()
-    assert min(exported[name] for name in SETTINGS) >= 1, exported
+    assert min(exported[name] for name in SETTINGS) >= 2, exported

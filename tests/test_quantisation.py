@@ -399,7 +399,8 @@ def test_a_model_with_outlier_channels_loses_nothing(
             errors.append(np.abs(found - exact).mean())
             assert divergence(exact, found) < 0.005
             top = np.sort(exact, axis=1)
-            assert not (found.argmax(1) != exact.argmax(1))[top[:, -1] - top[:, -2] > 0.3].any()
+            sure = top[:, -1] - top[:, -2] > 0.1 * np.ptp(exact, axis=0).max()
+            assert not (found.argmax(1) != exact.argmax(1))[sure].any()
     assert errors[2] < 2 * errors[0]
     assert errors[3] < 2 * errors[1]
 

@@ -133,10 +133,10 @@ def test_doubled_neurons_cost_nothing_after_the_fit(each: Classifier) -> None:
     work = batches(doubled, toy.dataset(240, 2).texts)
     model = cut(doubled.model, [ALL_HEADS, ALL_HEADS], [np.arange(32)] * 2)
     smaller, expected = replace(doubled, model=model), doubled.logits(TEXTS)
-    before = np.abs(smaller.logits(TEXTS) - expected).max()
+    before = np.abs(smaller.logits(TEXTS) - expected).mean()
     assert refit(doubled.model, model, work) == 4
-    after = np.abs(smaller.logits(TEXTS) - expected).max()
-    assert after < before / 5
+    after = np.abs(smaller.logits(TEXTS) - expected).mean()
+    assert after < before / 20
 
 
 def test_an_uncut_network_is_not_changed_by_the_fit(each: Classifier) -> None:

@@ -14,7 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from paretext.core.clock import Clock, in_words
 from paretext.core.errors import ParetextError
@@ -69,14 +73,19 @@ class Judge:
 
     def __call__(self, rung: Path) -> str | None:
         """Why the ladder ends at this artifact; None where it goes on."""
-        data = self.selection
-        before, after = (
-            Artifact.load(each).logits(data.texts).argmax(axis=1) for each in (self.parent, rung)
-        )
+        data, after = self.selection, self._answers(rung)
         drops = paired_drops(
-            data.labels, before, after, len(data.label_names), resamples=_RESAMPLES
+            data.labels, self._before, after, len(data.label_names), resamples=_RESAMPLES
         )
         return ends(drops, self.limits)
+
+    @cached_property
+    def _before(self) -> NDArray[np.int64]:
+        return self._answers(self.parent)
+
+    def _answers(self, artifact: Path) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = Artifact.load(artifact).logits(self.selection.texts).argmax(1)
+        return found
 
 
 @dataclass(frozen=True)
