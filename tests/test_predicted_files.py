@@ -9,6 +9,7 @@ import pickle
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,7 +160,7 @@ def test_half_a_part_and_a_damaged_one_are_never_read(
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-@pytest.mark.parametrize("changed", ["input", "artifact", "bad rows"])
+@pytest.mark.parametrize("changed", ["input", "artifact", "column"])
 def test_parts_of_another_job_are_not_taken(
     artifact: Artifact, tmp_path: Path, said: Said, changed: str
 ) -> None:
@@ -169,10 +170,46 @@ def test_parts_of_another_job_are_not_taken(
         source.write_text(source.read_text(encoding="utf-8").replace("happy", "sad"))
     if changed == "artifact":
         artifact = Artifact.load(GOLDEN / "parent", threads=1)
-    text_column = "id" if changed == "bad rows" else None
+    text_column = "id" if changed == "column" else None
     predict_file(artifact, source, tmp_path / "whole.csv", text_column)
     assert predict_file(artifact, source, target, text_column)["rows_done_before"] == 0
     assert target.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_what_another_job_had_all_but_published_is_not_taken(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = folder(tmp_path / "in", ".csv"), tmp_path / "out"
+    first = min(each for each in source.rglob("*.csv"))
+
+    def killed(self: Path, _: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            predict_file(artifact, source, target)
+    first.unlink()
+    predict_file(artifact, source, target)
+    assert not (target / first.relative_to(source)).exists()
+    assert len([*target.rglob("*.csv")]) == len([*source.rglob("*.csv")])
+
+
+def test_what_was_joined_and_could_not_be_published_is_kept(
+    artifact: Artifact, tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = table(tmp_path / "in.csv", 30), tmp_path / "out.csv"
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    move = parts.move
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "move", lambda a, b: full() if b == target else move(a, b))
+        with pytest.raises(ParetextError, match=r"cannot be written \(No space left"):
+            predict_file(artifact, source, target)
+    assert predict_file(artifact, source, target)["rows_done_before"] == 30
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 31
 
 
 def test_an_error_keeps_what_is_done_and_says_so(
@@ -204,8 +241,9 @@ def test_nobody_else_makes_the_same_file(artifact: Artifact, tmp_path: Path) -> 
         with work_in(tmp_path / ".out.csv.parts"):
             (tmp_path / "locked").touch()
             signal.pause()
+    late = time.monotonic() + 20
     while not (tmp_path / "locked").exists():
-        pass
+        assert time.monotonic() < late
     try:
         with pytest.raises(ParetextError, match=r"out.csv.parts is in use by process \d+"):
             predict_file(artifact, source, tmp_path / "out.csv")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -303,4 +302,3 @@ def test_the_image_is_built_of_steps_that_work(versions: dict[str, Path]) -> Non
     verb: Any = get_command(app).get_command(None, "serve")  # type: ignore[attr-defined]
     known = {name for each in verb.params for name in (*each.opts, *each.secondary_opts)}
     assert {each for each in (*start, *more) if each.startswith("--")} <= known | {"--help"}
-    assert not os.path.lexists(ROOT / "token.txt")

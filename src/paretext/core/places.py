@@ -7,12 +7,12 @@ lock, and an object store shows an object when it is whole, where a disk needs a
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, cast
 
 from paretext.core.errors import ParetextError
+from paretext.core.files import sha256
 
 
 def place(given: str | Path) -> Path:
@@ -51,8 +51,7 @@ def fingerprint(path: Path) -> str:
     same."""
     if is_remote(path):
         return str(cast("Any", path).fs.ukey(cast("Any", path).path))
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 def delete(folder: Path) -> None:

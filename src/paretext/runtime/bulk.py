@@ -194,7 +194,8 @@ def _alone(job: Job) -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                if not any(job.tally(job.place(part)) for part in job.parts()):
+                some = any(job.tally(job.place(part)) for part in job.parts())
+                if not some and not any(job.done(each) for each in range(len(job.outputs))):
                     delete(job.folder)
                 raise
     except OSError as problem:
@@ -246,10 +247,9 @@ def _work(
     with progress.task("joining the parts", len(parts)) as advance:
         for number in outputs:
             if number not in joined:
-                job.join(number, advance)
-    tallies = [joined.get(number) or job.done(number) or Tally() for number in outputs]
+                joined[number] = job.join(number, advance)
     job.publish()
-    return tallies, before
+    return [joined[number] for number in outputs], before
 
 
 def _say(job: Job, done: dict[Part, Tally], sources: Sequence[Source], longest: int) -> None:

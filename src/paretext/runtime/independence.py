@@ -37,7 +37,7 @@ class EachWay(NamedTuple):
     def allowed(self, manifest: Manifest) -> float:
         """The largest difference that the artifact may show: the rounding of a step, INTEGERS, or
         of float32, FLOAT times the largest logit (or 1), where nothing is quantised."""
-        if any(str(step.get("step", "")).endswith("quantization") for step in manifest.recipe):
+        if manifest.is_quantised:
             return INTEGERS
         return FLOAT * max(1.0, float(np.abs(self.alone).max(initial=0)))
 

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from paretext.core.errors import ParetextError
+from paretext.core.files import sha256
 from paretext.core.places import delete, is_remote, move
 from paretext.data.tables import FORMATS, BadRow, Row, RowWriter, scan_rows
 from paretext.runtime.answering import DIGITS, Tally, answered, complete, in_chunks
@@ -35,6 +36,7 @@ from paretext.runtime.artifact import Artifact
 
 PART_ROWS = 16384
 _JOURNAL = "job.json"
+_WHOLE = "whole"
 _FORMAT = 1
 
 
@@ -150,6 +152,7 @@ class Job:
         for each in list(self.folder.iterdir()) if self.folder.is_dir() else []:
             if each.is_file():
                 each.unlink()
+        delete(self.folder / _WHOLE)  # not all of the folder: whoever works in it holds its lock
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / _JOURNAL).write_text(self.journal(), encoding="utf-8")
 
@@ -159,7 +162,7 @@ class Job:
             text = made.with_suffix(".json").read_text(encoding="utf-8")
             record = _Record.model_validate_json(text)
             places = (each for each in (made, *others) if each.is_file())
-            if any(_sha256(each) == record.sha256 for each in places):
+            if any(sha256(each) == record.sha256 for each in places):
                 return record.tally
         except (OSError, ValidationError, UnicodeDecodeError):
             pass
@@ -218,17 +221,18 @@ class Job:
             stands = part.table, part.end
 
     def _record(self, made: Path, tally: Tally) -> None:
-        record = _Record(sha256=_sha256(made), tally=tally)
+        record = _Record(sha256=sha256(made), tally=tally)
         made.with_suffix(".json").write_text(record.model_dump_json(), encoding="utf-8")
 
     # --- from parts to outputs
 
-    def join(self, output: int, advance: Callable[..., None]) -> None:
-        """Make one file of an output's parts, which are deleted then."""
+    def join(self, output: int, advance: Callable[..., None]) -> Tally:
+        """Make one file of an output's parts, which are deleted then; its tally."""
         found, made = self.outputs[output], self.joined(output)
         parts = [part for table in found.tables for part in self.tables[table].parts(table)]
         places = [self.place(part) for part in parts]
-        if self.tally(made, self.published(output)) is None:
+        total = self.tally(made, self.published(output))
+        if total is None:
             tallies = [self.tally(place) for place in places]
             if None in tallies:
                 raise ParetextError(
@@ -255,11 +259,13 @@ class Job:
             for each in (place, place.with_suffix(".json")):
                 each.unlink(missing_ok=True)
             advance(1)
+        return total
 
     def publish(self) -> None:
         """Give what is joined its place, and delete the folder."""
         for table in self.tables:
             if stamp(table.path) != table.stamp:
+                delete(self.folder)  # what is joined answers a table that is no more
                 raise _changed(table)
         try:
             if self.is_folder:
@@ -273,7 +279,7 @@ class Job:
     def _publish_folder(self) -> None:
         """On a disk the whole folder appears at once; elsewhere, file by file."""
         remote = is_remote(self.target)
-        tree = self.target if remote else self.folder / "whole"
+        tree = self.target if remote else self.folder / _WHOLE
         for number, output in enumerate(self.outputs):
             if self.joined(number).is_file():
                 place = tree / output.name
@@ -309,10 +315,3 @@ def _changed(table: Table) -> ParetextError:
     return ParetextError(
         f"{table.path} changed while it was read; start again when nobody writes to it."
     )
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
