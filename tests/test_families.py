@@ -75,7 +75,7 @@ def test_a_step_says_in_its_plan_that_it_does_not_know_the_configuration() -> No
     known = Outline.of(architectures.config("deberta-v2 as in version 3"))
     assert Width(hidden_size=8).plan(known).width == 8
     other = Outline.of(architectures.config("deberta-v2", conv_kernel_size=3))
-    with pytest.raises(ParetextError, match=r"width does not know what a deberta-v2 .* take magn"):
+    with pytest.raises(ParetextError, match=r"width does not know what a deberta-v2 .* take voc"):
         Width(hidden_size=8).plan(other)
 
 

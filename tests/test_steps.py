@@ -67,6 +67,9 @@ class Oracle:
     def whole(self) -> Classifier:
         raise AssertionError("nobody asked for the parent")
 
+    def seconds_a_text(self, texts: Sequence[str]) -> float:
+        return 0.0
+
 
 # --- shapes
 
@@ -235,6 +238,18 @@ def test_the_teachers_answers_are_computed_once(
     teacher = ParentTeacher(artifact, tmp_path / "parent", tmp_path / "cache")
     first = teacher.logits(TEXTS)
     np.testing.assert_array_equal(first, artifact.logits(TEXTS))
+
+    asked = []
+    answer = Artifact.logits
+
+    def counted(self: Artifact, texts: Sequence[str]) -> Any:
+        asked.append(len(texts))
+        return answer(self, texts)
+
+    with monkeypatch.context() as patch:  # its pace is measured anew each time
+        patch.setattr(Artifact, "logits", counted)
+        assert min(teacher.seconds_a_text(TEXTS) for _ in range(2)) > 0
+    assert asked == [len(TEXTS)] * 2
 
     def refuse(self: Artifact, texts: Sequence[str]) -> None:
         raise AssertionError("asked again")

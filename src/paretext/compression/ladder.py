@@ -25,11 +25,10 @@ from paretext.core.errors import ParetextError
 from paretext.core.records import Interval
 from paretext.core.wording import listed
 from paretext.data.dataset import Dataset
-from paretext.measure.intervals import Drops, paired_drops
+from paretext.measure.intervals import STANDARD_ERROR, Drops, paired_drops
 from paretext.runtime.artifact import Artifact
 
 _RESAMPLES = 2_000
-_NORMAL = 1.96
 _EXPORTING = 25.0
 """Seconds that a rung takes beside its teaching, of an encoder of common size."""
 
@@ -37,7 +36,8 @@ _EXPORTING = 25.0
 def ends(drops: Drops, limits: Mapping[str, float]) -> str | None:
     """What a rung loses too much of, as the end of a sentence; None where it may go on.
 
-    limits: by clause, as a budget has them; those that drops show are looked at.
+    drops: with intervals of one standard error. limits: by clause, as a budget has them; those that
+    drops show are looked at.
     """
     seen = {
         "macro-F1": ("macro_f1_drop", drops.macro_f1),
@@ -57,10 +57,7 @@ def ends(drops: Drops, limits: Mapping[str, float]) -> str | None:
 
 
 def _low(found: Interval) -> float:
-    """The estimate less one standard error."""
-    if found.is_withheld:
-        return float("-inf")
-    return found.estimate - (found.estimate - found.low) / _NORMAL
+    return float("-inf") if found.is_withheld else found.low
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,9 @@ class Judge:
         """Why the ladder ends at this artifact; None where it goes on."""
         data, after = self.selection, self._answers(rung)
         drops = paired_drops(
-            data.labels, self._before, after, len(data.label_names), resamples=_RESAMPLES
+            *(data.labels, self._before, after, len(data.label_names)),
+            resamples=_RESAMPLES,
+            confidence=STANDARD_ERROR,
         )
         return ends(drops, self.limits)
 

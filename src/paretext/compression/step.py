@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from paretext.models.classifier import Classifier
 
 SAMPLE_TEXTS = 512
+_ANYWHERE = (
+    "vocabulary, low_rank_embeddings, magnitude_pruning, distillation, convolutional_student and "
+    "INT8"
+)
+"""What needs to know no architecture."""
 
 
 class Teacher(Protocol):
@@ -43,6 +48,8 @@ class Teacher(Protocol):
     ) -> list[NDArray[np.float16]] | None: ...
 
     def whole(self) -> Classifier: ...
+
+    def seconds_a_text(self, texts: Sequence[str]) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -135,15 +142,13 @@ def require_shapes(step: str, outline: Outline) -> None:
     if outline.model_type not in (COMPACT, *readable_types()):
         raise ParetextError(
             f"the step {step} does not know the architecture {outline.model_type!r}; it knows "
-            f"{', '.join(readable_types())}, and for any other there are vocabulary, "
-            "low_rank_embeddings, magnitude_pruning, distillation, convolutional_student and "
-            "INT8."
+            f"{', '.join(readable_types())}, and for any other there are {_ANYWHERE}."
         )
     if not outline.known:
         raise ParetextError(
             f"the step {step} does not know what a {outline.model_type} with this configuration "
             "computes (a decoder, another activation, a convolution or other positions than usual "
-            "there); take magnitude_pruning, distillation and INT8 alone, or another model."
+            f"there); take {_ANYWHERE}, or another model."
         )
 
 

@@ -31,6 +31,8 @@ from paretext.measure.metrics import FloatArray, IntArray, class_ids, confusion_
 from paretext.measure.metrics import scores as scores_of
 from paretext.measure.proportions import Pairs, score_interval
 
+STANDARD_ERROR = 0.6827
+"""Coverage of an interval of one standard error to both sides."""
 _WITHHELD = 0.1
 """Share of the classes that may have fewer than two texts."""
 

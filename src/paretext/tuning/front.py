@@ -20,11 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paretext.measure.intervals import paired_drops
+from paretext.measure.intervals import STANDARD_ERROR, paired_drops
 from paretext.tuning.limits import Limits, is_drop
-
-STANDARD_ERROR = 0.6827
-"""Coverage of an interval of one standard error to both sides."""
 
 
 @dataclass(frozen=True)

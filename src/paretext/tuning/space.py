@@ -62,14 +62,6 @@ class Real(BaseModel):
         return self
 
 
-class Choice(BaseModel):
-    """Names, that of the smallest shape first."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    names: tuple[str, ...] = Field(min_length=1)
-
-
 class Family(BaseModel):
     """recipes: of the same steps; the first one's values stand for whatever is not free, and the
     values of each are a point. settings: what is free, by "STEP.SETTING"."""
@@ -77,7 +69,7 @@ class Family(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipes: tuple[Version, ...] = Field(min_length=1)
-    settings: dict[str, Whole | Real | Choice]
+    settings: dict[str, Whole | Real]
 
     def version(self, values: Mapping[str, Any], name: str) -> Version:
         """The first recipe with these values of "STEP.SETTING"."""
@@ -102,11 +94,8 @@ class Family(BaseModel):
         for setting, allowed in self.settings.items():
             if setting.startswith(TAUGHT):
                 continue
-            if isinstance(allowed, Choice):
-                values[setting] = allowed.names[0 if smallest else -1]
-            else:
-                more = smallest == (setting in _SMALLER_WHEN_MORE)
-                values[setting] = allowed.high if more else allowed.low
+            more = smallest == (setting in _SMALLER_WHEN_MORE)
+            values[setting] = allowed.high if more else allowed.low
         return values
 
 
@@ -161,7 +150,7 @@ class Space(Settings):
         highest = {
             "layers.keep": parent.layers,
             "low_rank_embeddings.rank": parent.word_width - 1,
-            "convolutional_student.embedding_size": parent.width,
+            "convolutional_student.embedding_size": parent.word_width,
         }
         families = {
             name: family.model_copy(
@@ -188,9 +177,7 @@ class Space(Settings):
         point: Point = {FAMILY: family}
         for setting, allowed in self.families[family].settings.items():
             name = f"{family}.{setting}"
-            if isinstance(allowed, Choice):
-                point[name] = trial.suggest_categorical(name, allowed.names)
-            elif isinstance(allowed, Whole):
+            if isinstance(allowed, Whole):
                 point[name] = trial.suggest_int(name, allowed.low, allowed.high, step=allowed.step)
             else:
                 point[name] = trial.suggest_float(name, allowed.low, allowed.high, log=True)
@@ -225,10 +212,8 @@ class Space(Settings):
         family = self.families[point[FAMILY]]
         numbers = {**self.values(point), "vocabulary.minimum_count": 1 / tokens}
         return tuple(
-            float(allowed.names.index(numbers[name]) + 1)
-            if isinstance(allowed, Choice)
-            else (1 / numbers[name] if name in _SMALLER_WHEN_MORE else float(numbers[name]))
-            for name, allowed in family.settings.items()
+            1 / numbers[name] if name in _SMALLER_WHEN_MORE else float(numbers[name])
+            for name in family.settings
             if not name.startswith(TAUGHT)
         )
 
@@ -249,9 +234,7 @@ def _cut(allowed: Whole, highest: int) -> Whole:
 
 
 def _allowed(family: Family, values: Mapping[str, Any]) -> bool:
-    def fits(allowed: Whole | Real | Choice, value: Any) -> bool:
-        if isinstance(allowed, Choice):
-            return value in allowed.names
+    def fits(allowed: Whole | Real, value: Any) -> bool:
         inside = bool(allowed.low <= value <= allowed.high)
         return inside and (isinstance(allowed, Real) or (value - allowed.low) % allowed.step == 0)
 

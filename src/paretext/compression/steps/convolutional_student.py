@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from paretext.compression.step import Material, Outline, Step, compact, require_encoder_there
+from paretext.compression.step import Material, Outline, Step, require_encoder_there
 from paretext.compression.steps.low_rank import token_counts
 from paretext.core.errors import ParetextError
-from paretext.models.families.base import is_known
+from paretext.models.families.base import is_known, read_encoder
 from paretext.models.names import CONVOLUTIONAL
 
 if TYPE_CHECKING:
@@ -107,13 +107,15 @@ class ConvolutionalStudent(Step):
 
 def _words(classifier: Classifier) -> torch.Tensor:
     """The parent's word embeddings, (tokens, width)."""
+    import torch
+
     from paretext.models.word_table import word_table
 
     if not is_known(classifier.model.config):
         return word_table(classifier.model)
-    parent: Any = compact(classifier).model
-    table: torch.Tensor = parent.words.weight.detach()
-    return table @ parent.word_factor.weight.detach().T if parent.config.word_rank else table
+    encoder = read_encoder(classifier.model)
+    table, factor = torch.from_numpy(encoder.words), encoder.word_factor
+    return table if factor is None else table @ torch.from_numpy(factor)
 
 
 def principal_components(

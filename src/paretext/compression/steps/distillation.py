@@ -31,7 +31,15 @@ import numpy as np
 from pydantic import Field
 
 from paretext.compression.methods.augmentation import altered
-from paretext.compression.step import Material, Outline, Step, Teacher, compact, require_shapes
+from paretext.compression.step import (
+    Material,
+    Outline,
+    Step,
+    Teacher,
+    compact,
+    require_encoder_there,
+    require_shapes,
+)
 from paretext.core import progress
 from paretext.core.errors import OutOfTime, ParetextError
 from paretext.core.files import read_json, write_json
@@ -84,7 +92,7 @@ class Distillation(Step):
         if self.dropout is not None:
             require_shapes("distillation with dropout", outline)
         if self.states_weight:
-            require_shapes("distillation with states_weight", outline)
+            require_encoder_there("distillation with states_weight", outline)
         if self.states_weight and not outline.parents_tokens:
             raise ParetextError(
                 "the step distillation with states_weight compares token by token, and after the "
@@ -94,6 +102,7 @@ class Distillation(Step):
 
     def apply(self, classifier: Classifier, data: Material) -> tuple[Classifier, list[str]]:
         from paretext.training.fit import LATE, fit
+        from paretext.training.precision import possible
 
         if data.teacher is None:
             raise ParetextError("the step distillation needs a teacher, and none was given.")
@@ -110,7 +119,10 @@ class Distillation(Step):
                 "precision": self.precision or data.training.precision,
             }
         )
-        until = None if data.seconds is None else time.monotonic() + LATE * data.seconds
+        until = None
+        if data.seconds is not None:
+            until = time.monotonic() + LATE * data.seconds
+            settings = possible(classifier, data.train, settings, "distillation")
         own, epochs = self._length(classifier, data, settings)
         settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
         rounds = altered(own, epochs * self.copies, data.training.seed)
@@ -197,9 +209,7 @@ class Distillation(Step):
 
         assert data.teacher is not None
         some, (copies,) = own[:PACE_TEXTS], altered(own[:PACE_TEXTS], 1, data.training.seed)
-        begin = time.monotonic()
-        data.teacher.logits(copies)
-        answering = (time.monotonic() - begin) / len(copies)
+        answering = data.teacher.seconds_a_text(copies) if self.copies else 0.0
         targets = self._targets(student, data, some, [], epochs=1)
         sample = Dataset(tuple(some), targets.logits.argmax(axis=1), data.train.label_names)
         learning = pace(student, sample, settings, targets) / self.batch_size
