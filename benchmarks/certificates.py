@@ -119,7 +119,7 @@ def row(name: str, certificate: Certificate) -> tuple[str, ...]:
         f"{drop.found.estimate:+.4f} [{drop.found.low:+.4f}, {drop.found.high:+.4f}]",
         f"{max(drop.certifiable, 0):.4f}",
         f"{worst.drop.estimate:+.4f} ({worst.label})",
-        f"{clauses['flips'].found.estimate:.2%}",
+        f"{certificate.flips.flipped / certificate.data.texts:.2%}",
         f"{clauses['calibration_error_rise'].found.estimate:+.4f}",
         ", ".join(clause.name for clause in certificate.clauses if clause.verdict == "broken"),
         ", ".join(undecided),

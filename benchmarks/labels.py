@@ -156,7 +156,10 @@ def drops(truth: Any, before: Any, after: Any, classes: int) -> dict[str, float]
 def coverage_table(rows: list[dict[str, Any]]) -> str:
     head = ["pair", "texts", "labelled beside", "flips", "with a label"]
     lines = [[*head, "accuracy", "macro-F1", "every recall", "width of accuracy, macro-F1"]]
-    for row in rows:
+    told_alike = {
+        (r["name"], *r["sizes"][:2], min(r["sizes"][2], round(r["flips"]))): r for r in rows
+    }
+    for row in told_alike.values():
         texts, beside, labels = row["sizes"]
         told = min(labels, round(row["flips"]))
         cells = [row["name"], f"{texts:,}", f"{beside:,}", f"{row['flips']:.0f}", f"{told:,}"]

@@ -99,7 +99,8 @@ def _printed_commands() -> Iterator[None]:
     def checked(words: list[str]) -> str:
         name, verb, *rest = [*words, "", ""]
         if name == "paretext":
-            known = {each for param in verbs.get_command(None, verb).params for each in param.opts}
+            params = verbs.get_command(None, verb).params
+            known = {each for param in params for each in (*param.opts, *param.secondary_opts)}
             unknown = [each for each in rest if each.startswith("--") and each not in known]
             assert not unknown, f"{join(words)} cannot be typed: {unknown}"
         return join(words)

@@ -229,3 +229,45 @@ def test_with_every_label_known_classes_are_what_they_are() -> None:
         recalls = [(each == truth)[own].mean() for each in (before, after)]
         assert part.drop.estimate == pytest.approx(recalls[0] - recalls[1])
         assert part.drop.low < part.drop.estimate < part.drop.high
+
+
+def test_answers_that_are_kept_are_read_once_and_never_when_damaged(tmp_path: Path) -> None:
+    from paretext.certification.kept_answers import kept_answers
+
+    path, asked = tmp_path / "int8-answers.npz", []
+
+    def answer() -> Any:
+        asked.append(1)
+        return np.full((3, 2), 0.5), np.full((3, 2), 0.25)
+
+    first = kept_answers(path, "one", answer)
+    again = kept_answers(path, "one", answer)
+    assert len(asked) == 1
+    np.testing.assert_array_equal(first, again)
+    kept_answers(path, "another", answer)
+    assert len(asked) == 2
+    path.write_bytes(path.read_bytes()[:-30])
+    kept_answers(path, "another", answer)
+    assert len(asked) == 3
+
+
+def test_the_next_command_repeats_what_was_asked(tmp_path: Path) -> None:
+    from paretext.pipeline.certified import giving_back
+    from paretext.pipeline.options import Certify
+
+    asked = Certify(
+        artifact="a b",
+        against="p",
+        unlabelled="traffic.csv",
+        eval=(["text"], ["joy"]),
+        budget=["flips<=3%", "size<=5MB"],
+        on_bad_row="skip",
+        texts=False,
+    )
+    command = giving_back(asked)
+    for part in (
+        *("'a b' --against p", "--eval FILE", "--on-bad-row skip", "--no-texts"),
+        *("--budget 'flips<=3%' --budget 'size<=5MB'", "--unlabelled traffic.csv --labels-for"),
+    ):
+        assert part in command, command
+    assert "--seed" not in command

@@ -32,7 +32,7 @@ from paretext.certification.catalogue import CATALOGUE
 from paretext.certification.clauses.recall import with_absent
 from paretext.certification.guards import promised
 from paretext.certification.records import Clause, Part
-from paretext.certification.verdicts import overall, simple
+from paretext.certification.verdicts import simple, with_parts
 from paretext.core.records import Interval, Verdict
 from paretext.measure.intervals import withheld
 from paretext.measure.metrics import FloatArray, IntArray, confusion_matrix, macro_f1
@@ -72,20 +72,7 @@ def recall_clause(
     """The drop of every label that the labelled texts have."""
     present = np.unique(beside.truth).tolist()
     parts = tuple(_part(k, len(present), flips, beside, labels[k], limit, tail) for k in present)
-    ranks = ("holds", "undecided", "broken")
-    worst = max(parts, key=lambda part: (ranks.index(part.verdict), part.drop.high))
-    found = Clause(
-        name="recall_drop",
-        unit="share",
-        limit=limit,
-        reference=worst.reference,
-        candidate=worst.candidate,
-        found=worst.drop,
-        verdict=overall([part.verdict for part in parts]),
-        certifiable=None,
-        texts_needed=None,
-        parts=parts,
-    )
+    found = with_parts(CATALOGUE["recall_drop"], limit, parts, None)
     return with_absent(found, [name for k, name in enumerate(labels) if k not in present])
 
 
@@ -167,7 +154,7 @@ class _Share:
 
 
 def macro_f1_clause(
-    flips: Flips, beside: Beside, classes: int, limit: float, tail: float, resamples: int, seed: int
+    flips: Flips, beside: Beside, classes: int, limit: float, resamples: int, seed: int, tail: float
 ) -> Clause:
     """The drop in macro-F1; without a label each flip may be lost or won."""
     told, count = len(flips.labels), len(flips.before)

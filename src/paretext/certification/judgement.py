@@ -72,7 +72,7 @@ def judge(
         reported=tuple(
             _reported(rule, evidence)
             for rule in rules()
-            if rule.reported and rule.name not in limits and labelled
+            if rule.reported and rule.name not in limits and (labelled or not rule.needs_labels)
         ),
         points=tuple(point.record for point in evidence.points) if labelled else (),
         unsure=_unsure(evidence),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def kept_answers(
             with np.load(path, allow_pickle=False) as stored:
                 if str(stored[_KEY]) == key:
                     return stored["reference"].astype(float), stored["candidate"].astype(float)
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             progress.say(f"warning: {path} is damaged; the texts are answered anew")
     old, new = (each.astype(np.float32) for each in answer())
     partial = path.with_name(f"{path.name}.partial")

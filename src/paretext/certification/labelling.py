@@ -8,7 +8,6 @@ is "?".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,9 +128,3 @@ class Asked:
 def _whole(row: object) -> str:
     """A row's number as text; spreadsheets and pandas write "3.0"."""
     return str(row).removesuffix(".0")
-
-
-def listed_labels(names: Sequence[str], most: int = 12) -> str:
-    """What may be filled in, in short."""
-    shown_ = ", ".join(names[:most])
-    return shown_ if len(names) <= most else f"{shown_} and {len(names) - most} more"

@@ -13,10 +13,10 @@ wrong more often than the certificate says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,16 +38,15 @@ from paretext.certification.kept_answers import kept_answers
 from paretext.certification.labelling import Asked
 from paretext.certification.looks import Looks, looked
 from paretext.certification.model import Opened, is_artifact, open_model
-from paretext.certification.records import Clause, Rate, Reported, Unlabelled
+from paretext.certification.records import Clause, Rate, Unlabelled
 from paretext.certification.verdicts import overall, simple
-from paretext.certification.ways import ALONE, Ways, ask_each_way
+from paretext.certification.ways import Ways, ask_each_way
 from paretext.core import progress
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
-from paretext.core.records import proportion
 from paretext.core.version import __version__
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import machine
@@ -59,7 +58,6 @@ from paretext.measure.standing import Standing, stand
 from paretext.runtime.manifest import Manifest
 
 FLIPS, TO_LABEL, ANSWERS = "{}-flips.csv", "{}-to_label.csv", "{}-answers.npz"
-_JUDGED = ("accuracy_drop", "recall_drop", "macro_f1_drop")
 """Clauses of labels that flips can carry; the last two with labelled texts beside."""
 
 
@@ -149,10 +147,7 @@ def certify_unlabelled(
     if labels_for is None and asked.rows:
         asked.write(paths[TO_LABEL])
     assert after.artifact is not None  # as was asked above
-    rows = np.sort(np.random.default_rng(seed).permutation(len(traffic.texts))[:ALONE])
-    some = [traffic.texts[row] for row in rows]
-    ways = ask_each_way(after.artifact, some, after.logits(some), seed)
-    ways = ways.model_copy(update={"bulk": len(traffic.texts)})
+    ways = ask_each_way(after.artifact, traffic.texts, None, seed)
     certificate = _certificate(
         (before, after),
         data,
@@ -244,15 +239,18 @@ def _certificate(
     )
     of_flips, counted = _of_flips(flips), budget.limits()
     clauses, needed = list(found.clauses), None
-    shares = len([each for each in clauses if each.unit == "share"]) + len(_JUDGED)
+    judges: list[Callable[[float], Clause]] = []
     if "accuracy_drop" in counted:
-        accuracy, needed = _accuracy(of_flips, counted["accuracy_drop"], tail, shares)
-        clauses.append(accuracy)
+        limit = counted["accuracy_drop"]
+        needed = _labels_needed(of_flips, limit, tail)
+        judges.append(partial(_accuracy, of_flips, limit, needed))
     if beside is not None and "recall_drop" in counted:
-        clauses.append(recall_clause(flips, beside, names, counted["recall_drop"], tail))
+        judges.append(partial(recall_clause, flips, beside, names, counted["recall_drop"]))
     if beside is not None and "macro_f1_drop" in counted:
-        limit = counted["macro_f1_drop"]
-        clauses.append(macro_f1_clause(flips, beside, len(names), limit, tail, resamples, seed))
+        limit, k = counted["macro_f1_drop"], len(names)
+        judges.append(partial(macro_f1_clause, flips, beside, k, limit, resamples, seed))
+    together = len(judges) + sum(each.unit == "share" for each in clauses)
+    clauses += [_surely(each, tail, together) for each in judges]
     judged = {clause.name for clause in clauses}
     unjudged = [name for name in counted if name not in judged and CATALOGUE[name].needs_labels]
     left = tuple(name for name in unjudged if "operating" not in name)
@@ -272,7 +270,7 @@ def _certificate(
         ),
         budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
         clauses=tuple(clauses),
-        reported=_reported(of_flips, budget),
+        reported=found.reported,
         operating_points=(),
         flips=seen.model_copy(update={"lost": of_flips.lost, "won": of_flips.won}),
         alike=found.alike,
@@ -304,14 +302,6 @@ def _certificate(
     )
 
 
-def _reported(found: Flipped, budget: Budget) -> tuple[Reported, ...]:
-    """The share of flips, where it is not limited."""
-    if "flips" in budget.limits():
-        return ()
-    share = proportion(found.flips, found.texts, budget.confidence)
-    return (Reported(name="flips", reference=None, candidate=None, found=share),)
-
-
 def _of_flips(flips: Flips) -> Flipped:
     s, told = len(flips.labels), flips.labels
     return Flipped(
@@ -324,24 +314,32 @@ def _of_flips(flips: Flips) -> Flipped:
     )
 
 
-def _accuracy(found: Flipped, limit: float, tail: float, clauses: int) -> tuple[Clause, int | None]:
-    """The clause, and how many labels would decide it."""
+def _surely(judge_at: Callable[[float], Clause], tail: float, clauses: int) -> Clause:
+    """The clause; broken only where it is with all of them asked at once (Bonferroni)."""
+    found = judge_at(tail)
+    if found.verdict != "broken" or judge_at(tail / clauses).verdict == "broken":
+        return found
+    why = f"it looks broken, but not for sure with {clauses} clauses asked at once"
+    return found.model_copy(update={"verdict": "undecided", "why": why})
+
+
+def _labels_needed(found: Flipped, limit: float, tail: float) -> int | None:
+    """About how many would decide the clause of accuracy, where it is undecided."""
+    undecided = _accuracy(found, limit, None, tail).verdict == "undecided"
+    return labels_needed(found, limit, tail) if undecided else None
+
+
+def _accuracy(found: Flipped, limit: float, needed: int | None, tail: float) -> Clause:
+    """needed: about how many labels would decide it, if so many would."""
     interval = flipped_interval(found, tail, tail)
     clause = simple(CATALOGUE["accuracy_drop"], limit, interval, found.texts)
-    update: dict[str, Any] = {}
-    if clause.verdict == "broken":
-        surely = flipped_interval(found, tail / clauses, tail)
-        if surely.low <= limit:
-            why = f"it looks broken, but not for sure with {clauses} clauses asked at once"
-            update = {"verdict": "undecided", "why": why}
-    elif clause.verdict == "undecided":
-        needed = labels_needed(found, limit, tail)
-        have = f"{found.labelled:,} of {found.flips:,} flipped texts have labels"
-        if needed is None and np.isnan(interval.estimate):
-            would = "those of all would not decide, so give more texts"
-        elif needed is None:
-            would = "as it looks, those of all would not let it hold"
-        else:
-            would = f"about {needed:,} would decide"
-        return clause.model_copy(update={"why": f"{have}, and {would}"}), needed
-    return clause.model_copy(update=update), None
+    if clause.verdict != "undecided":
+        return clause
+    if needed is not None:
+        would = f"about {needed:,} would decide"
+    elif np.isnan(interval.estimate):
+        would = "those of all would not decide, so give more texts"
+    else:
+        would = "as it looks, those of all would not let it hold"
+    have = f"{found.labelled:,} of {found.flips:,} flipped texts have labels"
+    return clause.model_copy(update={"why": f"{have}, and {would}"})

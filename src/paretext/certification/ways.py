@@ -34,11 +34,13 @@ class Ways(Record):
     """The largest difference that an artifact of its kind may show."""
 
 
-def ask_each_way(artifact: Artifact, texts: Sequence[str], bulk: Floats, seed: int) -> Ways:
-    """bulk: (n, classes) logits of all texts; seed: of which ones are asked one by one."""
+def ask_each_way(artifact: Artifact, texts: Sequence[str], bulk: Floats | None, seed: int) -> Ways:
+    """bulk: (n, classes) logits of all texts, where they are at hand; seed: of which ones are
+    asked one by one."""
     drawn = np.random.default_rng(seed).permutation(len(texts))[:ALONE]
     rows = np.sort(drawn)
-    found = each_way(artifact, [texts[row] for row in rows], bulk[rows])
+    some = [texts[row] for row in rows]
+    found = each_way(artifact, some, None if bulk is None else bulk[rows])
     record = found.record()
     return Ways(
         alone=record.texts,

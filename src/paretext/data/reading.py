@@ -99,7 +99,7 @@ def read_texts(source: Given, text_column: str | None, on_bad_row: OnBadRow) -> 
     opened = open_texts(source, on_bad_row)
     column = choose_text_column(opened, text_column)
     bad: Bad = {}
-    texts = [str(row[column]) for row in rows_with_text(opened, column, bad)]
+    texts = [str(row[column]) for _, row in rows_with_text(opened, column, bad)]
     require_rows(opened, len(texts), bad, on_bad_row)
     return texts
 
@@ -135,14 +135,15 @@ def row_problem(row: Row | BadRow, text_column: str) -> str:
     return row.problem if isinstance(row, BadRow) else text_problem(row.get(text_column))
 
 
-def rows_with_text(source: Source, text_column: str, bad: Bad) -> Iterator[Row]:
-    """Every row whose text can be used, in order; the others are counted in `bad`."""
+def rows_with_text(source: Source, text_column: str, bad: Bad) -> Iterator[tuple[int, Row]]:
+    """Every row whose text can be used, in order, with its number from 1; the others are counted in
+    `bad`."""
     for n, row in enumerate(source.rows([text_column]), start=1):
         problem = row_problem(row, text_column)
         if problem or isinstance(row, BadRow):
             bad.setdefault(problem, []).append(n)
         else:
-            yield row
+            yield n, row
 
 
 def good_rows(

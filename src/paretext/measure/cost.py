@@ -66,8 +66,8 @@ MORE_ROUNDS = 3
 """In place of disturbed ones, or as many as were asked for where those are fewer."""
 STARTS = 2
 MORE_STARTS = 1
-_EXPECTED_TEXTS = 128
 """Where all of STARTS were disturbed."""
+_EXPECTED_TEXTS = 128
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _scores(
     halves = [chance.permutation(len(each)) % 2 for each in sets]
     found = [np.zeros(len(each)) for each in sets]
     for half in (0, 1):
-        rates, counted = [], []
+        counted = []
         for each, own in zip(sets, halves, strict=True):
             kept = [ids for ids, other in zip(each, own, strict=True) if other != half]
             counted.append((np.bincount(np.concatenate(kept), minlength=words), len(kept)))

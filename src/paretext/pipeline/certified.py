@@ -16,7 +16,7 @@ from paretext.core.verdict import shell
 from paretext.data.columns import choose_text_column
 from paretext.data.dataset import Dataset
 from paretext.data.given import open_texts
-from paretext.data.reading import Bad, NamedBy, require_rows, row_problem
+from paretext.data.reading import Bad, NamedBy, require_rows, rows_with_text
 from paretext.measure.likeness import likeness
 from paretext.pipeline.options import Certify
 from paretext.pipeline.sources import as_path, listed
@@ -25,6 +25,13 @@ from paretext.report.label_page import write_label_page
 _OF_TRAFFIC = ("unlabelled", "labels_for", "label_page")
 _ALIKE = 0.6
 """AUC up to which two sets may be of one source: parts of one reach 0.56 at 100 texts."""
+
+
+_REPEATED = (
+    *("eval", "labels", "text_column", "label_column", "on_bad_row", "budget", "resamples"),
+    *("seed", "threads", "out"),
+)
+"""The options that a next command repeats where they were given."""
 
 
 def certify_answers(asked: Certify) -> Certificate:
@@ -128,18 +135,27 @@ def page_of(asked: Certify) -> Path:
 
 def giving_back(asked: Certify) -> str:
     """The command that takes the labels."""
-    words = ["--unlabelled", str(asked.unlabelled), "--labels-for", str(to_label_of(asked))]
+    words = ["--unlabelled", _written(asked.unlabelled), "--labels-for", str(to_label_of(asked))]
     return certifying(asked, *words)
 
 
 def certifying(asked: Certify, *words: str) -> str:
     """The command that was asked, on these texts."""
     same = ["certify", str(asked.artifact), "--against", str(asked.against)]
-    for name in ("budget", "eval", "labels", "text_column", "seed", "out"):
+    for name in sorted(asked.model_fields_set & {*_REPEATED}, key=_REPEATED.index):
         value = getattr(asked, name)
-        for each in value if isinstance(value, list | tuple) else [value] if value else []:
-            same += [f"--{name.replace('_', '-')}", str(each)]
-    return shell(*same, *words)
+        several = name == "budget" and isinstance(value, list | tuple)
+        for each in value if several else [value]:
+            same += [f"--{name.replace('_', '-')}", _written(each)]
+    return shell(*same, *([] if asked.texts else ["--no-texts"]), *words)
+
+
+def _written(value: object) -> str:
+    """A value of a Python call as a command line can have it: of a table, that it was one."""
+    if isinstance(value, str | Path | int):
+        return str(value)
+    names = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return ",".join(value) if names else "FILE"  # type: ignore[arg-type]
 
 
 def to_label_of(asked: Certify) -> Path:
@@ -153,12 +169,6 @@ def to_label_of(asked: Certify) -> Path:
 def _traffic(asked: Certify) -> Traffic:
     source = open_texts(asked.unlabelled, asked.on_bad_row)
     column, bad = choose_text_column(source, asked.text_column), Bad()
-    texts, rows = [], []
-    for n, row in enumerate(source.rows([column]), 1):
-        if problem := row_problem(row, column):
-            bad.setdefault(problem, []).append(n)
-        elif isinstance(row, dict):
-            texts.append(str(row[column]))
-            rows.append(n)
-    require_rows(source, len(texts), bad, asked.on_bad_row)
-    return Traffic(source.name, tuple(texts), tuple(rows))
+    found = [(n, str(row[column])) for n, row in rows_with_text(source, column, bad)]
+    require_rows(source, len(found), bad, asked.on_bad_row)
+    return Traffic(source.name, tuple(text for _, text in found), tuple(n for n, _ in found))
