@@ -41,7 +41,9 @@ class Slow:
             self.calls.append(list(texts))
         if "bad" in texts:
             raise ParetextError("one of the texts is bad; leave it out.")
-        return Answers(np.array([[len(text), 0] for text in texts], np.float32), 0)
+        return Answers(
+            np.array([[len(text), 0] for text in texts], np.float32), np.zeros(len(texts), bool)
+        )
 
 
 def ask(artifact: Any, job: Callable[[Batcher], Coroutine[Any, Any, Any]], most: int = 1000) -> Any:

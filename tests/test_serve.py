@@ -302,3 +302,16 @@ def test_the_image_is_built_of_steps_that_work(versions: dict[str, Path]) -> Non
     verb: Any = get_command(app).get_command(None, "serve")  # type: ignore[attr-defined]
     known = {name for each in verb.params for name in (*each.opts, *each.secondary_opts)}
     assert {each for each in (*start, *more) if each.startswith("--")} <= known | {"--help"}
+
+
+def test_where_it_is_answered_can_be_typed_into_a_browser() -> None:
+    from paretext.core.errors import ParetextError
+    from paretext.serving.server import address, listen
+
+    for host, written in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
+        try:
+            at = listen(host, 0)
+        except ParetextError:  # no IPv6 here
+            continue
+        with at:
+            assert address(at) == f"http://{written}:{at.getsockname()[1]}"

@@ -68,7 +68,7 @@ def serve(asked: Serve) -> None:
     require_serving()
     from paretext.runtime.artifact import Artifact
     from paretext.serving.counts import Counts
-    from paretext.serving.server import listen, serve
+    from paretext.serving.server import address, listen, serve
     from paretext.serving.service import Service, named
 
     folders = named(asked.artifacts)
@@ -84,7 +84,7 @@ def serve(asked: Serve) -> None:
         counts.write(counts.so_far())  # refused now, not in a minute
     socket = listen(asked.host, port)
     if sys.stderr.isatty():  # the log of a service is lines of JSON alone
-        progress.say(f"answering at http://{asked.host}:{socket.getsockname()[1]} (Ctrl-C ends it)")
+        progress.say(f"answering at {address(socket)} (Ctrl-C ends it)")
     serve(service, socket, asked.cors, asked.request_log, asked.drain)
 
 

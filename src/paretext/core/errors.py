@@ -27,3 +27,11 @@ def first_line(error: BaseException) -> str:
         error = error.__cause__
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()
     return lines[0].rstrip(".: ")[:_LONGEST] if lines else type(error).__name__
+
+
+def cannot_write(place: object, problem: OSError) -> ParetextError:
+    """What to say of a file that the file system refuses."""
+    return ParetextError(
+        f"'{place}' cannot be written ({problem.strerror or first_line(problem)}): check the "
+        "folder's permissions and free space."
+    )

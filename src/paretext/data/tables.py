@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import Any
 
 import paretext.data.formats  # noqa: F401  (its files register)
-from paretext.core.errors import ParetextError, first_line
+from paretext.core.errors import ParetextError, cannot_write, first_line
 from paretext.core.files import nearest_path
 from paretext.core.places import move, place
 from paretext.core.wording import listed
@@ -253,10 +253,7 @@ class RowWriter:
 
     def _error(self, problem: Exception) -> ParetextError:
         if isinstance(problem, OSError):
-            return ParetextError(
-                f"'{self._called}' cannot be written ({problem.strerror or first_line(problem)}): "
-                "check the folder's permissions and free space."
-            )
+            return cannot_write(self._called, problem)
         what = first_line(problem)
         if isinstance(problem, UnicodeEncodeError):
             what = "a text holds half of a surrogate pair, which is not valid Unicode"

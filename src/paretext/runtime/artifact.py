@@ -41,11 +41,16 @@ _LONGEST_WORD = 1000
 
 
 class Answers(NamedTuple):
-    """logits: (n, classes). truncated: how many of the n texts were longer than the longest input,
-    so that their ends were cut."""
+    """logits: (n, classes). cut: (n,) which texts were longer than the longest input, so that their
+    ends were cut."""
 
     logits: NDArray[np.float32]
-    truncated: int
+    cut: NDArray[np.bool_]
+
+    @property
+    def truncated(self) -> int:
+        """How many were cut."""
+        return int(self.cut.sum())
 
 
 class Artifact(FittedClassifier):
@@ -188,7 +193,7 @@ class Artifact(FittedClassifier):
             return chunks[0]
         none = np.empty((0, len(self.manifest.labels)), np.float32)
         logits = np.concatenate([none, *(each.logits for each in chunks)])
-        return Answers(logits, sum(each.truncated for each in chunks))
+        return Answers(logits, np.concatenate([np.zeros(0, np.bool_), *(c.cut for c in chunks)]))
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the longest input, so that their ends are cut."""
@@ -230,7 +235,7 @@ class Artifact(FittedClassifier):
         encoding = self._tokenizer.encode(text)
         ids = np.array([token_ids(encoding, self.manifest.pad_id)], self._integers)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        return Answers(self._wide.run(["logits"], feed)[0], int(bool(encoding.overflowing)))
+        return Answers(self._wide.run(["logits"], feed)[0], _cut([encoding]))
 
     def _run_texts(self, texts: list[str]) -> Answers:
         encodings = self._tokenizer.encode_batch_fast(texts)
@@ -249,7 +254,7 @@ class Artifact(FittedClassifier):
         logits = np.empty((len(texts), len(self.manifest.labels)), np.float32)
         for group, answer in zip(groups, answers, strict=True):
             logits[group] = answer
-        return Answers(logits, sum(bool(encoding.overflowing) for encoding in encodings))
+        return Answers(logits, _cut(encodings))
 
     def _run_group(self, session: Session, ids: list[list[int]]) -> NDArray[np.float32]:
         longest = max(map(len, ids))
@@ -364,3 +369,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
     return result
+
+
+def _cut(encodings: Sequence[Any]) -> NDArray[np.bool_]:
+    return np.array([bool(encoding.overflowing) for encoding in encodings])

@@ -15,7 +15,7 @@ from typing import Any
 
 from paretext.core import progress
 from paretext.core.cores import available_cores
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, cannot_write
 from paretext.core.locks import work_in
 from paretext.core.places import delete, fingerprint, is_remote, place
 from paretext.data.columns import choose_text_column, shown
@@ -33,7 +33,7 @@ from paretext.runtime.answering import (
     complete,
 )
 from paretext.runtime.artifact import Artifact
-from paretext.runtime.parts import Job, Output, Part, Table, cannot_write, stamp
+from paretext.runtime.parts import Job, Output, Part, Table, stamp
 
 __all__ = ["LABEL", "predict_file", "predict_stream", "predict_texts"]
 

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, cannot_write
 from paretext.core.files import sha256
 from paretext.core.places import delete, is_remote, move
 from paretext.data.tables import FORMATS, BadRow, Row, RowWriter, scan_rows
@@ -296,13 +296,6 @@ class Job:
         return self.tally(
             self.joined(output), self.published(output), self.folder / "whole" / (name or "none")
         )
-
-
-def cannot_write(path: Path, problem: OSError) -> ParetextError:
-    return ParetextError(
-        f"'{path}' cannot be written ({problem.strerror or problem}): check the folder's "
-        "permissions and free space."
-    )
 
 
 def stamp(path: Path) -> tuple[int, float]:

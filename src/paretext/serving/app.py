@@ -83,7 +83,8 @@ async def _keep(service: Service) -> None:
     """Write the counts now and then."""
     while service.counts is not None:
         await asyncio.sleep(SECONDS)
-        await _write(service.counts)
+        if service.counts.is_new:
+            await _write(service.counts)
 
 
 async def _write(counts: Counts) -> None:

@@ -23,7 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,8 @@ class Full(Exception):
         self.waiting, self.seconds = waiting, seconds
 
 
-class Answered(NamedTuple):
+@dataclass(frozen=True)
+class Answered:
     """Of n texts: logits (n, classes), whether each was cut, and seconds in the queue and in all.
 
     Labels stand in the order of `manifest.labels`.
@@ -56,7 +57,7 @@ class Answered(NamedTuple):
     queued: float
     seconds: float
 
-    @property
+    @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """(n, classes)."""
         return softmax(self.logits)
@@ -156,7 +157,7 @@ class Batcher:
         found = self.artifact.answers([text])
         self._lone = time.thread_time() - own
         seconds = time.perf_counter() - begin
-        return Answered(found.logits, np.array([found.truncated > 0]), 0.0, seconds)
+        return Answered(found.logits, found.cut, 0.0, seconds)
 
     def _drop(self, job: _Job) -> None:
         """Whoever asked has gone, or has what they asked for."""
@@ -208,7 +209,6 @@ class Batcher:
         texts = [text for job, first, last in parts for text in job.texts[first:last]]
         try:
             found = self.artifact.answers(texts)
-            cut = self._cut(texts, found.truncated)
         except BaseException as error:
             if len(parts) > 1:
                 for part in parts:
@@ -220,22 +220,13 @@ class Batcher:
         for job, first, last in parts:
             end = begin + last - first
             job.logits[first:last] = found.logits[begin:end]
-            job.cut[first:last] = cut[begin:end]
+            job.cut[first:last] = found.cut[begin:end]
             job.answered += last - first
             if job.answered == len(job.texts):
                 now = time.perf_counter()
                 waited = job.begun - job.arrived
                 _settle(job, Answered(job.logits, job.cut, waited, now - job.arrived))
             begin = end
-
-    def _cut(self, texts: list[str], count: int) -> NDArray[np.bool_]:
-        """Which of the texts were cut, if it is known how many: the longest are asked first."""
-        cut = np.zeros(len(texts), np.bool_)
-        order = iter(sorted(range(len(texts)), key=lambda place: -len(texts[place])))
-        while cut.sum() < count:
-            place = next(order)
-            cut[place] = self.artifact.longer([texts[place]])
-        return cut
 
 
 def is_independent(artifact: Artifact) -> bool:

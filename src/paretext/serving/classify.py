@@ -37,7 +37,8 @@ class ClassifyRequest(BaseModel):
     )
     thresholds: dict[str, Share] | None = Field(
         None,
-        description="Label -> the least probability that counts, in place of the certificate's.",
+        description="Label -> the least probability that counts, in place of the rule's or the "
+        "certificate's.",
     )
 
 
@@ -90,7 +91,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/models", response_model=list[Described], responses=documented(401))
     async def models() -> JSONResponse:
         """The models that answer here, the first of them where no name is given."""
-        return JSONResponse([each.described() for each in service.models.values()])
+        return JSONResponse([each.described for each in service.models.values()])
 
     @router.post("/classify", response_model=None, responses=answered, operation_id="classify")
     async def classify(asked: ClassifyRequest, request: Request) -> JSONResponse:
@@ -134,7 +135,7 @@ async def _classify(
                 "truncated": cut,
             }
         )
-    described = model.described()
+    described = model.described
     return JSONResponse(
         {
             "model": model.name,

@@ -55,6 +55,8 @@ class Counts:
         format_of(path)
         self.path = path
         self._counts: Counter[Key] = Counter(_read(path) if path.exists() else {})
+        self.is_new = True
+        """Whether there is something that the file has not."""
 
     def begin(self, model: str, identity: str) -> None:
         """The model is here, if nobody asks it too."""
@@ -70,7 +72,7 @@ class Counts:
         cut: int,
     ) -> None:
         """Texts were answered with these labels, each with its probability; so many were cut."""
-        hour, counts = _hour(), self._counts
+        self.is_new, hour, counts = True, _hour(), self._counts
         counts[Key(hour, model, identity, "texts")] += len(texts)
         if cut:
             counts[Key(hour, model, identity, "cut")] += cut
@@ -83,13 +85,18 @@ class Counts:
 
     def so_far(self) -> Counted:
         """What there is to write now."""
+        self.is_new = False
         return list(self._counts.items())
 
     def write(self, counted: Counted) -> None:
         """Put them in the file, all or nothing; ParetextError where that cannot be."""
-        with RowWriter(self.path, list(TYPES), TYPES) as writer:
-            for key, count in counted:
-                writer.write({**key._asdict(), "count": count})
+        try:
+            with RowWriter(self.path, list(TYPES), TYPES) as writer:
+                for key, count in counted:
+                    writer.write({**key._asdict(), "count": count})
+        except BaseException:
+            self.is_new = True  # the file has not got it
+            raise
 
 
 def _hour() -> str:

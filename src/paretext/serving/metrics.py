@@ -33,7 +33,7 @@ class Metrics:
         self.texts = Counter("paretext_texts", "Texts answered", ["model"], registry=mine)
         self.labels = Counter(
             "paretext_labels",
-            "Texts by their most probable label",
+            "Texts by their answer; none where the rule leaves them unsure",
             ["model", "label"],
             registry=mine,
         )

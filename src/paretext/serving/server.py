@@ -52,6 +52,12 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
+def address(at: socket.socket) -> str:
+    """Where it is answered."""
+    host, port = at.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def serve(
     service: Service,
     at: socket.socket,
@@ -78,9 +84,7 @@ def serve(
         timeout_keep_alive=75,
         lifespan="on",
     )
-    host, port = at.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say("listening", address=f"http://{shown}:{port}", models=list(service.models))
+    say("listening", address=address(at), models=list(service.models))
     server = _Server(config, service)
     try:
         server.run(sockets=[at])

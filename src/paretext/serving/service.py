@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,7 @@ class Model:
         names: list[str] = self.artifact.decide(found.probabilities).tolist()
         return names
 
+    @cached_property
     def described(self) -> dict[str, Any]:
         """What a client may want to know before it asks."""
         manifest = self.artifact.manifest
@@ -116,10 +117,8 @@ class Service:
         for model in self.models.values():
             model.batcher.stop()
 
-    def model(self, name: str | None) -> Model:
-        """The model of that name, or the first; Refused where there is none."""
-        if name is None:
-            return self.first
+    def model(self, name: str) -> Model:
+        """The model of that name; Refused where there is none."""
         if name not in self.models:
             raise Refused(
                 404, f"there is no model of that name; there are {', '.join(self.models)}."
@@ -151,7 +150,7 @@ class Service:
         self.metrics.answered(model.name, labels, cut, found.queued)
         if self.counts is not None:
             confidence = found.probabilities.max(axis=1).tolist()
-            identity = model.artifact.manifest.identity
+            identity = model.described["identity"]
             self.counts.add(model.name, identity, texts, labels, confidence, cut)
         request.scope[NOTE] |= {
             "model": model.name,

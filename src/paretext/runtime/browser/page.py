@@ -24,6 +24,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from paretext.core.errors import cannot_write
 from paretext.core.files import write_text
 from paretext.core.ownership import require_own_file
 from paretext.runtime.artifact import Artifact, prepare, token_ids
@@ -62,8 +63,12 @@ def write_page(artifact: Artifact, out: Path, library: Path) -> dict[str, Any]:
         "runtime": _packed(found.runtime),
         "tokenizers": _packed(found.tokenizers),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, _page(artifact, packed))
+    page = _page(artifact, packed)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, page)
+    except OSError as problem:
+        raise cannot_write(out, problem) from None
     return {
         "page": str(out),
         "bytes": out.stat().st_size,
