@@ -109,6 +109,10 @@ class Budget(Settings):
             limits[name] = value if value is None else _read(name, value)
         return limits
 
+    def for_labels_of(self, answered_by: str | None) -> Budget:
+        """What can be asked where the labels are people's (None), or a model's own answers."""
+        return self if answered_by is None else self.without_labels()
+
     def without_labels(self) -> Budget:
         """The limits that need no labels: of what changes, and of what it costs."""
         given = self.model_fields_set

@@ -126,9 +126,7 @@ def measure(
     force: bool = False,
 ) -> tuple[Certificate, tuple[FloatArray, FloatArray]]:
     """What `certify` finds, written nowhere; and both models' probabilities, (n, K) each."""
-    budget = budget or Budget()
-    if data.answered_by is not None:
-        budget = budget.without_labels()
+    budget = (budget or Budget()).for_labels_of(data.answered_by)
     points = [At.parse(each) for each in at]
     threads = threads or available_cores()
     folder = Path(candidate)

@@ -44,9 +44,7 @@ def certify_versions(
     looks before it are written into it anew. Where the data cannot carry a certificate, that is
     said, and none is made.
     """
-    budget = budget or Budget()
-    if data.answered_by is not None:
-        budget = budget.without_labels()
+    budget = (budget or Budget()).for_labels_of(data.answered_by)
     threads = threads or available_cores()
     order = sorted(artifacts, key=deployed_bytes, reverse=True)
     sequence, stopped_at = tuple(each.name for each in order), None

@@ -92,7 +92,8 @@ def compress(
         versions = tuple(each for each in versions if not each.classifier_steps)
     judge = None
     if recipe.ladder:
-        limits = _limits(selection) if limits is None else limits
+        if limits is None:  # those of certificates
+            limits = Budget().for_labels_of(selection.answered_by).limits()
         judge = Judge(artifacts[0].folder, selection, limits)
     time = None if allowance is None else allowance.within(artifacts[0].folder)
     made, unmade = _climb(built, versions, (parent, [origin]), judge, time)
@@ -185,12 +186,6 @@ def _made(
             artifacts.append(built.artifact(name, source, folder, lineage, quantization))
             source = name
     return artifacts, (folder, lineage)
-
-
-def _limits(selection: Dataset) -> dict[str, float]:
-    """Those of certificates."""
-    budget = Budget()
-    return (budget if selection.answered_by is None else budget.without_labels()).limits()
 
 
 def _claim(out: Path, parent: Path, origin: Ancestor) -> None:

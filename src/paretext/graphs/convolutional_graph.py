@@ -18,12 +18,13 @@ from onnx import TensorProto
 
 from paretext.graphs.graph import finish
 from paretext.graphs.writer import GraphWriter
+from paretext.models.families.base import array, linear_reader
 
 
 def write_convolutional_graph(model: Any) -> onnx.ModelProto:
     """The float32 graph of a ConvolutionalClassifier."""
     config, w = model.config, GraphWriter()
-    table = word_table(model)
+    read, table = linear_reader(model), word_table(model)
     words = w.constant("embeddings.words", np.pad(table, ((0, 1), (0, 0))))
     nothing = w.constant("nothing", np.array(len(table)))
     ids = w.node(
@@ -34,7 +35,7 @@ def write_convolutional_graph(model: Any) -> onnx.ModelProto:
     aside = config.window // 2
     ids = w.node("Pad", [ids, w.constant("room", np.array([0, aside, 0, aside])), nothing], "ids")
     x = _windows(w, w.node("Gather", [words, ids], "embeddings.looked_up"), config.window)
-    x = _linear(w, x, model.windows, "windows")
+    x = w.linear(x, read(model.windows), "windows.linear")
     x = w.node("Relu", [x], "found")
     mask = w.node("Cast", ["attention_mask"], "pooling.mask", to=TensorProto.FLOAT)
     column = w.node("Unsqueeze", [mask, w.constant("two", np.array([2]))], "pooling.column")
@@ -44,14 +45,14 @@ def write_convolutional_graph(model: Any) -> onnx.ModelProto:
     count = w.node("ReduceSum", [mask, w.one], "pooling.count", keepdims=1)
     means = w.node("Div", [sums, count], "pooling.means")
     pooled = w.node("Concat", [most, means], "pooled", axis=1)
-    _linear(w, pooled, model.output, "output", "logits")
+    w.linear(pooled, read(model.output), "logits")
     return finish(w.nodes, w.initializers, config.num_labels)
 
 
 def word_table(model: Any) -> NDArray[np.float32]:
     """What the network makes of each word, (vocabulary, embedding_size)."""
     with torch.no_grad():
-        return _array(model.projection(model.words.weight))
+        return array(model.projection(model.words.weight))
 
 
 def _windows(w: GraphWriter, x: str, window: int) -> str:
@@ -66,14 +67,3 @@ def _windows(w: GraphWriter, x: str, window: int) -> str:
         ]
         shifted.append(w.node("Slice", [x, *ends, w.one], f"windows.{first}"))
     return w.node("Concat", shifted, "windows", axis=2) if window > 1 else shifted[0]
-
-
-def _linear(w: GraphWriter, x: str, module: Any, name: str, output: str = "") -> str:
-    weight = w.constant(f"{name}.weight", _array(module.weight).T)
-    bias = w.constant(f"{name}.bias", _array(module.bias))
-    product = w.node("MatMul", [x, weight], f"{name}.product")
-    return w.node("Add", [product, bias], output or f"{name}.sum")
-
-
-def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
-    return tensor.detach().to("cpu", torch.float32).numpy()

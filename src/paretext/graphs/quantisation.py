@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from paretext.graphs.activations import Input
     from paretext.graphs.calibration import Calibration
-    from paretext.graphs.sensitivity import Sensitivity
+    from paretext.graphs.sensitivity import Cost, Sensitivity
 
 
 class Quantization(NamedStep):
@@ -65,12 +65,14 @@ class Quantization(NamedStep):
         plan = Plan(matrices, self.weight_bits, self.embedding_bits, inputs)
         reference = calibration.log_probabilities(model)
         said = [f"{_module(name)} stays float32, as the settings ask" for name in sorted(kept)]
+        alone: Mapping[str, Cost] = {}
         if self.sensitivity_limit is not None:
             found = measure(model, plan, calibration, reference, self.sensitivity_limit)
             costly = _above(found, self.sensitivity_limit)
             said += _sentences(found, costly, self.sensitivity_limit)
+            alone = found.alone
             plan = dataclasses.replace(plan, matrices=plan.matrices - costly)
-        plan, cost, away, whole = held(model, plan, calibration, reference)
+        plan, cost, away, whole = held(model, plan, calibration, reference, alone)
         if whole is not None:
             said.append(f"all that was asked for quantised cost {whole}; what is, {cost}")
             said += [f"{_module(name)} stays float32, so that it holds" for name in away]

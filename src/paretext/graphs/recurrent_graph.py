@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto
 
 from paretext.graphs.graph import finish
 from paretext.graphs.writer import GraphWriter
+from paretext.models.families.base import array, linear_reader
 
 _ORDER = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 """Where ONNX's gates stand among PyTorch's (reset, update, new; input, forget, cell, output)."""
@@ -26,7 +26,7 @@ def write_recurrent_graph(model: Any) -> onnx.ModelProto:
     """The float32 graph of a RecurrentClassifier."""
     config = model.config
     w = GraphWriter()
-    words = w.constant("embeddings.words", _array(model.words.weight))
+    words = w.constant("embeddings.words", array(model.words.weight))
     x = w.node("Transpose", ["input_ids"], "ids.time_first", perm=[1, 0])
     x = w.node("Gather", [words, x], "embeddings.looked_up")
     lengths = w.node("ReduceSum", ["attention_mask", w.one], "lengths.long", keepdims=0)
@@ -34,9 +34,7 @@ def write_recurrent_graph(model: Any) -> onnx.ModelProto:
     for index in range(config.num_hidden_layers):
         x = _layer(w, model.recurrent, config, index, x, lengths)
     x = _largest(w, x)
-    weight = w.constant("output.weight", _array(model.output.weight).T)
-    bias = w.constant("output.bias", _array(model.output.bias))
-    w.node("Add", [w.node("MatMul", [x, weight], "output.product"), bias], "logits")
+    w.linear(x, linear_reader(model)(model.output), "logits")
     return finish(w.nodes, w.initializers, config.num_labels)
 
 
@@ -80,9 +78,5 @@ def _largest(w: GraphWriter, x: str) -> str:
 
 def _gates(cells: Any, name: str, config: Any) -> NDArray[np.float32]:
     """One of PyTorch's parameters with the gates in ONNX's order."""
-    gates = np.split(_array(getattr(cells, name)), len(_ORDER[config.cell]))
+    gates = np.split(array(getattr(cells, name)), len(_ORDER[config.cell]))
     return np.concatenate([gates[index] for index in _ORDER[config.cell]])
-
-
-def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
-    return tensor.detach().to("cpu", torch.float32).numpy()

@@ -18,6 +18,7 @@ Source: layer-wise sensitivity by KL divergence, as in ZeroQ (Cai et al. 2020, s
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,11 +87,16 @@ def allowed(reference: Floats) -> float:
 
 
 def held(
-    model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats
+    model: onnx.ModelProto,
+    plan: Plan,
+    calibration: Calibration,
+    reference: Floats,
+    alone: Mapping[str, Cost] | None = None,
 ) -> tuple[Plan, Cost, list[str], Cost | None]:
     """The plan with as much of it as holds, its cost, the matrices that stay float32 for that, and
     what the whole plan would have cost where it did not hold (also where the tables were why).
 
+    alone: what each matrix costs by itself, where that was measured already.
     ParetextError where half of the products in float32 are not enough.
     """
     limit = allowed(reference)
@@ -104,8 +110,8 @@ def held(
     kept: list[str] = []
     if found.divergence > limit:
         products = dataclasses.replace(plan, embedding_bits=None)
-        alone = _alone(model, products, calibration, reference)
-        costly = sorted(alone, key=lambda name: -alone[name].divergence)
+        each = alone or _alone(model, products, calibration, reference)
+        costly = sorted(plan.matrices, key=lambda name: (-each[name].divergence, name))
         count = 1
         while found.divergence > limit and count <= len(costly) / 2:
             kept = costly[:count]

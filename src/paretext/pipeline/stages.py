@@ -253,9 +253,7 @@ def finish(
     if data.evaluation is None:
         raise ParetextError("nothing can be measured without evaluation data: give --eval.")
     parent, evaluation = trained.folders[trained.parent], data.evaluation
-    limits = budget or Budget()
-    if data.selection.answered_by is not None:
-        limits = limits.without_labels()
+    limits = (budget or Budget()).for_labels_of(data.selection.answered_by)
     allowance = None
     if clock is not None:
         allowance = Allowance(clock, lambda each: expected(each, evaluation.texts, rounds, threads))
