@@ -29,8 +29,6 @@ SHAPE = {
     "initializer_range": 0.1,  # 0.02 suits 768; so narrow a network would hardly learn with it
 }
 ARCHITECTURES = ("bert", "roberta", "electra", "distilroberta", "twitter-roberta", "distilbert")
-OTHERS = ("mpnet", "albert", "modernbert", "deberta-v3")
-"""Those that compute something else than BERT, if only where tokens are."""
 
 
 def build(architecture: str, folder: Path, texts: Sequence[str] = TEXTS) -> Path:
@@ -115,6 +113,8 @@ _OTHERS: dict[str, Callable[[int], Any]] = {
         )
     ),
 }
+OTHERS = tuple(_OTHERS)
+"""Those whose layers are other than BERT's."""
 
 
 def _byte_level(texts: Sequence[str]) -> Any:

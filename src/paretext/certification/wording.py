@@ -33,7 +33,7 @@ def claim(certificate: Certificate) -> str:
         said = listed(_promises(certificate, "at least") or [f"breaks {listed(names)}"])
         said = f"{new} may not replace {old}: on texts like these it {said}"
     else:
-        said = f"whether {new} may replace {old} is open: {'; '.join(_open(certificate))}"
+        said = f"whether {new} may replace {old} is open: {counted(certificate)}"
         if needed := would_decide(certificate):
             said += f"; about {needed:,} texts would decide"
         said = sentence(said)
@@ -131,7 +131,7 @@ def measured_on(certificate: Certificate) -> str:
     return (
         f"against {certificate.reference.name} ({_runtime(certificate)}, "
         f"{certificate.reference.digest[:12]}) on {certificate.data.texts:,} texts of "
-        f"{certificate.data.name}: {counted(certificate)}; {_flipped(certificate.flips.flipped)}"
+        f"{certificate.data.name}: {beside_claim(certificate)}{_flipped(certificate.flips.flipped)}"
     )
 
 
@@ -149,6 +149,11 @@ def counted(certificate: Certificate) -> str:
     if broken := [each for each in clauses if each.verdict == "broken"]:
         said += f"; broken: {', '.join(map(clause_name, broken))}"
     return "; ".join((said, *_open(certificate)))
+
+
+def beside_claim(certificate: Certificate) -> str:
+    """The same, to stand before something else; nothing where the claim itself says it."""
+    return "" if certificate.verdict == "undecided" else f"{counted(certificate)}; "
 
 
 def _open(certificate: Certificate) -> list[str]:

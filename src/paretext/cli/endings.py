@@ -50,16 +50,16 @@ def of_certificate(
 
     against: the reference; where it is not known, the artifact of its name in the same run.
     """
-    from paretext.certification.wording import claim, counted
+    from paretext.certification.wording import beside_claim, claim
 
     if against is None:
         beside = artifact.parent / certificate.reference.name
         against = beside if beside.is_dir() else "REFERENCE"
     name, reference = certificate.candidate.name, certificate.reference.name
-    count, texts = counted(certificate), f"{certificate.data.texts:,} texts"
+    count, texts = beside_claim(certificate), f"{certificate.data.texts:,} texts"
     lost = f"{certificate.flips.flipped:,} of {certificate.flips.texts:,} answers differ"
     sentence = certificate.sentence or claim(certificate)
-    said = [sentence, f"Against {reference} on {texts}: {count}; {lost}."]
+    said = [sentence, f"Against {reference} on {texts}: {count}{lost}."]
     again = shell("certify", artifact, "--against", against, "--eval", _MORE)
     use = {"path": str(artifact), "command": predicting(artifact), "python": loading(artifact)}
     standing = certificate.standing
