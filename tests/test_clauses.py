@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -364,6 +365,44 @@ def test_a_calibration_error_that_hides_in_the_references_noise_is_not_missed() 
         missed += found.calibration_error.high < 0.0856  # the truth, from ten million texts
         assert found.calibration_error.estimate < 0.0856
     assert missed <= 2
+
+
+@pytest.mark.parametrize(("reference", "candidate"), [(2.0, 1.3), (0.6, 0.9)])
+def test_a_candidate_whose_confidences_are_clearly_better_holds(
+    reference: float, candidate: float
+) -> None:
+    """However far it is from its reference, which is too sure, or not sure enough."""
+    held = 0
+    for seed in range(10):
+        labels, (before, after) = sharpened(seed, reference, candidate, texts=2000)
+        found = rises(labels, before, after, resamples=200).calibration_error
+        assert found.low < found.estimate < 0
+        held += found.high < 0.01
+    assert held >= 9
+
+
+def test_a_candidate_that_is_surer_than_a_sure_reference_does_not_hold() -> None:
+    truth = np.mean([plug_in(*sharpened(seed, 1.4, 1.6, texts=20_000)) for seed in range(5)])
+    assert 0.02 < truth < 0.05  # that a noisy bin adds nothing to, in so many texts
+    sets = (sharpened(seed, 1.4, 1.6) for seed in range(20))
+    ends = [rises(y, *models, resamples=200).calibration_error.high for y, models in sets]
+    assert np.mean(np.array(ends) < truth) <= 0.1
+
+
+def sharpened(seed: int, *scales: float, texts: int = 1000) -> tuple[Any, list[Any]]:
+    """Labels drawn from probabilities, and models whose logits are those times a scale."""
+    rng = np.random.default_rng(seed)
+    logits = 2.2 * rng.standard_normal((texts, 6))
+    models = []
+    for scale in (1.0, *scales):
+        power = np.exp(scale * logits)
+        models.append(power / power.sum(axis=1, keepdims=True))
+    labels = (rng.random((texts, 1)) > models[0].cumsum(axis=1)).sum(axis=1).clip(max=5)
+    return labels, models[1:]
+
+
+def plug_in(labels: Any, models: list[Any]) -> float:
+    return rises(labels, *models, resamples=1).calibration_error.estimate
 
 
 def test_a_bin_without_any_spread_is_no_number_less() -> None:

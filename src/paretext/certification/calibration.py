@@ -15,16 +15,22 @@ below in up to 9 of 10 cases. So no bootstrap interval is used as it is:
 1. Both models are binned alike, in 10 bins of equal count by the mean of their confidences
    (equal counts have the least bias, Roelofs et al., sec. 4). In a bin the candidate's gap is the
    reference's plus a shift, and the shift is known well, because it is paired.
-2. |rise| <= mean |shift|, by the triangle inequality, whatever the reference's gaps are. The upper
-   percentile of the mean |shift| bounds the rise from both sides: tight for a candidate that is
-   close to its reference.
+2. In a bin whose reference gap g stands clear of noise (by 3 standard errors) on one side of 0,
+   the rise is |g + shift| - |g|, and |g| is g or -g without noise of its own. In the others it is
+   at most |shift|, by the triangle inequality, whatever g is. The upper percentile of the sum over
+   bins is the upper end: tight for a candidate that is close to its reference, and below 0 for one
+   whose confidences are clearly better.
 3. rise >= estimate - worst bias - z x standard error. The bias is at most that of a candidate whose
    gaps are all 0 against a reference whose gaps all stand clear of noise: the mean over bins of
-   sqrt(2/pi) standard errors of the candidate's gap.
-4. The upper end is that of 2, and the lower end the larger of 2's and 3's. So a candidate holds by
-   being close to its reference, and breaks by being clearly worse; one that is far from it and
-   better is undecided. (An upper end like 3 would let it hold, but where most texts are answered
-   surely and rightly the standard errors are too small: simulation found 11% of misses.)
+   sqrt(2/pi) standard errors of the candidate's gap. Nor does it fall by more than the upper
+   percentile of the mean |shift|.
+
+Simulated (60 pairs of models in five kinds of texts, 500 to 2,000 of them, 200 sets each): the
+truth lies above the upper end in 0.6% of sets, in 5% for the worst pair. By the mean |shift| alone
+it was 0.2% and 3%, but a candidate that is far from an overconfident reference and better stayed
+undecided always, and now holds in most sets. Where most texts are answered surely and rightly,
+plain standard errors are too small; so that of a bin has two right and two wrong answers beside its
+own (Agresti & Coull 1998).
 """
 
 from __future__ import annotations
@@ -34,12 +40,15 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paretext.core.records import Interval
 from paretext.measure.bootstrap import prior_of, resampled_weights
 from paretext.measure.metrics import FloatArray, IntArray
 
 BINS = 10
+_CLEAR = 3.0
+"""Standard errors from 0 of a gap whose side is known."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,9 @@ def rises(
     errors = [float(np.abs(np.bincount(bins, gap) / n).sum()) for gap in gaps]
     tail = (1 - confidence) / 2
     bias = _worst_bias(gaps[1], bins, times)
+    sides = _sides(gaps[0], reference.argmax(axis=1) != truth, bins, times)
     return Rises(
-        calibration_error=_calibration(errors[1] - errors[0], before, moved, bias, tail),
+        calibration_error=_calibration(errors[1] - errors[0], before, moved, sides, bias, tail),
         calibration_errors=(errors[0], errors[1]),
         brier=_brier(float((briers[1] - briers[0]).mean()), draws[:, -1], tail),
         briers=(float(briers[0].mean()), float(briers[1].mean())),
@@ -107,14 +117,31 @@ def rises(
 
 
 def _calibration(
-    estimate: float, before: FloatArray, moved: FloatArray, bias: float, tail: float
+    estimate: float,
+    before: FloatArray,
+    moved: FloatArray,
+    sides: FloatArray,
+    bias: float,
+    tail: float,
 ) -> Interval:
     """before, moved: (resamples, bins), each bin's part of the reference's gap and of the shift."""
-    shifted = float(np.quantile(np.abs(moved).sum(axis=1), 1 - tail))
-    rise = np.abs(before + moved).sum(axis=1) - np.abs(before).sum(axis=1)
+    after, shifts = np.abs(before + moved), np.abs(moved)
+    rise = after.sum(axis=1) - np.abs(before).sum(axis=1)
+    most = np.where(sides == 0, shifts, after - sides * before).sum(axis=1)
     reach = NormalDist().inv_cdf(1 - tail) * float(rise.std())
-    low = max(-shifted, estimate - bias - reach)
-    return Interval(estimate, min(low, estimate), max(shifted, estimate))
+    fall = float(np.quantile(shifts.sum(axis=1), 1 - tail))
+    low = max(-fall, estimate - bias - reach)
+    high = float(np.quantile(most, 1 - tail))
+    return Interval(estimate, min(low, estimate), max(high, estimate))
+
+
+def _sides(gaps: FloatArray, wrong: NDArray[np.bool_], bins: IntArray, times: float) -> FloatArray:
+    """1 or -1 for a bin whose gap stands clear of noise above or below 0, and 0 for others."""
+    counts = np.bincount(bins)
+    share = (np.bincount(bins, wrong) * times + 2) / (counts * times + 4)
+    errors = np.sqrt(share * (1 - share) / (counts * times))
+    means = np.bincount(bins, gaps) / counts
+    return np.where(np.abs(means) > _CLEAR * errors, np.sign(means), 0.0)
 
 
 def _worst_bias(gaps: FloatArray, bins: IntArray, times: float) -> float:
