@@ -33,6 +33,7 @@ from paretext.compression import (
     preset,
 )
 from paretext.compression.methods.augmentation import altered
+from paretext.compression.methods.neighbours import neighbours
 from paretext.compression.methods.teacher import ParentTeacher
 from paretext.compression.step import Outline, compact
 from paretext.compression.steps.low_rank import token_counts, weighted_svd
@@ -66,6 +67,9 @@ class Oracle:
 
     def whole(self) -> Classifier:
         raise AssertionError("nobody asked for the parent")
+
+    def neighbours(self, texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        return {}
 
     def seconds_a_text(self, texts: Sequence[str]) -> float:
         return 0.0
@@ -228,6 +232,29 @@ def test_altered_copies_are_made_of_the_same_words_and_always_the_same() -> None
     assert {word for copy in copies for word in copy.split()} <= words
     assert sum(copy != text for copy, text in zip(copies, texts * 3, strict=True)) > 45
     assert {copy for each in altered(["one"], 4, seed=0) for copy in each} <= {"one", "one one"}
+
+
+@pytest.mark.parametrize("architecture", ["roberta", "bert"])
+def test_copies_have_neighbours_of_the_words(encoder: Encoder, architecture: str) -> None:
+    """Those that the parent's table has nearest, in the word's own case, and no other words."""
+    origin = classifier(encoder, architecture)
+    texts = ["happy, and sad", "Happy today?", "zzz 12 happy-sad"]
+    tokens = origin.tokenizer([" happy", " sad"], add_special_tokens=False)["input_ids"]
+    (happy,), (sad,) = tokens
+    table = origin.model.get_input_embeddings().weight
+    with torch.no_grad():
+        table.normal_(generator=torch.Generator().manual_seed(0))
+        table[sad] = table[happy] + 0.1
+    found = neighbours(origin, texts)
+    assert found["happy"][0] == "sad"
+    assert found["sad"][0] == "happy"
+    assert found["Happy"][0] == "Sad"
+    assert "zzz" not in found
+    near = {word: each[:1] for word, each in found.items() if word.lower() in ("happy", "sad")}
+    rounds = altered(texts, 60, seed=0, near=near)
+    words = {word for each in rounds for copy in each for word in copy.split()}
+    assert {"sad,", "Sad", "happy-sad"} <= words  # what stands around a word stays
+    assert words <= {*" ".join(texts).split(), "sad,", "Sad", "happy"}
 
 
 def test_the_teachers_answers_are_computed_once(

@@ -9,7 +9,7 @@ import it where they apply one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,6 +48,8 @@ class Teacher(Protocol):
     ) -> list[NDArray[np.float16]] | None: ...
 
     def whole(self) -> Classifier: ...
+
+    def neighbours(self, texts: Sequence[str]) -> Mapping[str, Sequence[str]]: ...
 
     def seconds_a_text(self, texts: Sequence[str]) -> float: ...
 

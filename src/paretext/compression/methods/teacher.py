@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from paretext.compression.methods.batches import batches
+from paretext.compression.methods.neighbours import neighbours
 from paretext.core import progress
 from paretext.core.files import digest_of
 from paretext.core.locks import temporary_folder
@@ -102,6 +103,10 @@ class ParentTeacher:
     def whole(self) -> Classifier:
         """The parent itself."""
         return Classifier.load(self.classifier)
+
+    def neighbours(self, texts: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """By word of the texts: those that stand near it in the parent's own embeddings."""
+        return neighbours(self.whole(), texts)
 
     def _kept(self, question: list[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The answer as it was kept, or computed now and written whole or not at all."""
