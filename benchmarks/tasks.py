@@ -1,14 +1,16 @@
-"""What each preset loses on several tasks, whole and cut to few training texts.
+"""What each rung of the ladder loses on several tasks, whole and cut to few training texts.
 
     python benchmarks/tasks.py ENCODER DATA... --out FOLDER [--texts 2000 --texts 0] [--seed 0]
-        [--version small ...] [--rows docs/tasks.jsonl] [--docs docs/results.md]
+        [--unlabelled] [--times] [--rows docs/tasks.jsonl] [--docs docs/results.md]
 
 Each DATA holds train.csv, validation.csv and, where labels are numbers, labels.txt. A seed draws
 its own cut of the training texts (0: all of them) and holds 15% of it out to choose on; the parent
-is trained by the plan, the versions are made of it, and the validation texts are only measured on.
-Each row is a line of FOLDER/tasks.jsonl (--rows names another file), and is not made a second time;
-what was begun goes on. At the end the versions of the first task that lies in FOLDER are timed in
-one interleaved run, unless --no-times. Ends with one JSON line.
+is trained by the plan, all rungs are made of it, also those below the one where the ladder would
+have ended, and the validation texts are only measured on: each version is certified on them.
+--unlabelled gives the texts that were cut off, without their labels, to what learns. --times times
+each task's versions of its first seed in one interleaved run, instead of making any. Each row is a
+line of FOLDER/tasks.jsonl (--rows names another file), and is not made a second time; what was
+begun goes on. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -17,17 +19,24 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
 from page import table, write_section
-from rows import add, cut, rows
+from rows import add, cut, cut_off, rows
 
+from paretext.certification.budget import Budget
+from paretext.certification.certificate import Certificate
+from paretext.certification.versions import certify_versions
 from paretext.compression.build import compress
-from paretext.compression.recipe import Recipe, preset
-from paretext.core.files import folder_bytes, read_json, write_json
+from paretext.compression.ladder import Judge
+from paretext.compression.recipe import RUNGS, Recipe
+from paretext.core.files import folder_bytes
+from paretext.core.run_folder import RunFolder
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import Target, benchmark, machine
 from paretext.measure.intervals import paired_drops
@@ -38,8 +47,7 @@ from paretext.training.fit import fit
 from paretext.training.settings import TrainingSettings
 
 MAX_LENGTH = 128
-VERSIONS = ("int8", "safe", "small", "tiny", "nano")
-KEY = ("task", "texts", "seed", "version")
+KEY = ("task", "texts", "seed", "unlabelled")
 TIMED_TEXTS, ROUNDS = 500, 5
 
 
@@ -50,64 +58,116 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--texts", type=int, action="append")
     parser.add_argument("--seed", type=int, action="append")
-    parser.add_argument("--version", action="append", choices=VERSIONS)
+    parser.add_argument("--unlabelled", action="store_true")
+    parser.add_argument("--times", action="store_true")
     parser.add_argument("--rows", type=Path)
     parser.add_argument("--docs", type=Path)
-    parser.add_argument("--no-times", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.rows or options.out / "tasks.jsonl"
-    for version in options.version or VERSIONS:
-        for texts in options.texts or (2000,):
-            for data in options.data:
-                for seed in options.seed or (0,):
-                    key = dict(zip(KEY, (data.name, texts, seed, version), strict=True))
-                    if any(key.items() <= row.items() for row in rows(path)):
-                        continue
-                    print(f"tasks: {key}", file=sys.stderr, flush=True)
-                    row = key | measured(options.encoder, data, options.out, texts, seed, version)
-                    add(path, row)
-    times = {} if options.no_times else timed(options.out, options.data[0], options.texts)
-    text = markdown(rows(path), times)
+    seeds = (options.seed or [0])[: 1 if options.times else None]
+    for texts in options.texts or (2000,):
+        for data in options.data:
+            for seed in seeds:
+                job = Job(data, texts, seed, options.unlabelled, options.out)
+                if any(
+                    job.key.items() <= row.items() and ("ms" in row) == options.times
+                    for row in rows(path)
+                ):
+                    continue
+                print(f"tasks: {job.key}", file=sys.stderr, flush=True)
+                for row in [job.times()] if options.times else job.versions(options.encoder):
+                    add(path, job.key | row)
+    text = markdown(rows(path))
     print(text)
     if options.docs:
-        write_section(options.docs, "tasks", text, "What the presets lose, task by task")
-    print(json.dumps({"rows": len(rows(path)), "timed": len(times)}))
+        write_section(options.docs, "tasks", text, "What the rungs lose, task by task")
+    print(json.dumps({"rows": len(rows(path))}))
 
 
-def measured(
-    encoder: Path, data: Path, out: Path, texts: int, seed: int, version: str
-) -> dict[str, Any]:
-    """One version made, and what it answers to the validation texts beside its parent."""
-    train, selection, validation = cut(data, texts, seed)
-    folder = out / f"{data.name}-{texts}-{seed}"
-    settings = TrainingSettings(seed=seed)
-    parent = folder / "parent"
-    if not (parent / "config.json").is_file():
-        classifier = Classifier.from_pretrained(
-            str(encoder), train.label_names, MAX_LENGTH, seed=seed
-        )
-        fit(classifier, train, selection, settings, work=folder / "work").classifier.save(parent)
-    begin = time.perf_counter()
-    recipe = Recipe(training=settings, versions=preset(version))
-    made = compress(parent, recipe, train, selection, folder)
-    seconds = time.perf_counter() - begin
-    artifacts = {each.name: each.folder for each in made}
-    reference, answers = (
-        Artifact.load(artifacts[name]).logits(validation.texts).argmax(axis=1)
-        for name in ("parent", version)
+@dataclass(frozen=True)
+class Job:
+    """One parent and the rungs made of it. texts: 0 for all that there are."""
+
+    data: Path
+    texts: int
+    seed: int
+    unlabelled: bool
+    out: Path
+
+    @property
+    def key(self) -> dict[str, Any]:
+        values = (self.data.name, self.texts, self.seed, self.unlabelled)
+        return dict(zip(KEY, values, strict=True))
+
+    @property
+    def parent(self) -> Path:
+        return self.out / f"{self.data.name}-{self.texts}-{self.seed}" / "parent"
+
+    @property
+    def run(self) -> RunFolder:
+        folder = self.parent.parent
+        return RunFolder(folder.with_name(f"{folder.name}-more") if self.unlabelled else folder)
+
+    def versions(self, encoder: Path) -> list[dict[str, Any]]:
+        """All rungs made, and what each answers to the validation texts beside its parent."""
+        train, selection, validation = cut(self.data, self.texts, self.seed)
+        settings = TrainingSettings(seed=self.seed)
+        if not (self.parent / "config.json").is_file():
+            classifier = Classifier.from_pretrained(
+                str(encoder), train.label_names, MAX_LENGTH, seed=self.seed
+            )
+            work = self.parent.with_name("work")
+            fit(classifier, train, selection, settings, work=work).classifier.save(self.parent)
+        more = cut_off(self.data, self.texts, self.seed) if self.unlabelled else ()
+        recipe, root = Recipe(training=settings, ladder=True), self.run.root
+        begin = time.perf_counter()
+        compress(
+            *(self.parent, recipe, train, selection, root), unlabelled=more, limits={}
+        )  # no limit ends this ladder
+        seconds = round(time.perf_counter() - begin)
+        rungs = [self.run.artifact(name) for name in RUNGS]
+        reference = self.run.artifact()
+        certify_versions(rungs, reference, validation, self.run.certificates)
+        judge = Judge(reference, selection, Budget().limits())
+        return [
+            found(each, reference, validation) | {"ends": judge(each), "seconds": seconds}
+            for each in rungs
+        ]
+
+    def times(self) -> dict[str, Any]:
+        """Milliseconds a text of the parent and its versions, in one interleaved run."""
+        targets = [Target("pytorch", self.parent, "pytorch")]
+        targets += [Target(each.name, each) for each in map(self.run.artifact, ("parent", *RUNGS))]
+        asked = Dataset.read(self.data / "validation.csv").texts[:TIMED_TEXTS]
+        cost = {name: each.cost for name, each in benchmark(targets, asked, rounds=ROUNDS).items()}
+        return {
+            "machine": machine(2),
+            "ms": {
+                name: [each.batch1_ms_p50, each.batch32_ms_per_text, bool(each.unsteady)]
+                for name, each in cost.items()
+            },
+        }
+
+
+def found(version: Path, reference: Path, data: Dataset) -> dict[str, Any]:
+    """What a version's answers are beside those of its parent."""
+    before, after = (
+        Artifact.load(each).logits(data.texts).argmax(axis=1) for each in (reference, version)
     )
-    classes = len(train.label_names)
-    drop = paired_drops(validation.labels, reference, answers, classes).macro_f1
+    classes = len(data.label_names)
+    drop = paired_drops(data.labels, before, after, classes).macro_f1
+    certificate = Certificate.of(version)
     return {
+        "version": version.name,
         "classes": classes,
-        "parent_macro_f1": score(validation, reference),
-        "macro_f1": score(validation, answers),
+        "parent_macro_f1": score(data, before),
+        "macro_f1": score(data, after),
         "drop": [round(float(v), 4) for v in (drop.estimate, drop.low, drop.high)],
-        "flips": round(float(np.mean(reference != answers)), 4),
-        "bytes": folder_bytes(artifacts[version]),
-        "parent_bytes": folder_bytes(artifacts["parent"]),
-        "seconds": round(seconds),
+        "flips": round(float(np.mean(before != after)), 4),
+        "verdict": None if certificate is None else certificate.verdict,
+        "bytes": folder_bytes(version),
+        "parent_bytes": folder_bytes(reference),
     }
 
 
@@ -115,70 +175,51 @@ def score(data: Dataset, answers: Any) -> float:
     return round(float(macro_f1(confusion_matrix(data.labels, answers, len(data.label_names)))), 4)
 
 
-def timed(out: Path, data: Path, texts: list[int] | None) -> dict[str, Any]:
-    """Milliseconds of the first task's parent and versions, in one interleaved run."""
-    folder = out / f"{data.name}-{(texts or [2000])[0]}-0"
-    artifacts = folder / "artifacts"
-    names = [name for name in ("parent", *VERSIONS) if (artifacts / name).is_dir()]
-    targets = [Target("pytorch", folder / "parent", "pytorch")]
-    targets += [Target(name, artifacts / name) for name in names]
-    path = folder / "times.json"
-    known: dict[str, Any] = read_json(path, f"delete {path}", dict) if path.is_file() else {}
-    if list(known.get("ms", {})) == [each.name for each in targets]:
-        return known
-    asked = Dataset.read(data / "validation.csv").texts[:TIMED_TEXTS]
-    found = benchmark(targets, asked, rounds=ROUNDS)
-    values = {
-        "machine": machine(2),
-        "task": data.name,
-        "ms": {
-            name: [each.cost.batch1_ms_p50, each.cost.batch32_ms_per_text, bool(each.cost.unsteady)]
-            for name, each in found.items()
-        },
-    }
-    write_json(path, values)
-    return values
-
-
-def markdown(found: list[dict[str, Any]], times: dict[str, Any]) -> str:
+def markdown(known: Sequence[dict[str, Any]]) -> str:
     """A row for each task, cut and version; seeds side by side."""
-    lines = [["task", "training texts", "version", "parent", "macro-F1", "drop", "flips", "MB"]]
-    order = {name: place for place, name in enumerate(VERSIONS)}
+    head = (
+        "task, training texts, version, parent, macro-F1, drop, flips, certificate, MB, ms, faster"
+    )
+    lines = [head.split(", ")]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in sorted(found, key=lambda row: (row["task"], row["texts"], order[row["version"]])):
-        groups.setdefault((row["task"], row["texts"], row["version"]), []).append(row)
-    for (task, texts, version), group in groups.items():
+    times: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in known:
+        job = (row["task"], row["texts"], row["unlabelled"])
+        if "ms" in row:
+            times[job] = row["ms"]
+        else:
+            groups.setdefault((*job, row["version"]), []).append(row)
+    order = {name: place for place, name in enumerate(RUNGS)}
+    for key in sorted(groups, key=lambda key: (*key[:3], order[key[3]])):
+        (task, texts, unlabelled, version), group = key, groups[key]
         group.sort(key=lambda row: row["seed"])
-        drops = ", ".join("{:+.3f} [{:+.3f}, {:+.3f}]".format(*row["drop"]) for row in group)
+        ms = times.get(key[:3])
         lines.append(
             [
                 f"{task}, {group[0]['classes']} classes",
-                f"{texts:,}" if texts else "all",
+                (f"{texts:,}" if texts else "all") + (", the rest unlabelled" * unlabelled),
                 version,
                 ", ".join(f"{row['parent_macro_f1']:.3f}" for row in group),
                 ", ".join(f"{row['macro_f1']:.3f}" for row in group),
-                drops,
+                ", ".join("{:+.3f} [{:+.3f}, {:+.3f}]".format(*row["drop"]) for row in group),
                 f"{mean(row['flips'] for row in group):.1%}",
+                ", ".join(stands(row) for row in group),
                 f"{group[0]['bytes'] / 1e6:.1f}",
+                *(["", ""] if ms is None else speed(ms["pytorch"], ms[version])),
             ]
         )
-    if not times:
-        return table(lines)
-    first = times["ms"]["pytorch"]
-    speeds = [["version", "ms, batch 1", "faster", "ms a text, batch 32", "faster"]]
-    for name, (one, many, busy) in times["ms"].items():
-        mark = " (busy)" if busy else ""
-        speeds.append(
-            [
-                name,
-                f"{one:.2f}{mark}",
-                f"{first[0] / one:.1f}x",
-                f"{many:.3f}",
-                f"{first[1] / many:.1f}x",
-            ]
-        )
-    where = f"{times['task']}, {times['machine']['cpu']}, {times['machine']['cores']} cores"
-    return f"{table(lines)}\n\nTimes ({where}):\n\n{table(speeds)}"
+    return table(lines)
+
+
+def stands(row: dict[str, Any]) -> str:
+    """The certificate's verdict; * where the ladder would have made no rung below."""
+    return str(row["verdict"] or "none") + ("*" if row["ends"] else "")
+
+
+def speed(first: Sequence[float], own: Sequence[float]) -> list[str]:
+    mark = " (busy)" if own[2] or first[2] else ""
+    one, many = (before / after for before, after in zip(first[:2], own[:2], strict=True))
+    return [f"{own[0]:.2f}, {own[1]:.3f}{mark}", f"{one:.1f}x, {many:.1f}x"]
 
 
 if __name__ == "__main__":
