@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -96,12 +97,16 @@ def _printed_commands() -> Iterator[None]:
     verbs: Any = get_command(app)
     join = shlex.join
 
+    @functools.cache
+    def known(verb: str) -> set[str]:
+        params = verbs.get_command(None, verb).params
+        return {each for param in params for each in (*param.opts, *param.secondary_opts)}
+
     def checked(words: list[str]) -> str:
         name, verb, *rest = [*words, "", ""]
         if name == "paretext":
-            params = verbs.get_command(None, verb).params
-            known = {each for param in params for each in (*param.opts, *param.secondary_opts)}
-            unknown = [each for each in rest if each.startswith("--") and each not in known]
+            options = known(verb)
+            unknown = [each for each in rest if each.startswith("--") and each not in options]
             assert not unknown, f"{join(words)} cannot be typed: {unknown}"
         return join(words)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from paretext.measure.rounds import Conditions, Round, Start
 from paretext.measure.standing import Beside, Standing, stand
 from paretext.profile import profile
 from paretext.report.profile_page import write_profile
+from paretext.report.run_data import RunReport
+from paretext.report.run_page import write_report
 from paretext.runtime.manifest import (
     CERTIFICATE,
     MODEL,
@@ -277,3 +280,49 @@ def _certify(
     attach(certificate, place)
     assert (place / CERTIFICATE).is_file()
     return badge_of(place)
+
+
+class Page(HTMLParser):
+    """A page's elements, the text of its table of versions, and all of its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.values: list[list[str]] = []
+        self.text = ""
+        self._inside = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = dict(attrs)
+        self.elements.append((tag, own))
+        if tag == "table":
+            self._inside = "data-sortable" in own
+        if self._inside and tag == "tr":
+            self.rows.append([])
+            self.values.append([])
+        if self._inside and tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.values[-1].append(own.get("data-value") or "")
+        if tag in ("small", "br"):
+            self.handle_data(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._inside and self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self._inside = False
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [own for tag, own in self.elements if tag == name]
+
+
+def written(run: Path, out: Path | None = None) -> tuple[Page, RunReport, str]:
+    path, _ = write_report(run, out)
+    html = path.read_text(encoding="utf-8")
+    stored = RunReport.model_validate_json((path.parent / "report.json").read_text("utf-8"))
+    return Page(html), stored, html

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import script
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "any_data.py"
 SETS = {
     "emoji alone": "a table of 4 versions",
     "evaluation of one class": "a table of 4 versions",
@@ -24,18 +21,9 @@ SETS = {
 }
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    if not SCRIPT.is_file():
-        pytest.skip("benchmarks/ is not part of this distribution")
-    spec = importlib.util.spec_from_file_location("any_data", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
-    spec.loader.exec_module(loaded)
-    return loaded
+@pytest.fixture(scope="module", name="script")
+def _script() -> ModuleType:
+    return script("any_data")
 
 
 @pytest.mark.slow

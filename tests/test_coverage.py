@@ -6,29 +6,18 @@ a part of it that takes seconds. What is true of a pair comes from 200,000 texts
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from scripts import script
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
 SETS, RESAMPLES = 250, 300
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    if not SCRIPT.is_file():
-        pytest.skip("benchmarks/ is not part of this distribution")
-    spec = importlib.util.spec_from_file_location("coverage_study", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
+    loaded = script("coverage")
     loaded.TEXTS = 200_000  # type: ignore[attr-defined]
     return loaded
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import script
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "encoders.py"
 SHAPES = ("layers", "heads", "width")
 REFUSED = {
     "gpt2": ("layers", "it knows albert"),  # no padding token, padded on the left
@@ -20,17 +17,9 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    if not SCRIPT.is_file():
-        pytest.skip("benchmarks/ is not part of this distribution")
-    spec = importlib.util.spec_from_file_location("encoders", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.path.append(str(SCRIPT.parent))  # as Python does for a script
-    spec.loader.exec_module(loaded)
-    return loaded
+@pytest.fixture(scope="module", name="script")
+def _script() -> ModuleType:
+    return script("encoders")
 
 
 @pytest.mark.slow

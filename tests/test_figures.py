@@ -17,6 +17,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.records import Interval
 from paretext.report import drawing, figures, pictures, trade_off
 from paretext.report.front import draw_front
+from paretext.report.pictures import linear_ticks, log_ticks, strips
 from paretext.report.trade_off import TradeOffPoint
 from paretext.tuning.front import Candidate
 from paretext.tuning.result import Point
@@ -363,3 +364,31 @@ def test_what_cannot_be_drawn_is_named(tmp_path: Path) -> None:
         trade_off.trade_off([], tmp_path / "t.svg", "Nothing")
     with pytest.raises(ParetextError, match="int8 has megabytes = 0"):
         trade_off.trade_off([point("int8", 0.9, 1.0, 0)], tmp_path / "t.svg", "Nothing")
+
+
+# --- geometry
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert log_ticks(0.03, 20) == pytest.approx([0.03, 0.1, 0.3, 1, 3, 10])
+    assert log_ticks(0.9, 12) == pytest.approx([1, 2, 5, 10])
+    assert linear_ticks(0.911, 0.962, 5) == [
+        (pytest.approx(0.92), "0.92"),
+        (pytest.approx(0.94), "0.94"),
+        (pytest.approx(0.96), "0.96"),
+    ]
+
+
+def test_strips_share_a_scale_and_keep_their_order() -> None:
+    spans = [
+        Interval(estimate=0.0, low=-0.1, high=0.1),
+        None,
+        Interval(estimate=0.2, low=0.1, high=0.4),
+    ]
+    found = strips(spans)
+    assert found["most"] == 0.4
+    assert found["strips"] == [
+        pytest.approx((50, 38.5, 61.5)),
+        None,
+        pytest.approx((73, 61.5, 96)),
+    ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import toy
 from test_compact import TRAINING, classifier, material
-from test_steps import Oracle
+from test_distillation import Oracle
 
 from paretext.compression import (
     Distillation,

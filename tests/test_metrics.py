@@ -37,9 +37,9 @@ def sklearn_scores(truth, predicted, n_classes):
 
 
 def our_scores(counts):
-    scalars = np.stack([metric(counts) for metric in metrics.METRICS.values()], axis=-1)
-    per_class = [metrics.f1_per_class(counts), metrics.recall_per_class(counts)]
-    return np.concatenate([scalars, *per_class], axis=-1)
+    margins = metrics.margins_of(counts)
+    scalars = np.stack([getattr(margins, name)() for name in metrics.METRICS], axis=-1)
+    return np.concatenate([scalars, margins.f1(), margins.recall()], axis=-1)
 
 
 def three_models(n=400, n_classes=4, seed=1):
@@ -76,12 +76,13 @@ def test_every_metric_equals_sklearns(case):
 
 
 def test_kappa_is_undefined_when_one_class_is_everything():
-    assert np.isnan(metrics.kappa([[5, 0], [0, 0]]))
+    assert np.isnan(metrics.margins_of([[5, 0], [0, 0]]).kappa())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert np.isnan(sk.cohen_kappa_score([0] * 5, [0] * 5))
     # One class each but not the same one: chance agreement is 0, and so is kappa.
-    assert metrics.kappa([[0, 5], [0, 0]]) == sk.cohen_kappa_score([0] * 5, [1] * 5) == 0.0
+    found = metrics.margins_of([[0, 5], [0, 0]]).kappa()
+    assert found == sk.cohen_kappa_score([0] * 5, [1] * 5) == 0.0
 
 
 def test_leading_axes_are_independent_matrices():

@@ -299,8 +299,7 @@ def test_near_leaks_and_other_labels_are_counted() -> None:
         TOY.label_names,
     )
     held = Dataset((base[5] + ".", base[7], "something else"), np.array([0, 1, 2]), TOY.label_names)
-    unlike = [(i, j) for i, j in itertools.combinations(range(len(base)), 2)]
-    assert max(jaccard(plainly(base[i]), plainly(base[j])) for i, j in unlike) < 1
+    assert max(itertools.starmap(jaccard, itertools.combinations(map(plainly, base), 2))) < 1
     alone = profile(Dataset(tuple(base), TOY.labels, TOY.label_names)).near_duplicates
     found = profile(data, held).near_duplicates
     assert not found.sampled

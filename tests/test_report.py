@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
 import os
 import re
-import shlex
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting import HOSTILE, VERSIONS, Made, make_run
+from reporting import HOSTILE, VERSIONS, Made, make_run, written
 
-from paretext.certification.certificate import Certificate, attach
-from paretext.certification.looks import Looks
+from paretext.certification.certificate import Certificate
 from paretext.certification.notes import notes
 from paretext.core.errors import ParetextError
 from paretext.core.files import write_json
@@ -25,7 +21,7 @@ from paretext.core.records import Interval
 from paretext.measure import ranking
 from paretext.measure.comparison import Comparison
 from paretext.report import attribution
-from paretext.report.pictures import linear_ticks, log_ticks, pareto_front, strips
+from paretext.report.pictures import pareto_front
 from paretext.report.run_data import RunReport
 from paretext.report.run_page import COLUMNS, FEW_CLASSES, render, write_report
 from paretext.report.table import brief_cells, cells
@@ -44,52 +40,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(finished: Path, tmp_path: Path) -> Path:
     """A copy that a test may damage."""
     return Path(shutil.copytree(finished, tmp_path / "run"))
-
-
-class Page(HTMLParser):
-    """A page's elements, the text of its table of versions, and all of its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.rows: list[list[str]] = []
-        self.values: list[list[str]] = []
-        self.text = ""
-        self._inside = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        own = dict(attrs)
-        self.elements.append((tag, own))
-        if tag == "table":
-            self._inside = "data-sortable" in own
-        if self._inside and tag == "tr":
-            self.rows.append([])
-            self.values.append([])
-        if self._inside and tag in ("td", "th"):
-            self.rows[-1].append("")
-            self.values[-1].append(own.get("data-value") or "")
-        if tag in ("small", "br"):
-            self.handle_data(" ")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._inside and self.rows and self.rows[-1]:
-            self.rows[-1][-1] += data
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "table":
-            self._inside = False
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [own for tag, own in self.elements if tag == name]
-
-
-def written(run: Path, out: Path | None = None) -> tuple[Page, RunReport, str]:
-    path, _ = write_report(run, out)
-    html = path.read_text(encoding="utf-8")
-    stored = RunReport.model_validate_json((path.parent / "report.json").read_text("utf-8"))
-    return Page(html), stored, html
 
 
 # --- the numbers, by two routes
@@ -165,157 +115,6 @@ def test_flips_without_their_texts_are_shown_by_row_number(tmp_path: Path) -> No
     page, report, _ = written(tmp_path / "run")
     assert all(text.text is None for each in report.flipped for text in each.shown)
     assert "listed without its text" in page.text
-
-
-# --- the verdict
-
-
-def conclusion(folder: Path, *versions: Made) -> Any:
-    make_run(folder, versions=versions)
-    return write_report(folder)[1].conclusion
-
-
-def test_a_broken_version_is_never_the_one_to_deploy(run: Path) -> None:
-    _, report, _ = written(run)
-    found = report.conclusion
-    rows = {row.version: row for row in report.versions}
-    assert rows["small"].verdict == "broken"
-    assert rows["small"].batch1_ms_p50 < rows["int8"].batch1_ms_p50
-    assert (found.version, found.verdict) == ("int8", "holds")
-    assert found.headline == f"Deploy int8: {run / 'artifacts' / 'int8'}"
-    said, more = " ".join(found.sentences), " ".join(found.details)
-    assert "5.0x faster at batch 1, 4.0x smaller than PyTorch" in said
-    assert "int8 may replace parent: on texts like these it loses at most" in said
-    assert "Its certificate, on 600 texts of data 0.csv: all 5 clauses hold." in more
-    assert "undecided" not in said
-    assert "Do not deploy small: broken." in said
-    assert "Do not deploy small (broken: macro_f1_drop" in more
-    assert "Is the transformer worth it? In quality, yes" in more
-    assert "tfidf (1.1 MB, 0.05 ms a text at batch 1)" in more
-
-
-def test_where_everything_is_broken_the_parent_is_deployed(tmp_path: Path) -> None:
-    bad = dataclasses.replace(VERSIONS[3], noise=0.3)
-    found = conclusion(tmp_path / "run", *VERSIONS[:2], bad)
-    assert (found.version, found.verdict) == ("parent", "parent")
-    assert found.sentences[0] == "No compressed version is worth taking."
-    assert "Do not deploy int8: broken." in found.sentences
-
-
-def test_a_baseline_that_is_as_good_is_called_so(tmp_path: Path) -> None:
-    same = dataclasses.replace(VERSIONS[-1], noise=0.0)
-    found = conclusion(tmp_path / "run", *VERSIONS[:4], same)
-    assert found.sentences[0].startswith("It has no transformer, and a macro-F1 of 0.943 beside ")
-    assert "do not show that one of the two is better" in found.sentences[1]
-    assert (found.version, found.verdict) == ("tfidf", "baseline")
-    assert found.path == "artifacts/tfidf"
-    large = dataclasses.replace(same, megabytes=900)  # costs more, so it stands in nobody's place
-    found = conclusion(tmp_path / "other", *VERSIONS[:4], large)
-    said = "tfidf, trained beside it, is as good, as far as these texts can show, as the"
-    assert found.sentences[0].startswith(said)
-    assert found.version == "int8"
-
-
-def test_a_certificate_that_holds_is_said(tmp_path: Path) -> None:
-    copy = dataclasses.replace(VERSIONS[3], noise=0.0)
-    make_run(tmp_path / "run", versions=(*VERSIONS[:2], copy), n=6000)
-    found = write_report(tmp_path / "run")[1].conclusion
-    assert found.verdict == "holds"
-    assert found.headline == f"Deploy int8: {tmp_path / 'run' / 'artifacts' / 'int8'}"
-    assert "Its certificate, on 6,000 texts of data 0.csv: all 5 clauses hold." in found.details
-    assert "int8 may replace parent: on texts like these it loses at most 0.0" in found.sentences[1]
-
-
-def certificates_of(run: Path, **update: Any) -> None:
-    """Every certificate of a run with other values, sealed anew."""
-    for path in sorted((run / "artifacts").iterdir()):
-        if (found := Certificate.of(path)) is not None:
-            attach(found.model_copy(update={**update, "sentence": ""}).sealed(), path)
-
-
-def test_undecided_is_not_deployed_and_what_would_decide_is_said(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    make_run(run, versions=VERSIONS[:4])
-    certificates_of(run, verdict="undecided", clauses=())
-    found = write_report(run)[1].conclusion
-    assert (found.version, found.verdict) == ("parent", "parent")
-    assert found.sentences[0] == "No compressed version's certificate lets it be chosen."
-    assert any("int8 may replace parent is open" in each for each in found.details)
-
-
-def test_the_smallest_that_holds_is_deployed_and_none_after_the_sequences_end(
-    tmp_path: Path,
-) -> None:
-    """Slower and smaller: what holds is chosen by its size."""
-    small = dataclasses.replace(VERSIONS[3], name="small", noise=0.0, megabytes=20.0, ms=4.0)
-    run = tmp_path / "run"
-    make_run(run, versions=(*VERSIONS[:4], small))
-    assert write_report(run)[1].conclusion.version == "small"
-    stopped = Looks(number=2, sequence=("int8", "small"), stopped_at="int8")
-    certificates_of(run, looks=stopped)
-    found = write_report(run)[1].conclusion
-    assert found.version == "parent"
-    assert any("may not be chosen on these texts: int8" in each for each in found.details)
-
-
-def test_only_a_baseline_was_trained(tmp_path: Path) -> None:
-    """No transformer is spoken of, and nothing is missing that could not be made."""
-    only = [
-        dataclasses.replace(each, root="tfidf", architecture="LinearText") for each in VERSIONS[:2]
-    ]
-    make_run(tmp_path / "run", versions=only)
-    record = {"parent": "tfidf", "selection_macro_f1": {"tfidf": 0.7}}
-    write_json(tmp_path / "run" / "parent.json", record)
-    page, report, _ = written(tmp_path / "run")
-    assert report.missing == ()
-    found = report.conclusion
-    assert (found.version, found.verdict, found.path) == ("parent", "parent", "artifacts/parent")
-    said = "It is tfidf: no transformer was trained, and there is nothing to compress."
-    assert found.sentences[0] == said
-    words = " ".join((*found.sentences, *found.details)).replace(said, "")
-    assert "transformer" not in words
-    assert "worth its cost" not in page.text
-
-
-def test_the_next_step_is_ready_to_copy(tmp_path: Path) -> None:
-    run = tmp_path / "my run's"
-    make_run(run, versions=VERSIONS[:4])
-    page, report, html = written(run)
-    found = report.conclusion
-    words = shlex.split(str(found.command))
-    artifact = str(run / "artifacts" / "int8")
-    assert words == ["paretext", "predict", artifact, "input.csv", "-o", "output.csv"]
-    loaded = ast.parse(str(found.python))
-    assert artifact in [node.value for node in ast.walk(loaded) if isinstance(node, ast.Constant)]
-    assert found.path == "artifacts/int8"
-    box = html[html.index('aria-label="Verdict"') : html.index("</section>")]
-    assert box.count('<pre class="next"><code>') == 2
-    assert str(found.python) in page.text
-    assert str(found.command) in page.text
-    assert page.text.index(found.headline) < page.text.index("What each version bought")
-
-
-def test_a_page_of_an_older_version_still_opens(run: Path) -> None:
-    _, report, _ = written(run)
-    stored = json.loads(report.model_dump_json())
-    for name in ("path", "command", "python", "details"):
-        del stored["conclusion"][name]
-    old = RunReport.model_validate(stored)
-    assert old.conclusion.command is None
-    assert old.conclusion.headline in Page(render(old)).text
-
-
-def test_a_gain_and_a_larger_file_are_called_so(tmp_path: Path) -> None:
-    larger = dataclasses.replace(VERSIONS[3], megabytes=640.0)
-    make_run(tmp_path / "run", versions=(*VERSIONS[:2], larger))
-    path = tmp_path / "run" / "comparison" / "comparison.json"
-    values = json.loads(path.read_text("utf-8"))
-    gain = {"estimate": -0.306, "low": -0.34, "high": -0.27}
-    values["rows"][2]["drops"]["macro_f1"] = gain
-    write_json(path, values)
-    said = " ".join(write_report(tmp_path / "run")[1].conclusion.sentences)
-    assert "1.9x larger than PyTorch" in said
-    assert "0.306 [0.270, 0.340] above parent's, a gain" in said
 
 
 # --- hostile data, and what the page may not do
@@ -553,31 +352,3 @@ def test_what_is_no_run_is_one_sentence(command: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(ParetextError, match="paretext run --out"):
         write_report(tmp_path)
-
-
-# --- geometry
-
-
-def test_ticks_are_round_and_inside() -> None:
-    assert log_ticks(0.03, 20) == pytest.approx([0.03, 0.1, 0.3, 1, 3, 10])
-    assert log_ticks(0.9, 12) == pytest.approx([1, 2, 5, 10])
-    assert linear_ticks(0.911, 0.962, 5) == [
-        (pytest.approx(0.92), "0.92"),
-        (pytest.approx(0.94), "0.94"),
-        (pytest.approx(0.96), "0.96"),
-    ]
-
-
-def test_strips_share_a_scale_and_keep_their_order() -> None:
-    spans = [
-        Interval(estimate=0.0, low=-0.1, high=0.1),
-        None,
-        Interval(estimate=0.2, low=0.1, high=0.4),
-    ]
-    found = strips(spans)
-    assert found["most"] == 0.4
-    assert found["strips"] == [
-        pytest.approx((50, 38.5, 61.5)),
-        None,
-        pytest.approx((73, 61.5, 96)),
-    ]

@@ -30,6 +30,7 @@ from paretext.certification.ways import Ways
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, json_text
 from paretext.core.records import Record, Verdict
+from paretext.data.dataset import Dataset
 from paretext.data.sketch import Overlap
 from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card
@@ -61,6 +62,16 @@ class Data(Record):
     added: ClassVar[tuple[str, ...]] = ("answered_by",)
     answered_by: str | None = None
     """The model whose answers stood in for labels: then only what changes is judged."""
+
+    @classmethod
+    def of(cls, data: Dataset) -> Data:
+        return cls(
+            name=Path(data.name).name,
+            texts=len(data),
+            counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
+            fingerprint=data.fingerprint,
+            answered_by=data.answered_by,
+        )
 
 
 def _recorded(values: Any) -> Any:

@@ -14,7 +14,7 @@ from paretext.certification.flips import MARK, find_flips, write_flips
 from paretext.certification.held_out import require_held_out
 from paretext.certification.judgement import judge
 from paretext.certification.looks import Looks, looked
-from paretext.certification.model import Opened, is_artifact, open_model
+from paretext.certification.model import Opened, open_pair
 from paretext.certification.operating import At
 from paretext.certification.records import Ruled
 from paretext.certification.verdicts import overall
@@ -36,7 +36,6 @@ from paretext.measure.metrics import FloatArray
 from paretext.measure.naming import check_order
 from paretext.measure.standing import stand
 from paretext.runtime.manifest import NAME as MANIFEST
-from paretext.runtime.manifest import Manifest
 from paretext.runtime.rule import Rule
 
 LEAST_TEXTS = 10
@@ -130,15 +129,9 @@ def measure(
     points = [At.parse(each) for each in at]
     threads = threads or available_cores()
     folder = Path(candidate)
-    if not is_artifact(folder):
-        raise ParetextError(
-            f"{folder} is not an artifact: a certificate is about what gets deployed, so export "
-            "it first."
-        )
-    opened = open_model(reference, threads)
-    before, after = opened.called(labels), open_model(folder, threads).called(labels)
+    before, after, renamed = open_pair(folder, reference, labels, threads)
     check_pair(before, after, data)
-    manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
+    manifests = [each.artifact.manifest for each in (before, after) if each.artifact]
     seen = require_held_out(data, manifests, force)
     with progress.task(f"answers to {len(data):,} texts", 3) as advance:
         logits = []
@@ -153,7 +146,7 @@ def measure(
         for model, each in zip((before, after), logits, strict=True)
     )
     rule = after.rule or before.rule
-    if before.labels != opened.labels and data.answered_by is None:
+    if renamed and data.answered_by is None:
         check_order(old, data, "--labels")
     with progress.task(f"judging {folder.name}", 2) as advance:
         found = judge(
@@ -183,13 +176,7 @@ def measure(
         verdict=overall([clause.verdict for clause in found.clauses]),
         candidate=after.record,
         reference=before.record,
-        data=Data(
-            name=Path(data.name).name,
-            texts=len(data),
-            counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
-            fingerprint=data.fingerprint,
-            answered_by=data.answered_by,
-        ),
+        data=Data.of(data),
         budget=budget,
         clauses=found.clauses,
         reported=found.reported,

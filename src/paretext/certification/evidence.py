@@ -14,7 +14,7 @@ from paretext.certification.calibration import Rises, rises
 from paretext.certification.operating import At, Point, operating_points, rule_points
 from paretext.certification.ways import Ways
 from paretext.measure.intervals import Drops, paired_drops, withheld
-from paretext.measure.metrics import METRICS, FloatArray, IntArray, confusion_matrix
+from paretext.measure.metrics import FloatArray, IntArray, confusion_matrix, margins_of
 from paretext.runtime.rule import Rule, answers
 
 ALIKE = 1e-4
@@ -124,9 +124,9 @@ class Evidence:
         return found
 
     def scores(self, metric: str) -> tuple[float, float]:
-        """The reference's and the candidate's own value of one of METRICS."""
+        """The reference's and the candidate's own value of one of `metrics.METRICS`."""
         before, after = (
-            float(METRICS[metric](confusion_matrix(self.truth, each, len(self.labels))))
+            margins_of(confusion_matrix(self.truth, each, len(self.labels)))
             for each in (self.before, self.after)
         )
-        return before, after
+        return float(getattr(before, metric)()), float(getattr(after, metric)())

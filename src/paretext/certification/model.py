@@ -15,7 +15,7 @@ from paretext.core.files import folder_digest
 from paretext.core.settings import model_inside
 from paretext.measure.naming import output_names
 from paretext.runtime.artifact import Artifact, softmax
-from paretext.runtime.manifest import NAME
+from paretext.runtime.manifest import NAME, Manifest
 from paretext.runtime.rule import Rule
 
 
@@ -54,11 +54,7 @@ def open_model(folder: str | Path, threads: int) -> Opened:
         kept = artifact.manifest
         record = Model(name=kept.name, kind="artifact", digest=kept.identity)
         return Opened(folder, record, kept.labels, artifact.logits, artifact, kept.operating)
-    if not (folder / "config.json").is_file():
-        raise ParetextError(
-            f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
-            f"(it has no config.json){model_inside(folder) or '; check the path.'}"
-        )
+    _require_classifier(folder)
     from paretext.models.classifier import Classifier
 
     classifier = Classifier.load(folder)
@@ -66,25 +62,41 @@ def open_model(folder: str | Path, threads: int) -> Opened:
     return Opened(folder, record, classifier.label_names, classifier.logits)
 
 
+def open_pair(
+    candidate: Path, reference: str | Path, names: Sequence[str] | None, threads: int
+) -> tuple[Opened, Opened, bool]:
+    """The reference, the candidate (an artifact), and whether the reference's outputs are called by
+    the given names."""
+    if not is_artifact(candidate):
+        raise ParetextError(
+            f"{candidate} is not an artifact: a certificate is about what gets deployed, so export "
+            "it first."
+        )
+    opened = open_model(reference, threads)
+    before, after = opened.called(names), open_model(candidate, threads).called(names)
+    return before, after, before.labels != opened.labels
+
+
 def labels_of(folder: str | Path, names: Sequence[str] | None = None) -> tuple[str, ...]:
     """The label names of an artifact or classifier, from its description alone, or `names` where
     they say nothing."""
-    return output_names(_own_labels(Path(folder)), names, folder)
+    place = Path(folder)
+    if is_artifact(place):
+        own = Manifest.read(place).labels
+    else:
+        _require_classifier(place)
+        from paretext.models.pretrained import label_names
+
+        own = label_names(str(folder))
+    return output_names(own, names, folder)
 
 
-def _own_labels(folder: Path) -> tuple[str, ...]:
-    from paretext.runtime.manifest import Manifest
-
-    if is_artifact(folder):
-        return Manifest.read(folder).labels
+def _require_classifier(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "
             f"(it has no config.json){model_inside(folder) or '; check the path.'}"
         )
-    from paretext.models.pretrained import label_names
-
-    return label_names(str(folder))
 
 
 def is_artifact(folder: Path) -> bool:

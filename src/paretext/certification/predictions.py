@@ -95,12 +95,7 @@ def certify_predictions(
         verdict=overall([clause.verdict for clause in found.clauses]),
         candidate=_record(candidate),
         reference=_record(reference),
-        data=Data(
-            name=Path(data.name).name,
-            texts=len(data),
-            counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
-            fingerprint=data.fingerprint,
-        ),
+        data=Data.of(data),
         budget=budget,
         clauses=found.clauses,
         reported=found.reported,

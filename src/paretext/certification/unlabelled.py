@@ -37,13 +37,12 @@ from paretext.certification.judgement import judge
 from paretext.certification.kept_answers import kept_answers
 from paretext.certification.labelling import Asked
 from paretext.certification.looks import Looks, looked
-from paretext.certification.model import Opened, is_artifact, open_model
+from paretext.certification.model import Opened, open_pair
 from paretext.certification.records import Clause, Rate, Unlabelled
 from paretext.certification.verdicts import overall, simple
 from paretext.certification.ways import Ways, ask_each_way
 from paretext.core import progress
 from paretext.core.cores import available_cores
-from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, sha256
 from paretext.core.locks import changes, require_folder
 from paretext.core.ownership import require_own_file
@@ -55,7 +54,6 @@ from paretext.measure.intervals import quality
 from paretext.measure.metrics import FloatArray, IntArray
 from paretext.measure.naming import check_order
 from paretext.measure.standing import Standing, stand
-from paretext.runtime.manifest import Manifest
 
 FLIPS, TO_LABEL, ANSWERS = "{}-flips.csv", "{}-to_label.csv", "{}-answers.npz"
 """Clauses of labels that flips can carry; the last two with labelled texts beside."""
@@ -97,13 +95,7 @@ def certify_unlabelled(
     Raises ParetextError as `certify` does, and for a file of labels that is not of these flips.
     """
     folder, threads = Path(candidate), threads or available_cores()
-    if not is_artifact(folder):
-        raise ParetextError(
-            f"{folder} is not an artifact: a certificate is about what gets deployed, so export "
-            "it first."
-        )
-    opened = open_model(reference, threads)
-    before, after = opened.called(labels), open_model(folder, threads).called(labels)
+    before, after, renamed = open_pair(folder, reference, labels, threads)
     names, place = before.labels, Path(out) if out else flips_folder(folder)
     own = folder.resolve().name
     paths = {each: place / each.format(own) for each in (FLIPS, TO_LABEL, ANSWERS)}
@@ -119,7 +111,7 @@ def certify_unlabelled(
         rows=np.array(traffic.rows, np.int64),
     )
     check_pair(before, after, data)
-    manifests = [Manifest.read(each.folder) for each in (before, after) if is_artifact(each.folder)]
+    manifests = [each.artifact.manifest for each in (before, after) if each.artifact]
     require_held_out(data, manifests)
     if before.rule or after.rule:
         progress.say(
@@ -137,7 +129,7 @@ def certify_unlabelled(
         require_enough(labelled)
         seen = require_held_out(labelled, manifests)
         theirs = _answers((before, after), labelled.texts, names)
-        if before.labels != opened.labels:
+        if renamed:
             check_order(theirs[0], labelled, "--labels")
         beside = Beside(labelled.labels, *(each.argmax(axis=1) for each in theirs))
         good = quality(labelled.labels, beside.before, len(names), resamples=resamples, seed=seed)
@@ -261,13 +253,7 @@ def _certificate(
         verdict=overall([clause.verdict for clause in clauses]),
         candidate=models[1].record,
         reference=models[0].record,
-        data=Data(
-            name=Path(data.name).name,
-            texts=len(data),
-            counts=dict(zip(names, data.counts().tolist(), strict=True)),
-            fingerprint=data.fingerprint,
-            answered_by=data.answered_by,
-        ),
+        data=Data.of(data),
         budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
         clauses=tuple(clauses),
         reported=found.reported,

@@ -10,7 +10,6 @@ from paretext.pipeline.options import Threshold
 if TYPE_CHECKING:
     from paretext.certification.decided import Decided
     from paretext.certification.records import Rates
-    from paretext.core.records import Interval
 
 _COLUMNS = ("label", "recall", "precision", "false positives", "recall drop", "precision drop")
 
@@ -50,7 +49,7 @@ def _show(name: str, found: Decided, against: str) -> None:
     rows = []
     for each in found.labels:
         drops = [each.recall_drop, each.precision_drop]
-        said = ["" if drop is None else _span(drop, "+") for drop in drops]
+        said = ["" if drop is None else drop.written("{:+.3f}".format) for drop in drops]
         rows.append((each.label, *_rates(each.candidate), *said))
     table(
         _COLUMNS,
@@ -59,17 +58,12 @@ def _show(name: str, found: Decided, against: str) -> None:
         elsewhere="--json has all",
     )
     line(
-        f"Unsure: {_span(found.candidate_unsure, '', 1)}; of {against} "
-        f"{found.reference_unsure.estimate:.1%}, a rise of {_span(found.unsure_rise, '+', 1)}."
+        f"Unsure: {found.candidate_unsure.written('{:.1%}'.format)}; of {against} "
+        f"{found.reference_unsure.estimate:.1%}, a rise of "
+        f"{found.unsure_rise.written('{:+.1%}'.format)}."
     )
 
 
 def _rates(rates: Rates) -> tuple[str, str, str]:
-    precision = "" if rates.precision is None else _span(rates.precision)
-    return _span(rates.recall), precision, _span(rates.false_positive_rate)
-
-
-def _span(found: Interval, sign: str = "", digits: int | None = None) -> str:
-    form = f"{{:{sign}.3f}}" if digits is None else f"{{:{sign}.{digits}%}}"
-    estimate, low, high = map(form.format, (found.estimate, found.low, found.high))
-    return f"{estimate} [{low}, {high}]"
+    precision = "" if rates.precision is None else rates.precision.written()
+    return rates.recall.written(), precision, rates.false_positive_rate.written()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -65,6 +66,14 @@ class Interval:
     def is_withheld(self) -> bool:
         """Whether it is all that a score, or a difference of two, can be: the texts say nothing."""
         return (self.low, self.high) in ((0.0, 1.0), (-1.0, 1.0))
+
+    def written(self, number: Callable[[float], str] = "{:.3f}".format) -> str:
+        """ "0.912 [0.900, 0.924]", each number as `number` writes it."""
+        if math.isnan(self.estimate):
+            return "undefined"
+        if self.is_withheld:
+            return f"{number(self.estimate)} (interval withheld)"
+        return f"{number(self.estimate)} [{number(self.low)}, {number(self.high)}]"
 
 
 def proportion(successes: float, n: float, confidence: float) -> Interval:

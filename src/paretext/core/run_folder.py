@@ -18,7 +18,6 @@ search/                   what a search leaves
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 PARENT = "parent"
@@ -34,71 +33,19 @@ WRITES = (
 """What a job may write into its folder."""
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Where things lie in the run at `root`, there or not."""
 
-    root: Path
-
-    @property
-    def settings(self) -> Path:
-        return self.root / SETTINGS
-
-    @property
-    def chosen(self) -> Path:
-        return self.root / CHOSEN
-
-    @property
-    def held_out(self) -> Path:
-        return self.root / HELD_OUT
-
-    @property
-    def profile(self) -> Path:
-        return self.root / PROFILE
-
-    @property
-    def candidates(self) -> Path:
-        return self.root / CANDIDATES
-
-    @property
-    def classifiers(self) -> Path:
-        return self.root / CLASSIFIERS
-
-    @property
-    def artifacts(self) -> Path:
-        return self.root / ARTIFACTS
-
-    @property
-    def certificates(self) -> Path:
-        return self.root / CERTIFICATES
-
-    @property
-    def comparison(self) -> Path:
-        return self.root / COMPARISON
-
-    @property
-    def report(self) -> Path:
-        return self.root / REPORT
-
-    @property
-    def answers(self) -> Path:
-        return self.root / ANSWERS
-
-    @property
-    def teacher(self) -> Path:
-        return self.root / "teacher"
-
-    @property
-    def ladder(self) -> Path:
-        return self.root / LADDER
-
-    @property
-    def unlabelled(self) -> Path:
-        return self.root / UNLABELLED
-
-    @property
-    def search(self) -> Path:
-        return self.root / "search"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings, self.chosen = root / SETTINGS, root / CHOSEN
+        self.held_out, self.profile = root / HELD_OUT, root / PROFILE
+        self.unlabelled, self.ladder = root / UNLABELLED, root / LADDER
+        self.answers, self.teacher = root / ANSWERS, root / "teacher"
+        self.candidates, self.classifiers = root / CANDIDATES, root / CLASSIFIERS
+        self.artifacts, self.certificates = root / ARTIFACTS, root / CERTIFICATES
+        self.comparison, self.report = root / COMPARISON, root / REPORT
+        self.search = root / "search"
 
     def artifact(self, name: str = PARENT) -> Path:
         return self.artifacts / name

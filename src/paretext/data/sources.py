@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from paretext.core.errors import ParetextError
+from paretext.core.errors import ParetextError, first_line
 from paretext.core.progress import say
 from paretext.data.formats.parquet import arrow_rows, not_utf8
 from paretext.data.tables import FORMATS, BadRow, OnBadRow, Row, columns, scan_rows
@@ -135,12 +135,12 @@ def _open_dataset(given: str, load: Callable[[Any], Any], on_bad_row: OnBadRow) 
     except ConnectionError as problem:
         raise ParetextError(
             f"'{given}' is no file or folder here, and the hub cannot be reached "
-            f"({_short(problem)}): check the path or the network, or set HF_HUB_OFFLINE=1 to use a "
-            "copy that was loaded before."
+            f"({first_line(problem)}): check the path or the network, or set HF_HUB_OFFLINE=1 to "
+            "use a copy that was loaded before."
         ) from None
     except Exception as problem:  # datasets raises many kinds; each is about what was asked for
         raise ParetextError(
-            f"'{given}' cannot be loaded as a dataset ({_short(problem)}): check the name, the "
+            f"'{given}' cannot be loaded as a dataset ({first_line(problem)}): check the name, the "
             "config (owner/name:config) and the split (owner/name@split)."
         ) from None
     return open_loaded(given, table, on_bad_row)
@@ -174,14 +174,8 @@ def open_loaded(given: str, table: Any, on_bad_row: OnBadRow) -> Source:
             raise ParetextError(f"'{given}', row {n + 1}: {not_utf8(bad)}") from None
         except (OSError, ValueError, OverflowError) as problem:  # Arrow's errors among them
             raise ParetextError(
-                f"'{given}', row {n + 1} cannot be read ({_short(problem)}): load the dataset "
+                f"'{given}', row {n + 1} cannot be read ({first_line(problem)}): load the dataset "
                 "again, or leave the row out of it."
             ) from None
 
     return Source(given, list(features), names, lambda: strings, rows)
-
-
-def _short(problem: BaseException) -> str:
-    """The first line of what a library said, without its full stop."""
-    line = (str(problem).splitlines() or [""])[0] or type(problem).__name__
-    return line if len(line) <= 200 else line[:197] + "..."

@@ -262,11 +262,10 @@ def _around(
         wanted[3:] = deviations(cells[0], weights, moves, n_classes)[3:]
     stretch = np.divide(wanted, drawn, out=np.ones_like(drawn), where=drawn > 0)
     bias = total(biases, 0.0)[2]
-    found = []
-    for at, column in enumerate(asked):
-        found.append(
-            _interval(estimates[column], draws[:, column], stretch[at], bias[at], confidence)
-        )
+    found = [
+        _interval(estimates[column], draws[:, column], stretch[at], bias[at], confidence)
+        for at, column in enumerate(asked)
+    ]
     bound = (0.0, 1.0) if len(arms) == 1 else (-1.0, 1.0)
     least = (-1.0, 1.0) if len(arms) == 1 else (-2.0, 2.0)
     found = [_within(each, *(least if at == 2 else bound)) for at, each in enumerate(found)]

@@ -8,9 +8,7 @@ for classes that do not occur.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -85,11 +83,54 @@ def class_ids(n_classes: int, **columns: npt.ArrayLike) -> list[IntArray]:
 
 @dataclass(frozen=True)
 class Margins:
-    """All that the metrics need of confusion matrices, each (..., K)."""
+    """All that the metrics need of confusion matrices, each (..., K); the metrics are (...)."""
 
     hits: FloatArray  # the diagonal: texts of the class that were predicted right
     truth: FloatArray  # row sums: texts of the class
     predicted: FloatArray  # column sums: predictions of the class
+
+    def f1(self) -> FloatArray:
+        """(..., K) of each class; 0 for one neither present nor predicted, as scikit-learn's
+        `zero_division=0`."""
+        # The harmonic mean of hits/predicted and hits/truth, with the divisions by 0 cancelled.
+        return _ratio(2 * self.hits, self.truth + self.predicted, undefined=0.0)
+
+    def recall(self) -> FloatArray:
+        """(..., K) share of each class's texts predicted right; NaN for a class without texts."""
+        return _ratio(self.hits, self.truth, undefined=np.nan)
+
+    def macro_f1(self) -> FloatArray:
+        """Mean of the K classes' F1, those of no text and no prediction among them, as
+        `f1_score(average="macro", labels=range(K), zero_division=0)`."""
+        return np.asarray(self.f1().mean(axis=-1))
+
+    def balanced_accuracy(self) -> FloatArray:
+        """Mean recall over the classes that have texts."""
+        present = np.asarray((self.truth != 0).sum(axis=-1), dtype=np.float64)
+        total = np.asarray(_ratio(self.hits, self.truth, undefined=0.0).sum(axis=-1))
+        return _ratio(total, present, undefined=np.nan)
+
+    def kappa(self) -> FloatArray:
+        """Cohen's kappa, agreement beyond chance.
+
+        NaN where the agreement expected by chance is 1, that is where one class makes up all labels
+        and all predictions, as scikit-learn's `cohen_kappa_score`.
+        """
+        # (observed - expected) / (1 - expected), both sides times n^2: whole numbers below 2^53 for
+        # any n below 9e7, so the test for expected = 1 is exact.
+        n = np.asarray(self.truth.sum(axis=-1))
+        expected = np.asarray((self.truth * self.predicted).sum(axis=-1))
+        agreed = n * self.hits.sum(axis=-1)
+        return _ratio(agreed - expected, n * n - expected, undefined=np.nan)
+
+    def accuracy(self) -> FloatArray:
+        """Share of texts predicted right."""
+        hits, n = np.asarray(self.hits.sum(axis=-1)), np.asarray(self.truth.sum(axis=-1))
+        return _ratio(hits, n, undefined=np.nan)
+
+
+METRICS = ("macro_f1", "balanced_accuracy", "kappa", "accuracy")
+"""The scalar metrics, in the order in which tables show them; higher is better."""
 
 
 def margins_of(counts: npt.ArrayLike) -> Margins:
@@ -106,98 +147,9 @@ def margins_of(counts: npt.ArrayLike) -> Margins:
     )
 
 
-def _ratio(part: FloatArray, whole: FloatArray, undefined: float) -> FloatArray:
-    """part / whole, and `undefined` where whole is 0."""
-    out = np.full(np.broadcast_shapes(part.shape, whole.shape), undefined)
-    np.divide(part, whole, out=out, where=whole != 0)
-    return out
-
-
-def _f1_per_class(m: Margins) -> FloatArray:
-    # The harmonic mean of hits/predicted and hits/truth, with the divisions by 0 cancelled.
-    return _ratio(2 * m.hits, m.truth + m.predicted, undefined=0.0)
-
-
-def _recall_per_class(m: Margins) -> FloatArray:
-    return _ratio(m.hits, m.truth, undefined=np.nan)
-
-
-def _macro_f1(m: Margins) -> FloatArray:
-    return np.asarray(_f1_per_class(m).mean(axis=-1))
-
-
-def _balanced_accuracy(m: Margins) -> FloatArray:
-    present = np.asarray((m.truth != 0).sum(axis=-1), dtype=np.float64)
-    total = np.asarray(_ratio(m.hits, m.truth, undefined=0.0).sum(axis=-1))
-    return _ratio(total, present, undefined=np.nan)
-
-
-def _kappa(m: Margins) -> FloatArray:
-    # (observed - expected) / (1 - expected), both sides times n^2: whole numbers below 2^53 for
-    # any n below 9e7, so the test for expected = 1 is exact.
-    n = np.asarray(m.truth.sum(axis=-1))
-    expected = np.asarray((m.truth * m.predicted).sum(axis=-1))
-    return _ratio(n * m.hits.sum(axis=-1) - expected, n * n - expected, undefined=np.nan)
-
-
-def _accuracy(m: Margins) -> FloatArray:
-    hits, n = np.asarray(m.hits.sum(axis=-1)), np.asarray(m.truth.sum(axis=-1))
-    return _ratio(hits, n, undefined=np.nan)
-
-
-def f1_per_class(counts: npt.ArrayLike) -> FloatArray:
-    """F1 of each class, (..., K, K) counts -> (..., K).
-
-    0 for a class neither present nor predicted, as scikit-learn's `zero_division=0`.
-    """
-    return _f1_per_class(margins_of(counts))
-
-
-def recall_per_class(counts: npt.ArrayLike) -> FloatArray:
-    """Share of each class's texts predicted right, (..., K, K) counts -> (..., K).
-
-    NaN for a class without texts, as scikit-learn's `recall_score(zero_division=nan)`.
-    """
-    return _recall_per_class(margins_of(counts))
-
-
 def macro_f1(counts: npt.ArrayLike) -> FloatArray:
-    """Mean of the K classes' F1, (..., K, K) counts -> (...).
-
-    All K classes count, as `f1_score(average="macro", labels=range(K), zero_division=0)`: a class
-    neither present nor predicted adds 0.
-    """
-    return _macro_f1(margins_of(counts))
-
-
-def balanced_accuracy(counts: npt.ArrayLike) -> FloatArray:
-    """Mean recall over the classes that have texts, (..., K, K) counts -> (...)."""
-    return _balanced_accuracy(margins_of(counts))
-
-
-def kappa(counts: npt.ArrayLike) -> FloatArray:
-    """Cohen's kappa, agreement beyond chance, (..., K, K) counts -> (...).
-
-    NaN where the agreement expected by chance is 1, that is where one class makes up all labels
-    and all predictions, as scikit-learn's `cohen_kappa_score`.
-    """
-    return _kappa(margins_of(counts))
-
-
-def accuracy(counts: npt.ArrayLike) -> FloatArray:
-    """Share of texts predicted right, (..., K, K) counts -> (...)."""
-    return _accuracy(margins_of(counts))
-
-
-METRICS: Mapping[str, Callable[[npt.ArrayLike], FloatArray]] = MappingProxyType(
-    {
-        "macro_f1": macro_f1,
-        "balanced_accuracy": balanced_accuracy,
-        "kappa": kappa,
-        "accuracy": accuracy,
-    }
-)
-"""The scalar metrics by name, in the order in which tables show them; higher is better."""
+    """Macro-F1 of confusion matrices, (..., K, K) counts -> (...)."""
+    return margins_of(counts).macro_f1()
 
 
 def scores(m: Margins) -> FloatArray:
@@ -206,6 +158,13 @@ def scores(m: Margins) -> FloatArray:
     The F1 of a class without texts is NaN here, as its recall is: nothing was measured of it. In
     macro-F1 it counts as 0 (`macro_f1`).
     """
-    scalars = (_macro_f1(m), _balanced_accuracy(m), _kappa(m), _accuracy(m))
-    f1 = np.where(m.truth == 0, np.nan, _f1_per_class(m))
-    return np.concatenate([np.stack(scalars, axis=-1), f1, _recall_per_class(m)], -1)
+    scalars = [getattr(m, name)() for name in METRICS]
+    f1 = np.where(m.truth == 0, np.nan, m.f1())
+    return np.concatenate([np.stack(scalars, axis=-1), f1, m.recall()], -1)
+
+
+def _ratio(part: FloatArray, whole: FloatArray, undefined: float) -> FloatArray:
+    """part / whole, and `undefined` where whole is 0."""
+    out = np.full(np.broadcast_shapes(part.shape, whole.shape), undefined)
+    np.divide(part, whole, out=out, where=whole != 0)
+    return out

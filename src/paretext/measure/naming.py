@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretext.core.errors import ParetextError
+from paretext.core.wording import first_few
 from paretext.data.dataset import Dataset
 from paretext.data.reading import GENERIC
 from paretext.data.values import label_name
@@ -41,8 +42,8 @@ def output_names(own: Sequence[str], given: Sequence[str] | None, model: object)
         return given
     if list(map(label_name, given)) != list(map(label_name, own)):
         raise ParetextError(
-            f"{model} names its outputs {_shown(own)}, 0 first, and --labels says "
-            f"{_shown(given)}; leave --labels out, the model names its own."
+            f"{model} names its outputs {first_few(own, 10)}, 0 first, and --labels says "
+            f"{first_few(given, 10)}; leave --labels out, the model names its own."
         )
     return own
 
@@ -79,11 +80,6 @@ def check_order(answered: npt.NDArray[np.floating[Any]], data: Dataset, what: st
         best = [names[k] for k in renamed]
         raise ParetextError(
             f"with the names of {what} the model is right on {right:,} of {len(data):,} labelled "
-            f"texts, and on {right + gain:,} if its outputs are {_shown(best)}; put the names in "
-            "the order of the model's outputs, 0 first."
+            f"texts, and on {right + gain:,} if its outputs are {first_few(best, 10)}; put the "
+            "names in the order of the model's outputs, 0 first."
         )
-
-
-def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more

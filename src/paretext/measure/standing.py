@@ -130,18 +130,18 @@ class Standing(Record):
             ahead = Interval(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
             return (
                 f"{best.name}, trained beside it, is clearly better than {self.model}: macro-F1 "
-                f"{best.macro_f1:.3f} against {self.macro_f1.estimate:.3f}, {_span(ahead)} more"
+                f"{best.macro_f1:.3f} against {self.macro_f1.estimate:.3f}, {ahead.written()} more"
             )
         if self.verdict == "too few texts":
             are = "is" if self.texts == 1 else "are"
             found = (
-                f"its macro-F1, {_span(self.macro_f1)}, may be chance, which is "
+                f"its macro-F1, {self.macro_f1.written()}, may be chance, which is "
                 f"{self.chance_macro_f1:.3f}"
             )
             if self.macro_f1.low > self.chance_macro_f1:
                 found = (
                     f"what its macro-F1 is above that of always answering {self.most_frequent!r}, "
-                    f"{_span(self.gain)}, may be nothing"
+                    f"{self.gain.written()}, may be nothing"
                 )
             return f"{_texts(self.texts)} {are} too few to say anything of {self.model}: {found}"
         return None
@@ -177,7 +177,7 @@ class Standing(Record):
             f"; {each.name}, trained beside it, {each.macro_f1:.3f}" for each in self.beside
         )
         return (
-            f"{self.model} has a macro-F1 of {_span(self.macro_f1)} and an accuracy of "
+            f"{self.model} has a macro-F1 of {self.macro_f1.written()} and an accuracy of "
             f"{self.accuracy.estimate:.3f} on {_texts(self.texts)}; chance is "
             f"{self.chance_macro_f1:.3f} and {self.chance_accuracy:.3f}, always answering "
             f"{self.most_frequent!r} {self.most_frequent_macro_f1:.3f} and "
@@ -262,9 +262,3 @@ def say_standing(artifact: Path, name: str, data: Dataset) -> bool:
 
 def _texts(count: int) -> str:
     return "1 text" if count == 1 else f"{count:,} texts"
-
-
-def _span(span: Interval) -> str:
-    if span.is_withheld:
-        return f"{span.estimate:.3f} (interval withheld)"
-    return f"{span.estimate:.3f} [{span.low:.3f}, {span.high:.3f}]"

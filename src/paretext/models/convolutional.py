@@ -31,25 +31,13 @@ class ConvolutionalConfig(PretrainedConfig):
 
     model_type = CONVOLUTIONAL
 
-    def __init__(
-        self,
-        vocab_size: int = 1,
-        word_width: int = 1,
-        embedding_size: int = 1,
-        channels: int = 1,
-        window: int = 3,
-        dropout: float = 0.1,
-        pad_token_id: int = 0,
-        **other: Any,
-    ) -> None:
-        self.vocab_size = vocab_size
-        self.word_width = word_width
-        self.embedding_size = embedding_size
-        self.channels = channels
-        self.window = window
-        self.dropout = dropout
-        super().__init__(**other)
-        self.pad_token_id = pad_token_id
+    vocab_size: int = 1
+    word_width: int = 1
+    embedding_size: int = 1
+    channels: int = 1
+    window: int = 3
+    dropout: float = 0.1
+    pad_token_id: int | None = 0
 
 
 class ConvolutionalClassifier(PreTrainedModel):

@@ -36,19 +36,10 @@ class NgramConfig(PretrainedConfig):
 
     model_type = NGRAMS
 
-    def __init__(
-        self,
-        vocab_size: int = 1,
-        ngrams: int = 1,
-        characters: int = 1,
-        pad_token_id: int = 0,
-        **other: Any,
-    ) -> None:
-        self.vocab_size = vocab_size
-        self.ngrams = ngrams
-        self.characters = characters
-        super().__init__(**other)
-        self.pad_token_id = pad_token_id
+    vocab_size: int = 1
+    ngrams: int = 1
+    characters: int = 1
+    pad_token_id: int | None = 0
 
 
 class NgramClassifier(PreTrainedModel):

@@ -25,29 +25,15 @@ class RecurrentConfig(PretrainedConfig):
 
     model_type = RECURRENT
 
-    def __init__(
-        self,
-        vocab_size: int = 1,
-        cell: Cell = "gru",
-        embedding_size: int = 1,
-        hidden_size: int = 1,
-        num_hidden_layers: int = 1,
-        dropout: float = 0.2,
-        word_dropout: float = 0.0,
-        unknown_token_id: int | None = None,
-        pad_token_id: int = 0,
-        **other: Any,
-    ) -> None:
-        self.vocab_size = vocab_size
-        self.cell = cell
-        self.embedding_size = embedding_size
-        self.hidden_size = hidden_size
-        self.num_hidden_layers = num_hidden_layers
-        self.dropout = dropout
-        self.word_dropout = word_dropout
-        self.unknown_token_id = unknown_token_id
-        super().__init__(**other)
-        self.pad_token_id = pad_token_id
+    vocab_size: int = 1
+    cell: Cell = "gru"
+    embedding_size: int = 1
+    hidden_size: int = 1
+    num_hidden_layers: int = 1
+    dropout: float = 0.2
+    word_dropout: float = 0.0
+    unknown_token_id: int | None = None
+    pad_token_id: int | None = 0
 
 
 class RecurrentClassifier(PreTrainedModel):

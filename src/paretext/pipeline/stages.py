@@ -1,20 +1,8 @@
 """The main job: labelled texts -> trained candidates -> compressed versions -> one honest table.
 
-A run is a folder:
-
-    profile/                  what is in the data: profile.html, profile.json
-    run.json                  the settings, and what was found in the data
-    held-out.csv              the texts to measure on, where no file of them was given
-    candidates/NAME/          model/ (a classifier), history.json, training.json and the curves
-    parent.json               the candidates' macro-F1 on the selection split, and who won
-    classifiers/NAME/         PyTorch models of versions that change the model
-    artifacts/NAME/           what gets deployed
-    certificates/             each version's flipped texts; the certificate is in its artifact
-    comparison/               comparison.csv, .json, .md and pictures
-    report/                   everything above on one page: report.html, report.json
-
-Each stage is skipped if it was finished with the same inputs, so a run that was killed at any
-moment goes on where it was when it is started again.
+What lies where in a run's folder: `core.run_folder`. Each stage is skipped if it was finished with
+the same inputs, so a run that was killed at any moment goes on where it was when it is started
+again.
 
 One process at a time works in a run's folder (`locks`), and it stays that of one run: the same
 training texts, as they were given, and at least one encoder in common with the last time

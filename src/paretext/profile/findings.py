@@ -7,13 +7,13 @@ more than one text in a hundred cut at the maximum length is worth a longer one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from paretext.core.wording import first_few
 from paretext.data.checks import WORST
 from paretext.data.stop_words import LANGUAGES
-from paretext.profile.schema import Finding, Profile, Tokens
+from paretext.profile.schema import Finding, NearDuplicates, Profile, Tokens
 
 _IMBALANCE, _PADDING, _TRUNCATED, _SHORT = 3.0, 0.25, 0.01, 0.5
 _FEW = 30
@@ -22,42 +22,44 @@ _SHOWN = 6
 """Classes whose words are named in the sentence; the page and the JSON have all."""
 
 
+_Said = tuple[Literal["fine", "look", "mend"], str, str]
+"""How much it matters, what was found, what to do."""
+
+
 def findings(profile: Profile) -> tuple[Finding, ...]:
     """Every finding, in the order of the page's sections."""
+    sections: tuple[tuple[str, Callable[[Profile], Iterator[_Said]]], ...] = (
+        ("rows", _bad_rows),
+        ("classes", _classes),
+        ("lengths", _lengths),
+        ("stop words", _stop_words),
+        ("distinctive words", _distinctive),
+        ("word forms", _word_forms),
+        ("repeats", _repeats),
+        ("leaks", _leaks),
+        ("repeats", _near_repeats),
+        ("odd characters", _characters),
+        ("languages", _languages),
+        ("label errors", _label_errors),
+    )
     return tuple(
-        finding
-        for some in (
-            _bad_rows(profile),
-            _classes(profile),
-            _lengths(profile),
-            _stop_words(profile),
-            _distinctive(profile),
-            _word_forms(profile),
-            _repeats(profile),
-            _characters(profile),
-            _languages(profile),
-            _label_errors(profile),
-        )
-        for finding in some
+        Finding(topic=topic, level=level, found=found, do=do)
+        for topic, section in sections
+        for level, found, do in section(profile)
     )
 
 
-def _finding(topic: str, level: Literal["fine", "look", "mend"], found: str, do: str) -> Finding:
-    return Finding(topic=topic, level=level, found=found, do=do)
-
-
-def _bad_rows(profile: Profile) -> Iterator[Finding]:
+def _bad_rows(profile: Profile) -> Iterator[_Said]:
     for bad in profile.bad_rows:
         rows = ", ".join(map(str, bad.rows)) + (", ..." if bad.count > len(bad.rows) else "")
-        yield _finding(
-            "rows",
+        yield (
             "mend",
             f"{bad.split}: {_n(bad.count, 'row')} with {bad.problem} (row {rows}).",
             "Mend them in the file, or leave them out of training with --on-bad-row skip.",
         )
 
 
-def _classes(profile: Profile) -> Iterator[Finding]:
+def _classes(profile: Profile) -> Iterator[_Said]:
     classes, rows = profile.classes, profile.classes.classes
     present = [row for row in rows if row.count]
     largest = max(present, key=lambda row: row.count)
@@ -69,19 +71,11 @@ def _classes(profile: Profile) -> Iterator[Finding]:
         else f"Each of the {len(present):,} labels has {_n(largest.count, 'text')}."
     )
     if classes.imbalance < _IMBALANCE:
-        yield _finding(
-            "classes", "fine", said, "Nothing: the class weights of training are enough."
-        )
+        yield "fine", said, "Nothing: the class weights of training are enough."
     elif classes.supersample == "none":
-        yield _finding(
-            "classes",
-            "look",
-            said,
-            "Train with --supersample auto and read macro-F1, not accuracy.",
-        )
+        yield "look", said, "Train with --supersample auto and read macro-F1, not accuracy."
     else:
-        yield _finding(
-            "classes",
+        yield (
             "look",
             said,
             f"Train with --supersample {classes.supersample}, which leaves "
@@ -90,8 +84,7 @@ def _classes(profile: Profile) -> Iterator[Finding]:
         )
     if empty := [row.label for row in rows if row.count == 0]:
         one = len(empty) == 1
-        yield _finding(
-            "classes",
+        yield (
             "mend",
             f"No training text has the label {empty[0]}."
             if one
@@ -107,8 +100,7 @@ def _classes(profile: Profile) -> Iterator[Finding]:
     )
     if few:
         count, label = few[0]
-        yield _finding(
-            "classes",
+        yield (
             "look",
             f"The evaluation data has {_n(count, 'text')} of {label}."
             if len(few) == 1
@@ -118,12 +110,11 @@ def _classes(profile: Profile) -> Iterator[Finding]:
         )
 
 
-def _lengths(profile: Profile) -> Iterator[Finding]:
+def _lengths(profile: Profile) -> Iterator[_Said]:
     tokens = profile.tokens
     lengths = tokens.lengths if tokens else profile.words
     if tokens is None:
-        yield _finding(
-            "lengths",
+        yield (
             "look",
             f"A text has {lengths.mean:.1f} words on average, 99% have at most "
             f"{lengths.quantiles['p99']:,}; tokens were not counted.",
@@ -135,10 +126,9 @@ def _lengths(profile: Profile) -> Iterator[Finding]:
             f"{profile.checks.rows:,} ({tokens.truncated_share:.2%}); 99% have at most "
             f"{lengths.quantiles['p99']:,}."
         )
-        yield _finding("lengths", *_about_length(tokens, said))
+        yield _about_length(tokens, said)
         if tokens.unknown:
-            yield _finding(
-                "lengths",
+            yield (
                 "look",
                 f"Tokens that {tokens.model} does not know: {tokens.unknown:,}.",
                 "Look for another language or symbols it lacks; a byte-level tokenizer (RoBERTa's) "
@@ -150,12 +140,12 @@ def _lengths(profile: Profile) -> Iterator[Finding]:
     )
     if lengths.padding_random > _PADDING:
         do = "Sort by length wherever you batch; paretext train and predict do."
-        yield _finding("lengths", "look", padded, do)
+        yield "look", padded, do
     else:
-        yield _finding("lengths", "fine", padded, "Nothing: sorting would gain little.")
+        yield "fine", padded, "Nothing: sorting would gain little."
 
 
-def _about_length(tokens: Tokens, said: str) -> tuple[Literal["fine", "look"], str, str]:
+def _about_length(tokens: Tokens, said: str) -> _Said:
     p99, limit = tokens.lengths.quantiles["p99"], tokens.max_length
     if tokens.truncated_share > _TRUNCATED:
         return "look", said, f"Train with --max-length {_round_up(p99)} if the model allows it."
@@ -171,10 +161,9 @@ def _round_up(length: int) -> int:
     return -(-length // 16) * 16
 
 
-def _stop_words(profile: Profile) -> Iterator[Finding]:
+def _stop_words(profile: Profile) -> Iterator[_Said]:
     stop_words = profile.stop_words
-    yield _finding(
-        "stop words",
+    yield (
         "fine",
         f"{stop_words.per_text:.2f} stop words per text, {stop_words.mean_share:.2%} of a text on "
         f"average ({stop_words.share_of_words:.2%} of all words), by {stop_words.list_name}.",
@@ -183,20 +172,18 @@ def _stop_words(profile: Profile) -> Iterator[Finding]:
         "paretext ablate --remove-stop-words.",
     )
     if stop_words.only:
-        yield _finding(
-            "stop words",
+        yield (
             "look",
             f"{_n(stop_words.only, 'text')} would be empty without stop words.",
             "Do not remove stop words from this data, or drop these texts first.",
         )
 
 
-def _distinctive(profile: Profile) -> Iterator[Finding]:
+def _distinctive(profile: Profile) -> Iterator[_Said]:
     by_class, rows = profile.distinctive.by_class, profile.classes.classes
     alike = [row.label for row in rows if row.count and not by_class.get(row.label)]
     if alike:
-        yield _finding(
-            "distinctive words",
+        yield (
             "look",
             f"No word sets {alike[0]} apart."
             if len(alike) == 1
@@ -211,34 +198,30 @@ def _distinctive(profile: Profile) -> Iterator[Finding]:
         if words
     )
     if listed:
-        yield _finding(
-            "distinctive words",
+        yield (
             "fine",
             f"The words that set classes apart most: {listed}.",
             "Look for words that give the label away (names, hashtags, markers of the source); a "
             "model will lean on them, so take them out if new texts will not have them.",
         )
     if profile.distinctive.forgotten:
-        yield _finding(
-            "distinctive words",
+        yield (
             "look",
             f"{profile.distinctive.forgotten:,} words of rare kinds were dropped from the table.",
             "Nothing for the frequent words; look whether texts hold identifiers or addresses.",
         )
 
 
-def _word_forms(profile: Profile) -> Iterator[Finding]:
+def _word_forms(profile: Profile) -> Iterator[_Said]:
     forms = profile.word_forms
     if forms is None:
-        yield _finding(
-            "word forms",
+        yield (
             "look",
             f"No dictionary of lemmas has the language {profile.settings.language}.",
             "Name another --language if the texts are in another one.",
         )
     elif not forms.lemmas:
-        yield _finding(
-            "word forms",
+        yield (
             "fine",
             f"None of {forms.tested} frequent lemmas has a form that a class prefers.",
             "Nothing: lemmatising would cost no signal here.",
@@ -247,8 +230,7 @@ def _word_forms(profile: Profile) -> Iterator[Finding]:
         top = forms.lemmas[0]
         # With many classes none may use the lemma often enough for a preference of its own.
         best = "".join(f" (as {own.label} does {own.form})" for own in top.preferences[:1])
-        yield _finding(
-            "word forms",
+        yield (
             "fine",
             f"Classes prefer forms of {forms.preferring} of {forms.tested} frequent lemmas, most "
             f"of all of {top.lemma}{best}, Cramér's V {top.v:.2f}.",
@@ -256,55 +238,59 @@ def _word_forms(profile: Profile) -> Iterator[Finding]:
         )
 
 
-def _repeats(profile: Profile) -> Iterator[Finding]:
-    checks, near = profile.checks, profile.near_duplicates
+def _repeats(profile: Profile) -> Iterator[_Said]:
+    checks = profile.checks
     if checks.duplicate_texts:
-        yield _finding(
-            "repeats",
+        yield (
             "look",
             f"Rows that repeat the text of an earlier one: {checks.duplicate_texts:,} of "
             f"{checks.rows:,}.",
             "Keep one row of each, unless a text shall count as often as it is said.",
         )
     if checks.conflicting_texts:
-        yield _finding(
-            "repeats",
+        yield (
             "mend",
             f"Training texts that stand with two or more labels: {checks.conflicting_texts:,}.",
             "Decide on one label each, or drop them; nobody can answer both.",
         )
+
+
+def _leaks(profile: Profile) -> Iterator[_Said]:
+    checks, near = profile.checks, profile.near_duplicates
     if checks.leaked_texts and checks.evaluation:
         share = checks.leaked_texts / checks.evaluation.rows
-        yield _finding(
-            "leaks",
+        yield (
             "mend",
             f"Evaluation texts that also stand in training: {checks.leaked_texts:,} ({share:.2%}).",
             "Use --drop-leaks, which leaves them out of the measurement.",
         )
-    sample = f" among a sample of {near.texts:,}" if near.sampled else ""
     if near.leaks:
-        yield _finding(
-            "leaks",
+        yield (
             "look",
-            f"Evaluation texts that nearly repeat a training text{sample}: {near.leaks:,}.",
+            f"Evaluation texts that nearly repeat a training text{_among(near)}: {near.leaks:,}.",
             "Read the pairs; drop those that are the same text from the evaluation file.",
         )
+
+
+def _near_repeats(profile: Profile) -> Iterator[_Said]:
+    checks, near = profile.checks, profile.near_duplicates
     if near.rows:
-        yield _finding(
-            "repeats",
+        yield (
             "look",
-            f"Training texts that nearly repeat an earlier one{sample}: {near.rows:,}, of them "
-            f"{near.other_labels:,} with another label.",
+            f"Training texts that nearly repeat an earlier one{_among(near)}: {near.rows:,}, of "
+            f"them {near.other_labels:,} with another label.",
             "Read the pairs: keep one of each group, or hold whole groups out together with "
             "--selection.",
         )
     if not (checks.duplicate_texts or near.rows or checks.leaked_texts or near.leaks):
-        yield _finding(
-            "repeats", "fine", f"Every text stands once{sample}.", "Nothing needs to be done."
-        )
+        yield "fine", f"Every text stands once{_among(near)}.", "Nothing needs to be done."
 
 
-def _characters(profile: Profile) -> Iterator[Finding]:
+def _among(near: NearDuplicates) -> str:
+    return f" among a sample of {near.texts:,}" if near.sampled else ""
+
+
+def _characters(profile: Profile) -> Iterator[_Said]:
     remedies = {
         "control": "Strip them before training and before predicting alike.",
         "replacement": "Export the data again with the right encoding; what was lost stays lost.",
@@ -312,21 +298,19 @@ def _characters(profile: Profile) -> Iterator[Finding]:
         "mixed scripts": "Look for letters that imitate others (spam does); normalise them.",
     }
     for odd in profile.odd_characters:
-        yield _finding(
-            "odd characters",
+        yield (
             "look",
             f"{_n(odd.count, 'text')} with {odd.meaning}, first in row {odd.examples[0].row}.",
             remedies[odd.kind],
         )
     if not profile.odd_characters:
-        yield _finding("odd characters", "fine", "No odd characters.", "Nothing needs to be done.")
+        yield "fine", "No odd characters.", "Nothing needs to be done."
 
 
-def _languages(profile: Profile) -> Iterator[Finding]:
+def _languages(profile: Profile) -> Iterator[_Said]:
     language = profile.settings.language
     if not profile.other_languages:
-        yield _finding(
-            "languages",
+        yield (
             "fine",
             f"No text looks like another language than {language}.",
             "Nothing needs to be done.",
@@ -335,8 +319,7 @@ def _languages(profile: Profile) -> Iterator[Finding]:
     listed = ", ".join(f"{each.guess} {each.count:,}" for each in profile.other_languages[:6])
     total = sum(each.count for each in profile.other_languages)
     many = total > profile.checks.rows / 2
-    yield _finding(
-        "languages",
+    yield (
         "look",
         f"Of {profile.checks.rows:,} texts {total:,} may be in another language than {language} "
         f"({listed}).",
@@ -347,11 +330,10 @@ def _languages(profile: Profile) -> Iterator[Finding]:
     )
 
 
-def _label_errors(profile: Profile) -> Iterator[Finding]:
+def _label_errors(profile: Profile) -> Iterator[_Said]:
     errors = profile.label_errors
     if errors is None:
-        yield _finding(
-            "label errors",
+        yield (
             "look",
             "Fewer than two classes have 5 distinct texts, or these share no word: too few to look "
             "for label errors.",
@@ -360,8 +342,7 @@ def _label_errors(profile: Profile) -> Iterator[Finding]:
         return
     sample = "a sample of " if errors.sampled else ""
     share = errors.candidates / errors.texts
-    yield _finding(
-        "label errors",
+    yield (
         "look" if errors.candidates else "fine",
         f"{_n(errors.candidates, 'text')} of {sample}{errors.texts:,} ({share:.1%}) may carry a "
         f"wrong label, by a linear baseline of {errors.macro_f1:.3f} macro-F1 out of fold.",

@@ -28,9 +28,9 @@ from paretext.core.verdict import loading, predicting, shell
 from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
 from paretext.measure.standing import Standing
-from paretext.report.numbers import how_much_faster, megabytes, times
+from paretext.report.numbers import how_much_faster, megabytes, times, unsigned
 from paretext.report.run_data import Conclusion, Measured
-from paretext.report.wording import beside, span
+from paretext.report.wording import beside
 
 UNKNOWN = "the machine was too busy to time it"
 NOTHING = "Nothing is measured yet, so there is nothing to conclude."
@@ -147,7 +147,7 @@ def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> 
             command=(where.train if standing.verdict == "no better" else None) or where.measure,
             verdict="nothing",
         )
-    score = f"macro-F1 {span(row.macro_f1)}" if row.macro_f1 else "macro-F1 undefined"
+    score = f"macro-F1 {row.macro_f1.written(unsigned)}" if row.macro_f1 else "macro-F1 undefined"
     cost = f"{best.name} has {score} (chance is {standing.chance_macro_f1:.3f}), {_cost(row)}."
     return Conclusion(
         headline=f"Deploy {where.named(best.name)}",
@@ -221,7 +221,7 @@ def _lost(row: Measured, answered_by: str | None) -> str:
     if row.macro_f1 is None:
         return "Its macro-F1 is undefined"
     if row.macro_f1_drop is None or row.parent in (None, BASELINE):
-        return f"Its macro-F1 is {span(row.macro_f1)}"
+        return f"Its macro-F1 is {row.macro_f1.written(unsigned)}"
     differ = f"{row.flips.estimate:.1%} of its answers differ" if row.flips else ""
     if answered_by is not None:
         differ = differ or "Some of its answers differ"

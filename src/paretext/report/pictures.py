@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paretext.core.records import Interval
-from paretext.report.run_data import Candidate, Measured
+from paretext.report.run_data import Measured
 
 WIDTH, HEIGHT = 360, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 34, 44
@@ -180,11 +180,6 @@ def strips(spans: Sequence[Interval | None]) -> dict[str, Any]:
         "most": most,
         "strips": [span and (x(span.estimate), x(span.low), x(span.high)) for span in spans],
     }
-
-
-def curves(candidate: Candidate) -> list[dict[str, Any]]:
-    """The panels of a run's candidate."""
-    return by_epoch(candidate.history)
 
 
 def by_epoch(history: Sequence[Mapping[str, float | None]]) -> list[dict[str, Any]]:

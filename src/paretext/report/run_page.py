@@ -155,7 +155,9 @@ def _values(report: RunReport, base: str) -> dict[str, Any]:
         "class_columns": ["class", *(f"#{visible(row.version)}" for row in rows)],
         "step_columns": _numbers(attribution.COLUMNS, 1, len(attribution.COLUMNS)),
         "curves": [
-            (each, pictures.curves(each)) for each in report.candidates if len(each.history) > 1
+            (each, pictures.by_epoch(each.history))
+            for each in report.candidates
+            if len(each.history) > 1
         ],
         "trained": any(each.history for each in report.candidates),
         "settings": list(_flat(report.settings or {})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from paretext.certification.wording import BADGES
@@ -58,7 +58,7 @@ def _cells(row: Row, baseline: Row) -> tuple[str, ...]:
     return (
         row.version,
         interval(row.quality.macro_f1),
-        interval(row.drops.macro_f1, signed) if row.drops else "",
+        row.drops.macro_f1.written(signed) if row.drops else "",
         megabytes(cost.bytes),
         f"{cost.peak_memory_bytes / 1e6:.0f}",
         timed(seconds(cost.first_answer_ms), cost.start_unsteady),
@@ -100,7 +100,7 @@ def brief_cells(comparison: Comparison) -> list[tuple[str, ...]]:
             (
                 row.version,
                 number(row.quality.macro_f1.estimate),
-                interval(drop, lambda value: unsigned(value, 3)) if drop else "",
+                drop.written(unsigned) if drop else "",
                 full[3],
                 at1,
                 timed(f"{row.cost.batch1_ms_p50:.2f}", row.cost.unsteady),
@@ -118,12 +118,8 @@ def number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
-def interval(found: Interval, written: Callable[[float], str] = "{:.4f}".format) -> str:
-    if math.isnan(found.estimate):
-        return "undefined"
-    if found.is_withheld:
-        return f"{written(found.estimate)} (interval withheld)"
-    return f"{written(found.estimate)} [{written(found.low)}, {written(found.high)}]"
+def interval(found: Interval) -> str:
+    return found.written("{:.4f}".format)
 
 
 CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
@@ -169,7 +165,7 @@ def sentences(comparison: Comparison) -> list[str]:
         )
         found.append(
             f"{row.version} against {row.parent}: {size}, {timed_as}; "
-            f"macro-F1 drop {interval(drop, signed)}, "
+            f"macro-F1 drop {drop.written(signed)}, "
             f"{verdict}; {row.drops.flips.estimate:.2%} of the predictions differ."
         )
         amount = _zeros(row.recipe)

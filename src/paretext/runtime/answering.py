@@ -67,6 +67,10 @@ class Tally(BaseModel):
     replaced: Some = Some()
     """Rows with characters that were replaced."""
 
+    def bad_rows(self) -> dict[str, Numbers]:
+        """What is wrong with the rows that have no answer -> their numbers."""
+        return {kind: some.numbers() for kind, some in self.bad.items()}
+
     def and_then(self, later: Tally) -> Tally:
         kinds = dict.fromkeys([*self.bad, *later.bad])
         none = Some()

@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -184,7 +183,7 @@ class Artifact(FittedClassifier):
         text_input.check(list(texts))
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         ids = [token_ids(encoding, self.manifest.pad_id) for encoding in encodings]
-        return self._run_group(self._wide, ids)
+        return self._run_group(self._sessions.wide, ids)
 
     def answers(self, texts: Iterable[str]) -> Answers:
         """The graph's raw outputs, and how many of the texts were cut."""
@@ -235,19 +234,19 @@ class Artifact(FittedClassifier):
         encoding = self._tokenizer.encode(text)
         ids = np.array([token_ids(encoding, self.manifest.pad_id)], self._integers)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        return Answers(self._wide.run(["logits"], feed)[0], _cut([encoding]))
+        return Answers(self._sessions.wide.run(["logits"], feed)[0], _cut([encoding]))
 
     def _run_texts(self, texts: list[str]) -> Answers:
         encodings = self._tokenizer.encode_batch_fast(texts)
         ids = [token_ids(encoding, self.manifest.pad_id) for encoding in encodings]
         groups = group_by_length([len(row) for row in ids], GROUP_TOKENS, self.threads)
-        if len(groups) == 1 or self._pool is None:
-            session = self._wide if len(groups) == 1 else self._narrow
+        if len(groups) == 1 or self._sessions.pool is None:
+            session = self._sessions.wide if len(groups) == 1 else self._sessions.narrow
             answers = [self._run_group(session, [ids[i] for i in group]) for group in groups]
         else:
-            session = self._narrow
+            session = self._sessions.narrow
             answers = list(
-                self._pool.map(
+                self._sessions.pool.map(
                     lambda group: self._run_group(session, [ids[i] for i in group]), groups
                 )
             )
@@ -266,20 +265,6 @@ class Artifact(FittedClassifier):
         feed = {"input_ids": input_ids, "attention_mask": mask}
         logits: NDArray[np.float32] = session.run(["logits"], feed)[0]
         return logits
-
-    @property
-    def _wide(self) -> Session:
-        """One call uses all cores."""
-        return self._sessions.wide
-
-    @property
-    def _narrow(self) -> Session:
-        """One call uses one core; several calls at a time use the rest."""
-        return self._sessions.narrow
-
-    @property
-    def _pool(self) -> ThreadPoolExecutor | None:
-        return self._sessions.pool
 
     def _check_model(self) -> None:
         """The graph's file is still the one that was verified, or has its digest."""

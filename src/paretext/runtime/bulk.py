@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,7 @@ def predict_file(
         _require_parquet(job)
     with _alone(job):
         tallies, before = _work(job, artifact, cores or available_cores(), ray, sources)
-    total = Tally()
-    for each in tallies:
-        total = total.and_then(each)
+    total = reduce(Tally.and_then, tallies, Tally())
     return {
         "rows": total.rows,
         "unanswered": {problem: some.count for problem, some in total.bad.items()},
@@ -257,23 +256,14 @@ def _say(job: Job, done: dict[Part, Tally], sources: Sequence[Source], longest: 
     tallies = [Tally() for _ in sources]
     for part, tally in sorted(done.items()):
         tallies[part.table] = tallies[part.table].and_then(tally)
-    total = Tally()
-    for each in tallies:
-        total = total.and_then(each)
+    total = reduce(Tally.and_then, tallies, Tally())
     if total.rows and not total.answered:
-        bad = {kind: some.numbers() for kind, some in tallies[0].bad.items()}
-        _delete_parts(job)
-        require_rows(sources[0], 0, bad, "skip")
+        for part in job.parts():  # good for nothing
+            job.discard(part)
+        require_rows(sources[0], 0, tallies[0].bad_rows(), "skip")
     _say_cut(total.truncated, longest)
     for source, tally in zip(sources, tallies, strict=True):
         _say_tally(tally, source.name)
-
-
-def _delete_parts(job: Job) -> None:
-    """What has turned out to be good for nothing."""
-    for part in job.parts():
-        for each in (job.place(part), job.place(part).with_suffix(".json")):
-            each.unlink(missing_ok=True)
 
 
 def _say_cut(texts: int, longest: int) -> None:
@@ -283,10 +273,9 @@ def _say_cut(texts: int, longest: int) -> None:
 
 def _say_tally(tally: Tally, name: str) -> None:
     if tally.bad:
-        bad = {kind: some.numbers() for kind, some in tally.bad.items()}
         progress.say(
             f"{name}: left {tally.rows - tally.answered:,} of {tally.rows:,} rows without an "
-            f"answer, {bad_kinds(bad)}."
+            f"answer, {bad_kinds(tally.bad_rows())}."
         )
     if tally.replaced.count:
         progress.say(
@@ -309,17 +298,15 @@ def predict_stream(
     for piece in pieces:
         chunk = answer(artifact, column, [{column: text} for text in piece], DIGITS)
         rows = complete(chunk, tally)
-        bad = {kind: some.numbers() for kind, some in tally.bad.items()}
-        if bad and on_bad_row == "fail":
-            require_rows(source, tally.answered, bad, "fail")
+        if tally.bad and on_bad_row == "fail":
+            require_rows(source, tally.answered, tally.bad_rows(), "fail")
         for row in rows:
             shares = (
                 {label: row[f"probability_{label}"] for label in labels} if LABEL in row else None
             )
             yield {"text": row[column], "label": row.get(LABEL) or None, "probabilities": shares}
     if not tally.answered:
-        bad = {kind: some.numbers() for kind, some in tally.bad.items()}
-        require_rows(source, 0, bad, "skip")
+        require_rows(source, 0, tally.bad_rows(), "skip")
     _say_cut(tally.truncated, artifact.manifest.max_length)
     _say_tally(tally, name)
 

@@ -34,6 +34,7 @@ from pydantic import (
 from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of, files_below, sha256, write_text
 from paretext.core.run_folder import RunFolder
+from paretext.data.formats.base import depth
 from paretext.data.sketch import Sketch
 from paretext.runtime.rule import Rule
 
@@ -343,7 +344,8 @@ def _read_json(path: Path) -> Any:
         values = json.loads(
             content.decode("utf-8"), parse_constant=_no_number, object_pairs_hook=_distinct_keys
         )
-        _check_depth(values)
+        if depth(values) >= _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode("utf-8")  # half a character
     except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
@@ -360,18 +362,6 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is not a number")
-
-
-def _check_depth(values: Any) -> None:
-    level = [values]
-    for _ in range(_DEEPEST):
-        nested = [each for each in level if isinstance(each, dict | list)]
-        if not nested:
-            return
-        level = [
-            each for one in nested for each in (one.values() if isinstance(one, dict) else one)
-        ]
-    raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def _bare(part: object) -> str:

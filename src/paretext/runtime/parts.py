@@ -22,6 +22,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,6 +124,10 @@ class Job:
 
     def place(self, part: Part) -> Path:
         return self.folder / f"{part.table:05d}-{part.number:05d}{self._suffix(part.table)}"
+
+    def discard(self, part: Part) -> None:
+        for each in (self.place(part), self.place(part).with_suffix(".json")):
+            each.unlink(missing_ok=True)
 
     def joined(self, output: int) -> Path:
         first = self.outputs[output].tables[0]
@@ -251,13 +256,10 @@ class Job:
                     begun.unlink(missing_ok=True)
                 raise cannot_write(self.published(output), problem) from None
             move(begun, made)
-            total = Tally()
-            for tally in filter(None, tallies):
-                total = total.and_then(tally)
+            total = reduce(Tally.and_then, filter(None, tallies), Tally())
             self._record(made, total)
-        for place in places:
-            for each in (place, place.with_suffix(".json")):
-                each.unlink(missing_ok=True)
+        for part in parts:
+            self.discard(part)
             advance(1)
         return total
 

@@ -9,9 +9,9 @@ those of the step distillation decide only how well the shape is taught.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,35 +31,31 @@ TAUGHT = "distillation"
 _SMALLER_WHEN_MORE = ("structured_pruning.speedup", "vocabulary.minimum_count")
 
 
-class Whole(BaseModel):
-    """Whole numbers from `low` to `high`, `step` apart."""
-
+class _Range(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.high < self.low:
+            raise ValueError(f"the numbers from {self.low} to {self.high} are none")
+        return self
+
+
+class Whole(_Range):
+    """Whole numbers from `low` to `high`, `step` apart."""
 
     low: int = Field(ge=1)
     high: int
     step: int = Field(default=1, ge=1)
 
-    @model_validator(mode="after")
-    def _rising(self) -> Whole:
-        if self.high < self.low:
-            raise ValueError(f"the numbers from {self.low} to {self.high} are none")
-        return self
 
-
-class Real(BaseModel):
+class Real(_Range):
     """Numbers from `low` to `high`, even on a log scale, with two significant digits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     low: float = Field(gt=0)
-    high: float
-
-    @model_validator(mode="after")
-    def _rising(self) -> Real:
-        if self.high < self.low:
-            raise ValueError(f"the numbers from {self.low} to {self.high} are none")
-        return self
 
 
 class Family(BaseModel):
@@ -132,14 +128,6 @@ def _families() -> dict[str, Family]:
     }
 
 
-class Suggests(Protocol):
-    """The part of an Optuna trial that chooses values."""
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
-    def suggest_int(self, name: str, low: int, high: int, *, step: int) -> int: ...
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float: ...
-
-
 class Space(Settings):
     """The families by name."""
 
@@ -167,11 +155,7 @@ class Space(Settings):
         }
         return Space(families=families)
 
-    def only(self, names: Collection[str]) -> Space:
-        """The space of these families alone."""
-        return Space(families={k: v for k, v in self.families.items() if k in names})
-
-    def suggest(self, trial: Suggests | Trial) -> Point:
+    def suggest(self, trial: Trial) -> Point:
         """A point, each value chosen by `trial`."""
         family = trial.suggest_categorical(FAMILY, tuple(self.families))
         point: Point = {FAMILY: family}

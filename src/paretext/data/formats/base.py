@@ -161,6 +161,15 @@ def lines(binary: IO[bytes], place: Place, on_bad_row: OnBadRow = "fail") -> Ite
     place.ended = True
 
 
+def depth(value: object) -> int:
+    """How deep lists and objects stand in each other."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, (list, dict))]:
+        depth += 1
+        level = [x for each in level for x in (each.values() if isinstance(each, dict) else each)]
+    return depth
+
+
 def is_unicode(text: str) -> bool:
     """False for a string with half a surrogate pair, which JSON can hold and UTF-8 cannot."""
     if text.isascii():

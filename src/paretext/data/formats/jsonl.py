@@ -16,6 +16,7 @@ from paretext.data.formats.base import (
     Row,
     TableSink,
     as_json,
+    depth,
     is_unicode,
     lines,
     text_value,
@@ -85,18 +86,9 @@ def _json_object(line: str) -> Row:
         raise ValueError(f"{_json_kind(row)} where an object is needed")
     if not all(map(is_unicode, row)):
         raise ValueError("a key that is not valid Unicode")
-    if line.count("[") + line.count("{") > _DEEPEST and _depth(row) > _DEEPEST:
+    if line.count("[") + line.count("{") > _DEEPEST and depth(row) > _DEEPEST:
         raise ValueError(f"lists or objects more than {_DEEPEST} deep in each other")
     return row
-
-
-def _depth(value: object) -> int:
-    """How deep lists and objects stand in each other."""
-    depth, level = 0, [value]
-    while level := [each for each in level if isinstance(each, (list, dict))]:
-        depth += 1
-        level = [x for each in level for x in (each.values() if isinstance(each, dict) else each)]
-    return depth
 
 
 def _json_kind(value: object) -> str:
