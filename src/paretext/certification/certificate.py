@@ -33,6 +33,7 @@ from paretext.core.records import Record, Verdict
 from paretext.data.sketch import Overlap
 from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card
+from paretext.runtime.distribution import Distribution
 from paretext.runtime.manifest import CARD, CERTIFICATE, Manifest
 from paretext.runtime.rewriting import rewrite
 
@@ -58,9 +59,12 @@ class Data(Record):
     counts: dict[str, int]
     """Texts of each label."""
     fingerprint: str
-    added: ClassVar[tuple[str, ...]] = ("answered_by",)
+    added: ClassVar[tuple[str, ...]] = ("answered_by", "distribution")
     answered_by: str | None = None
     """The model whose answers stood in for labels: then only what changes is judged."""
+    distribution: Distribution | None = None
+    """Of the texts and of the candidate's answers, by its own names and its own rule, to see later
+    whether others are still like them; None of predictions, and in older certificates."""
 
 
 def _recorded(values: Any) -> Any:

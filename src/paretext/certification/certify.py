@@ -189,6 +189,7 @@ def measure(
             counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
             fingerprint=data.fingerprint,
             answered_by=data.answered_by,
+            distribution=after.distribution(data.texts, new, data.label_names),
         ),
         budget=budget,
         clauses=found.clauses,

@@ -267,6 +267,7 @@ def _certificate(
             counts=dict(zip(names, data.counts().tolist(), strict=True)),
             fingerprint=data.fingerprint,
             answered_by=data.answered_by,
+            distribution=models[1].distribution(data.texts, new, names),
         ),
         budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
         clauses=tuple(clauses),
