@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 UNSURE_NAME = "(unsure)"
 """Of the answers that an artifact's rule lets not stand."""
+_MOVED = {
+    "labels": "{cell} was the answer to {then:.1%} of the texts, and is to {now:.1%}",
+    "confidence": "{then:.1%} of the texts had {cell}, and {now:.1%} have",
+    "characters": "{then:.1%} of the texts had {cell}, and {now:.1%} have",
+    "cut": "{then:.1%} of the texts were {cell}, and {now:.1%} are",
+}
 _TRAIN, _EVAL, _MORE, _NEW = "TRAIN.csv", "EVAL.csv", "MORE.csv", "NEW"
 
 
@@ -221,7 +227,9 @@ def of_counts(found: Counted, counts: str) -> Verdict:
         f"{drift.certified:,} of {found.data}."
     ]
     if drift.found == "too few":
-        headline = f"Too few texts to tell whether they look like those of {found.name}'s proof."
+        headline = (
+            f"Too few texts to tell whether they look like those of {found.name}'s certificate."
+        )
         said.append(f"About {drift.needed or 0:,} would tell.")
         command = ("explore", counts, "--against", artifact)
         if drift.needed is None:
@@ -239,14 +247,14 @@ def of_counts(found: Counted, counts: str) -> Verdict:
 
 
 def _moved(shift: Shift, drift: Drift) -> str:
-    """ "Labels: joy was 33.5% and is 61.0% (PSI 0.41)" """
-    cell = shift.cells[0]
-    then, now = cell.certified / drift.certified, cell.counted / drift.counted
-    kind = f"{cell.name} {shift.measure}" if shift.measure == "characters" else cell.name
-    return (
-        f"{sentence(shift.measure)}: {kind or UNSURE_NAME} was {then:.1%} and is {now:.1%} "
-        f"(PSI {shift.psi:.2f})"
+    """ "Labels (PSI 0.41): joy was the answer to 33.5% of the texts, and is to 61.0%" """
+    cell = shift.moved[0]
+    words = _MOVED[shift.measure].format(
+        cell=cell.name or UNSURE_NAME,
+        then=cell.certified / drift.certified,
+        now=cell.counted / drift.counted,
     )
+    return f"{sentence(shift.measure)} (PSI {shift.psi:.2f}): {words}"
 
 
 def of_texts(answers: Sequence[Mapping[str, Any]], artifact: Path) -> Verdict:

@@ -139,7 +139,7 @@ def _show_drift(found: Drift) -> None:
                 each.measure,
                 each.found,
                 *(f"{each.psi:.3f}", f"{each.by_chance:.3f}", f"{each.p:.4f}"),
-                *(each.cells[0].name or UNSURE_NAME, *shares(each.cells[0])),
+                *(each.moved[0].name or UNSURE_NAME, *shares(each.moved[0])),
             )
             for each in found.shifts
         ],
@@ -148,7 +148,7 @@ def _show_drift(found: Drift) -> None:
         ranks=(0, 1, 2, 6, 7, 3, 4, 5),
         elsewhere="--json has all",
     )
-    labels = next(each.cells for each in found.shifts if each.measure == "labels")
+    labels = next(each.moved for each in found.shifts if each.measure == "labels")
     table(
         ("answer", "certified", "counted"),
         [(cell.name or UNSURE_NAME, *shares(cell)) for cell in labels[:_CLASSES]],

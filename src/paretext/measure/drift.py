@@ -3,7 +3,7 @@
 Four things are known of texts of which nothing is kept: what they were answered with, how sure of
 it the model was, how long they were, and whether they were cut. Shifts that matter to a classifier
 show in its own answers (Rabanser, Günnemann & Lipton 2019, "Failing Loudly", whose label shift
-detection is a test on predicted labels).
+detection is a chi-squared test on predicted labels).
 
 How much: the population stability index, the sum over the cells of (q - p) ln(q / p), where p and q
 are the two shares; every cell is given half a text, so that none is empty. By the usual rule little
@@ -11,12 +11,11 @@ has changed below 0.1, and much above 0.25. It grows as texts get fewer even whe
 changed, by about (cells - 1)(1/n + 1/m) (Yurdakul & Naranjo 2020, "Statistical properties of the
 population stability index"): what chance gives on average is taken off before it is judged.
 
-Whether it is more than chance: a permutation test. Both sets are drawn anew from all texts
-together, and p is how often the index gets as large; that is exact however few texts a cell has,
-and with many it is the chi-squared test. Holm's procedure corrects for the four measures. Both have
-to say so: with a million texts any trifle is beyond chance, with a hundred chance can look like
-much. Where chance would have to reach further than 0.25 for the test to see it, the texts are too
-few to tell.
+Whether it is more than chance: the chi-squared test of the counts, with p by drawing both sets anew
+from all texts together (Hope 1968; R's chisq.test with simulate.p.value), which is exact however
+few texts a cell has; Holm's procedure over the four measures. Both have to say so: with a million
+texts any trifle is beyond chance, with a hundred chance can look like much. Where it takes an index
+of more than 0.25 for the test to see it, the texts are too few to tell.
 
 The test takes texts for independent: one text that is sent very often is a change, too.
 """
@@ -37,10 +36,11 @@ from paretext.runtime.distribution import Distribution, characters_ends, confide
 
 CHANGED, UNLIKE = 0.1, 0.25
 """Population stability indices, beyond what chance gives."""
-LEVEL = 0.05
+LEVEL = 0.01
+"""The chance of an alarm where nothing has changed: services are looked at often."""
 FEWEST = 40
 """Texts of the smaller set, below which nothing is told."""
-DRAWS = 2_000
+DRAWS = 4_000
 _MOST = 10**8
 """Texts to draw from; of more their shares are taken."""
 Measure = Literal["labels", "confidence", "characters", "cut"]
@@ -69,7 +69,15 @@ class Shift(Record):
     p: float
     """Of the test; Holm's correction is in `found`."""
     cells: tuple[Cell, ...]
-    """Those that either has texts in, the one that adds most to the index first."""
+    """Those that either has texts in."""
+
+    @property
+    def moved(self) -> list[Cell]:
+        """The cells, the one that adds most to the index first."""
+        if self.measure == "cut":  # or not
+            return list(self.cells)
+        parts = _parts(*np.array([(cell.certified, cell.counted) for cell in self.cells]).T)
+        return [self.cells[place] for place in np.argsort(-parts, kind="stable")]
 
 
 class Drift(Record):
@@ -112,7 +120,7 @@ def drift(
                 psi=test.psi,
                 by_chance=test.by_chance,
                 p=test.p,
-                cells=tuple(own[place] for place in np.argsort(-test.parts, kind="stable")),
+                cells=tuple(own),
             )
         )
     found = max((each.found for each in shifts), key=_ORDER.index)
@@ -127,30 +135,31 @@ def drift(
 
 
 class _Tested(NamedTuple):
-    """reach: how far beyond its mean the index gets by chance before Holm's strictest level sees
-    it; parts: what each cell adds to the index."""
+    """reach: the index, beyond its mean, that it takes for Holm's strictest level to see it."""
 
     psi: float
     by_chance: float
     p: float
     reach: float
-    parts: FloatArray
 
 
 def _test(cells: Sequence[Cell], draws: int, rng: np.random.Generator) -> _Tested:
     before = np.array([cell.certified for cell in cells])
     after = np.array([cell.counted for cell in cells])
-    parts = _parts(before, after)
     if not (before.any() and after.any()):
-        return _Tested(0.0, 0.0, 1.0, 0.0, parts)
-    psi = float(parts.sum())
+        return _Tested(0.0, 0.0, 1.0, 0.0)
+    psi = float(_parts(before, after).sum())
     if (total := after.sum()) > _MOST:
         after = np.rint(after * (_MOST / total)).astype(np.int64)
-    drawn = rng.multivariate_hypergeometric(before + after, before.sum(), draws, method="marginals")
-    found = _parts(drawn, before + after - drawn).sum(axis=1)
-    p = (1 + np.count_nonzero(found >= psi - 1e-12)) / (1 + draws)
-    mean = float(found.mean())
-    return _Tested(psi, mean, p, float(np.quantile(found, 1 - LEVEL / 4)) - mean, parts)
+    n, m, both = after.sum(), before.sum(), before + after
+    drawn = rng.multivariate_hypergeometric(both, m, draws, method="marginals")
+    expected = both * (m / (n + m))
+    weight = 1 / expected + 1 / (both - expected)
+    found, by_chance = (((each - expected) ** 2 @ weight) for each in (before, drawn))
+    p = (1 + np.count_nonzero(by_chance >= found * (1 - 1e-9))) / (1 + draws)
+    beyond = float(np.quantile(by_chance, 1 - LEVEL / 4) - by_chance.mean())
+    mean = float(_parts(drawn, both - drawn).sum(axis=1).mean())
+    return _Tested(psi, mean, p, beyond * (1 / n + 1 / m))
 
 
 def _parts(before: IntArray, after: IntArray) -> FloatArray:
