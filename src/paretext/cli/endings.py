@@ -227,9 +227,7 @@ def of_counts(found: Counted, counts: str) -> Verdict:
         f"{drift.certified:,} of {found.data}."
     ]
     if drift.found == "too few":
-        headline = (
-            f"Too few texts to tell whether they look like those of {found.name}'s certificate."
-        )
+        headline = f"Too few texts to tell whether {found.name} was certified on texts like them."
         said.append(f"About {drift.needed or 0:,} would tell.")
         command = ("explore", counts, "--against", artifact)
         if drift.needed is None:

@@ -112,7 +112,7 @@ def drift(
         elif test.reach > UNLIKE:
             found = "too few"
             each = (1 / n + 1 / m) * UNLIKE / test.reach - 1 / m
-            needed.append(math.ceil(1 / each) if each > 0 else 0)
+            needed.append(10 * math.ceil(0.1 / each) if each > 0 else 0)
         shifts.append(
             Shift(
                 measure=measure,
