@@ -22,7 +22,7 @@ from paretext.certification.unlabelled import Traffic, certify_unlabelled
 from paretext.data.dataset import Dataset
 from paretext.data.tables import read_rows
 from paretext.measure.drift import Drift, drift
-from paretext.runtime.artifact import Artifact
+from paretext.runtime.artifact import Artifact, softmax
 from paretext.runtime.distribution import Distribution
 from paretext.runtime.rewriting import set_rule
 from paretext.runtime.rule import Rule
@@ -55,10 +55,12 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fill(path: Path, artifact: Path, texts: list[str]) -> None:
     """What a service writes that has answered these texts."""
     opened = Artifact.load(artifact, threads=1)
-    found, counts = opened.probabilities(texts), Counts(path)
-    answers, identity = opened.decide(found).tolist(), opened.manifest.identity
-    for n, text in enumerate(texts):
-        counts.add("toy", identity, [text], answers[n : n + 1], [found[n].max()], 0)
+    counts, identity = Counts(path), opened.manifest.identity
+    for text in texts:
+        found = opened.answers([text])
+        shares = softmax(found.logits)
+        sure = shares.max(axis=1).tolist()
+        counts.add("toy", identity, [text], opened.decide(shares).tolist(), sure, found.truncated)
     counts.write(counts.so_far())
 
 
@@ -71,29 +73,22 @@ def test_a_service_and_a_certificate_count_the_same_texts_alike(
 ) -> None:
     for name in ("int8", "parent"):
         shutil.copytree(certified.with_name(name), tmp_path / name)
-    artifact = tmp_path / "int8"
+    artifact, parent = tmp_path / "int8", tmp_path / "parent"
     if rule:
         set_rule(artifact, rule)
-        data = Dataset.read(GOLDEN / "held-out.csv")
-        certify(artifact, tmp_path / "parent", data, resamples=100, threads=1)
-    certificate = Certificate.of(artifact)
-    assert certificate is not None
-    fill(tmp_path / "counts.csv", artifact, texts)
-    identity = certificate.candidate.digest
-    found = counted(read_counts(tmp_path / "counts.csv"), identity)
-    assert certificate.data.distribution == found
+    data = Dataset.read(GOLDEN / "held-out.csv")
+    some = tuple(f"{text} {n} or more" * (1 + n % 3) for n, text in enumerate(texts))
+    data = Dataset(some, data.labels, data.label_names, "some")
+    kept = certify(artifact, parent, data, resamples=100, threads=1)
+    fill(tmp_path / "counts.csv", artifact, list(some))
+    found = counted(read_counts(tmp_path / "counts.csv"), kept.candidate.digest)
+    assert kept.data.distribution == found
+    assert Certificate.of(artifact) == kept
+    assert 0 < found.cut < len(texts)
     assert ("" in found.answers) == (rule is not None)
-    traffic = Traffic("traffic", tuple(texts), tuple(range(1, len(texts) + 1)))
-    unlabelled = certify_unlabelled(artifact, tmp_path / "parent", traffic, resamples=100)
+    traffic = Traffic("traffic", some, tuple(range(1, len(some) + 1)))
+    unlabelled = certify_unlabelled(artifact, parent, traffic, resamples=100, threads=1)
     assert unlabelled.data.distribution == found
-
-
-def test_texts_that_are_cut_are_counted(certified: Path, texts: list[str]) -> None:
-    opened = Artifact.load(certified, threads=1)
-    certificate = Certificate.of(certified)
-    assert certificate is not None
-    assert certificate.data.distribution is not None
-    assert certificate.data.distribution.cut == opened.answers(texts).truncated
 
 
 def test_counts_of_the_past_are_kept_by_the_day_and_then_no_more(
