@@ -209,24 +209,31 @@ def test_the_index_is_its_formula_and_p_that_of_the_chi_squared_test() -> None:
 
 def test_a_trifle_among_a_million_texts_is_none() -> None:
     rng = np.random.default_rng(0)
-
-    moved = np.add(SHARES, (0.01, -0.01, 0, 0, 0, 0))
-    for n in (1_000_000, 5 * 10**9):  # beyond what can be drawn from
-        found = drift(
-            answered(rng.multinomial(10**6, SHARES)), answered(rng.multinomial(n, moved))
-        ).shifts[0]
+    before = answered(rng.multinomial(10**6, SHARES))
+    for n in (10**6, 5 * 10**9):  # the second beyond what can be drawn from
+        after = answered(rng.multinomial(n, np.add(SHARES, (0.01, -0.01, 0, 0, 0, 0))))
+        found = drift(before, after).shifts[0]
         assert found.p < 0.001
         assert found.found == "alike"
-    gone = [*SHARES[:4], SHARES[4] + SHARES[5], 0.0]
-    few = answered(rng.multinomial(2000, gone[::-1]))
-    assert drift(few, answered(rng.multinomial(5 * 10**9, gone))).found == "unlike"
+
+
+def test_more_texts_than_can_be_drawn_from() -> None:
+    rng = np.random.default_rng(0)
+    shares = (*SHARES[:4], SHARES[4] + SHARES[5], 0.0)
+    many = rng.multinomial(5 * 10**9, shares)
+    many[-1] = 9  # of a label that no certified text has
+    with np.errstate(all="raise"):
+        same = drift(answered(rng.multinomial(2000, shares)), answered(many))
+        other = drift(answered(rng.multinomial(2000, shares[::-1])), answered(many))
+    assert same.shifts[0].p > 0.01
+    assert (same.found, other.found) == ("alike", "unlike")
 
 
 def test_too_few_say_how_many_would_tell() -> None:
     rng = np.random.default_rng(0)
     whole = Distribution.of(*sample(rng, 2000))
-    for n in (0, 20):
-        assert drift(whole, Distribution.of(*sample(rng, n))).needed == 40
+    told = [drift(whole, Distribution.of(*sample(rng, n))) for n in (0, 20)]
+    assert [(each.found, each.needed) for each in told] == [("too few", 40)] * 2
     shares = np.full(60, 1 / 60)
     names = [f"label {n}" for n in range(60)]
 

@@ -228,7 +228,7 @@ def of_counts(found: Counted, counts: str) -> Verdict:
     ]
     if drift.found == "too few":
         headline = f"Too few texts to tell whether {found.name} was certified on texts like them."
-        said.append(f"About {drift.needed or 0:,} would tell.")
+        said.append(f"It takes about {drift.needed or 0:,} at the least.")
         command = ("explore", counts, "--against", artifact)
         if drift.needed is None:
             said[-1] = "More counts would not tell: it was certified on too few."

@@ -88,8 +88,8 @@ class Drift(Record):
     counted: int
     """Texts."""
     needed: int | None
-    """About how many would have to be counted to tell; None where there are enough, or where more
-    would have to be certified on."""
+    """About how many it takes to tell, at the least, of those that are counted; None where there
+    are enough, or where more would have to be certified on."""
     shifts: tuple[Shift, ...]
 
 
@@ -103,16 +103,13 @@ def drift(
     levels = holm_levels([each.p for each in tested], LEVEL)
     shifts, needed = [], [FEWEST]
     for (measure, own), test, level in zip(cells.items(), tested, levels, strict=True):
-        beyond = test.psi - test.by_chance
+        beyond, few = test.psi - test.by_chance, min(n, m) < FEWEST
         found: Found = "alike"
-        if min(n, m) < FEWEST:
-            found = "too few"
-        elif test.p <= level and beyond >= CHANGED:
+        if not few and test.p <= level and beyond >= CHANGED:
             found = "unlike" if beyond >= UNLIKE else "changed"
-        elif test.reach > UNLIKE:
+        elif few or test.reach * (1 / n + 1 / m) > UNLIKE:
             found = "too few"
-            each = (1 / n + 1 / m) * UNLIKE / test.reach - 1 / m
-            needed.append(10 * math.ceil(0.1 / each) if each > 0 else 0)
+            needed.append(FEWEST if n < FEWEST else _needed(test.reach, m))
         shifts.append(
             Shift(
                 measure=measure,
@@ -124,18 +121,24 @@ def drift(
             )
         )
     found = max((each.found for each in shifts), key=_ORDER.index)
-    would = m >= FEWEST and min(needed) > 0
     return Drift(
         found=found,
         certified=m,
         counted=n,
-        needed=max(needed) if found == "too few" and would else None,
+        needed=max(needed) if found == "too few" and m >= FEWEST and min(needed) else None,
         shifts=tuple(shifts),
     )
 
 
+def _needed(reach: float, certified: int) -> int:
+    """Texts to count for the test to see an index of UNLIKE; 0 where no number would do."""
+    each = UNLIKE / max(reach, 1e-9) - 1 / certified
+    return max(10 * math.ceil(0.1 / each), FEWEST) if each > 0 else 0
+
+
 class _Tested(NamedTuple):
-    """reach: the index, beyond its mean, that it takes for Holm's strictest level to see it."""
+    """reach: what it takes for Holm's strictest level to see it, beyond the mean, as a chi-squared
+    statistic; times (1/n + 1/m) it is an index."""
 
     psi: float
     by_chance: float
@@ -151,6 +154,7 @@ def _test(cells: Sequence[Cell], draws: int, rng: np.random.Generator) -> _Teste
     psi = float(_parts(before, after).sum())
     if (total := after.sum()) > _MOST:
         after = np.rint(after * (_MOST / total)).astype(np.int64)
+        before, after = before[some := before + after > 0], after[some]
     n, m, both = after.sum(), before.sum(), before + after
     drawn = rng.multivariate_hypergeometric(both, m, draws, method="marginals")
     expected = both * (m / (n + m))
@@ -159,7 +163,7 @@ def _test(cells: Sequence[Cell], draws: int, rng: np.random.Generator) -> _Teste
     p = (1 + np.count_nonzero(by_chance >= found * (1 - 1e-9))) / (1 + draws)
     beyond = float(np.quantile(by_chance, 1 - LEVEL / 4) - by_chance.mean())
     mean = float(_parts(drawn, both - drawn).sum(axis=1).mean())
-    return _Tested(psi, mean, p, beyond * (1 / n + 1 / m))
+    return _Tested(psi, mean, p, beyond)
 
 
 def _parts(before: IntArray, after: IntArray) -> FloatArray:
@@ -175,9 +179,7 @@ def _cells(before: Distribution, after: Distribution) -> dict[Measure, list[Cell
     names = sorted({*old, *new})
     cuts = [(each.cut, each.texts - each.cut) for each in (before, after)]
     counts: dict[Measure, list[tuple[str, int, int]]] = {
-        "labels": [
-            (each, before.answers.get(each, 0), after.answers.get(each, 0)) for each in names
-        ],
+        "labels": [(name, old.get(name, 0), new.get(name, 0)) for name in names],
         "confidence": _bins(before.confidence, after.confidence, _range_of_shares),
         "characters": _bins(before.characters, after.characters, _range_of_lengths),
         "cut": list(zip(("cut", "whole"), *cuts, strict=True)),
