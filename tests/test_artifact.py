@@ -273,7 +273,9 @@ def test_a_column_of_texts_is_a_list_of_texts(fp32: Artifact) -> None:
     assert fp32.predict(np.array(texts[:1])).tolist() == expected[:1]
 
 
-def test_texts_that_were_cut_are_counted(versions: Versions) -> None:
+def test_texts_that_were_cut_are_counted(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     artifact = Artifact.load(versions["fp32"])
     classifier = Classifier.load(versions["pytorch"])
     texts = texts_of_all_lengths(60)
@@ -283,6 +285,8 @@ def test_texts_that_were_cut_are_counted(versions: Versions) -> None:
     assert 0 < expected < 60
     assert any(len(row) == longest for row in ids) or min(map(len, ids)) < longest
     assert artifact.answers(texts).truncated == artifact.longer(texts) == expected
+    monkeypatch.setattr("paretext.runtime.artifact.CHUNK_TEXTS", 7)
+    assert artifact.longer(texts) == expected
     assert artifact.answers([max(texts, key=len)]).truncated == 1
 
 

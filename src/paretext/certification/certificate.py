@@ -34,6 +34,7 @@ from paretext.data.dataset import Dataset
 from paretext.data.sketch import Overlap
 from paretext.measure.standing import Standing
 from paretext.runtime.card import model_card
+from paretext.runtime.distribution import Distribution
 from paretext.runtime.manifest import CARD, CERTIFICATE, Manifest
 from paretext.runtime.rewriting import rewrite
 
@@ -59,18 +60,22 @@ class Data(Record):
     counts: dict[str, int]
     """Texts of each label."""
     fingerprint: str
-    added: ClassVar[tuple[str, ...]] = ("answered_by",)
+    added: ClassVar[tuple[str, ...]] = ("answered_by", "distribution")
     answered_by: str | None = None
     """The model whose answers stood in for labels: then only what changes is judged."""
+    distribution: Distribution | None = None
+    """Of the texts and of the candidate's answers, by its own names and its own rule, to see later
+    whether others are still like them; None of predictions, and in older certificates."""
 
     @classmethod
-    def of(cls, data: Dataset) -> Data:
+    def of(cls, data: Dataset, distribution: Distribution | None = None) -> Data:
         return cls(
             name=Path(data.name).name,
             texts=len(data),
             counts=dict(zip(data.label_names, data.counts().tolist(), strict=True)),
             fingerprint=data.fingerprint,
             answered_by=data.answered_by,
+            distribution=distribution,
         )
 
 

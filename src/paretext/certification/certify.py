@@ -176,7 +176,7 @@ def measure(
         verdict=overall([clause.verdict for clause in found.clauses]),
         candidate=after.record,
         reference=before.record,
-        data=Data.of(data),
+        data=Data.of(data, after.distribution(data.texts, new, data.label_names)),
         budget=budget,
         clauses=found.clauses,
         reported=found.reported,

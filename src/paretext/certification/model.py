@@ -15,6 +15,7 @@ from paretext.core.files import folder_digest
 from paretext.core.settings import model_inside
 from paretext.measure.naming import output_names
 from paretext.runtime.artifact import Artifact, softmax
+from paretext.runtime.distribution import Distribution
 from paretext.runtime.manifest import NAME, Manifest
 from paretext.runtime.rule import Rule
 
@@ -44,6 +45,21 @@ class Opened:
         """(n, K) probabilities, columns in the order of `labels`, which are its own."""
         columns = [self.labels.index(label) for label in labels]
         return softmax(logits)[:, columns].astype(np.float64)
+
+    def distribution(
+        self, texts: Sequence[str], probabilities: NDArray[np.float64], labels: Sequence[str]
+    ) -> Distribution:
+        """How texts and answers are distributed, as a service that answers with it counts them.
+
+        probabilities: (n, K), columns in the order of `labels`, which are its own.
+        """
+        assert self.artifact is not None
+        columns = [labels.index(label) for label in self.labels]
+        found = probabilities[:, columns].astype(np.float32)
+        names: list[str] = self.artifact.decide(found).tolist()
+        return Distribution.of(
+            texts, names, found.max(axis=1).tolist(), self.artifact.longer(texts)
+        )
 
 
 def open_model(folder: str | Path, threads: int) -> Opened:

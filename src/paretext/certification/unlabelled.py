@@ -253,7 +253,7 @@ def _certificate(
         verdict=overall([clause.verdict for clause in clauses]),
         candidate=models[1].record,
         reference=models[0].record,
-        data=Data.of(data),
+        data=Data.of(data, models[1].distribution(data.texts, new, names)),
         budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
         clauses=tuple(clauses),
         reported=found.reported,

@@ -11,18 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 from paretext.core.run_folder import PARENT, RunFolder
 from paretext.core.verdict import Verdict, loading, opening, predicting, shell
-from paretext.core.wording import first_few
+from paretext.core.wording import first_few, sentence
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
     from paretext.measure.comparison import Comparison
+    from paretext.measure.drift import Drift, Shift
     from paretext.pipeline.ablation import Ablation
+    from paretext.pipeline.counted import Counted
     from paretext.pipeline.operating import Tuned
     from paretext.pipeline.options import Certify
     from paretext.profile import Profile
     from paretext.report.run_data import Conclusion
     from paretext.tuning.result import Found
 
+UNSURE_NAME = "(unsure)"
+"""Of the answers that an artifact's rule lets not stand."""
+_MOVED = {
+    "labels": "{cell} was the answer to {then:.1%} of the texts, and is to {now:.1%}",
+    "confidence": "{then:.1%} of the texts had {cell}, and {now:.1%} have",
+    "characters": "{then:.1%} of the texts had {cell}, and {now:.1%} have",
+    "cut": "{then:.1%} of the texts were {cell}, and {now:.1%} are",
+}
 _TRAIN, _EVAL, _MORE, _NEW = "TRAIN.csv", "EVAL.csv", "MORE.csv", "NEW"
 
 
@@ -52,9 +62,7 @@ def of_certificate(
     """
     from paretext.certification.wording import beside_claim, claim
 
-    if against is None:
-        beside = artifact.parent / certificate.reference.name
-        against = beside if beside.is_dir() else "REFERENCE"
+    against = against or _reference(artifact, certificate.reference.name)
     name, reference = certificate.candidate.name, certificate.reference.name
     count, texts = beside_claim(certificate), f"{certificate.data.texts:,} texts"
     lost = f"{certificate.flips.flipped:,} of {certificate.flips.texts:,} answers differ"
@@ -82,6 +90,11 @@ def of_certificate(
         return Verdict(headline=headline, sentences=tuple(said), command=mend)
     headline = f"Do not deploy {name} in place of {reference} yet: its certificate is undecided."
     return Verdict(headline=headline, sentences=tuple(said), command=again)
+
+
+def _reference(artifact: Path, name: str) -> str | Path:
+    """Where it is, if it lies beside the artifact."""
+    return beside if (beside := artifact.parent / name).is_dir() else "REFERENCE"
 
 
 def of_predictions(
@@ -201,6 +214,45 @@ def of_profile(found: Profile, data: str, evaluation: str | None) -> Verdict:
         sentences=tuple(said),
         command=shell("run", "--data", data, *held),
     )
+
+
+def of_counts(found: Counted, counts: str) -> Verdict:
+    """Whether an artifact's texts still look like those of its certificate."""
+    drift, artifact = found.drift, Path(found.artifact)
+    certify = ("certify", artifact, "--against", _reference(artifact, found.reference))
+    command: tuple[str | Path, ...] = ("serve", artifact, "--log", counts)
+    headline = f"The texts still look like those that {found.name} was certified on."
+    said = [
+        f"{drift.counted:,} texts were counted from {found.first} to {found.last}, beside the "
+        f"{drift.certified:,} of {found.data}."
+    ]
+    if drift.found == "too few":
+        headline = f"Too few texts to tell whether {found.name} was certified on texts like them."
+        said.append(f"It takes about {drift.needed or 0:,} at the least.")
+        command = ("explore", counts, "--against", artifact)
+        if drift.needed is None:
+            said[-1] = "More counts would not tell: it was certified on too few."
+            command = (*certify, "--eval", _MORE)
+    elif drift.found != "alike":
+        headline = f"The texts no longer look like those that {found.name} was certified on."
+        if drift.found == "changed":
+            headline = f"The texts have changed a little since {found.name} was certified."
+        said.append("Its certificate speaks of texts like those; these need one of their own.")
+        command = (*certify, "--unlabelled", "TRAFFIC.csv")
+    moved = [each for each in drift.shifts if each.found in ("changed", "unlike")]
+    said[:0] = [f"{_moved(each, drift)}." for each in moved]
+    return Verdict(headline=headline, sentences=tuple(said), command=shell(*command))
+
+
+def _moved(shift: Shift, drift: Drift) -> str:
+    """ "Labels (PSI 0.41): joy was the answer to 33.5% of the texts, and is to 61.0%" """
+    cell = shift.moved[0]
+    words = _MOVED[shift.measure].format(
+        cell=cell.name or UNSURE_NAME,
+        then=cell.certified / drift.certified,
+        now=cell.counted / drift.counted,
+    )
+    return f"{sentence(shift.measure)} (PSI {shift.psi:.2f}): {words}"
 
 
 def of_texts(answers: Sequence[Mapping[str, Any]], artifact: Path) -> Verdict:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+import typer
 from pydantic import Field
 
 from paretext.cli.commands import Json
+from paretext.core.errors import ParetextError
 from paretext.data.given import Given
 from paretext.data.tables import OnBadRow
 from paretext.pipeline.sources import Reading
 from paretext.profile.schema import ProfileSettings
 
 if TYPE_CHECKING:
+    from paretext.measure.drift import Cell, Drift
     from paretext.profile import Profile
 
+STATUS = {"alike": 0, "changed": 1, "unlike": 1, "too few": 3}
+"""Exit statuses with --against."""
 _CLASSES, _WORDS, _LEMMAS, _ERRORS = 20, 8, 5, 8  # rows and words on the terminal
 _ELSEWHERE = "--json and the page of --out have all"
 
@@ -23,6 +28,11 @@ _ELSEWHERE = "--json and the page of --out have all"
 class Explore(Reading, ProfileSettings):
     data: str = Field(
         title="DATA", description="Training texts: CSV, TSV, JSONL, Parquet, or a hub dataset."
+    )
+    against: Path | None = Field(
+        None,
+        title="ARTIFACT",
+        description="Compare DATA, counts of serve --log, with what this was certified on.",
     )
     eval: Given = Field(
         None, title="FILE", description="Texts to measure on; leaks are looked for."
@@ -36,8 +46,15 @@ class Explore(Reading, ProfileSettings):
 def explore(asked: Explore, json: Json = False) -> None:
     """Say what is in the data, and what to do about it, before anything is trained.
 
+    With --against: whether the texts that a service has counted still look like those that its
+    artifact was certified on. Exit status: 0 alike, 1 not, 3 too few to tell.
+
     Example: paretext explore train.csv --eval validation.csv --model roberta-base --out profile
+
+    Example: paretext explore counts.parquet --against runs/emotion/artifacts/int8
     """
+    if asked.against is not None:
+        _explore_counts(asked, asked.against, json)
     from paretext.cli.console import dump_with, line, show_verdict
     from paretext.cli.endings import of_profile
     from paretext.data.dataset import require_trainable
@@ -84,6 +101,59 @@ def explore(asked: Explore, json: Json = False) -> None:
         line()
         line(f"Wrote {asked.out}: profile.html and profile.json.")
     show_verdict(verdict)
+
+
+def _explore_counts(asked: Explore, against: Path, json: bool) -> NoReturn:
+    from paretext.cli.console import dump_with, show_verdict
+    from paretext.cli.endings import of_counts
+    from paretext.pipeline.counted import compare_counts
+
+    if others := sorted(asked.model_fields_set - {"data", "against"}):
+        raise ParetextError(
+            f"--{others[0].replace('_', '-')} is for labelled texts, and with --against DATA is "
+            "what a service has counted; leave one of the two out."
+        )
+    found = compare_counts(asked.data, against)
+    verdict = of_counts(found, asked.data)
+    if json:
+        dump_with(verdict, found.model_dump(mode="json"))
+    else:
+        _show_drift(found.drift)
+        show_verdict(verdict)
+    raise typer.Exit(STATUS[found.drift.found])
+
+
+def _show_drift(found: Drift) -> None:
+    """What became of each measure, and of the labels' shares."""
+    from paretext.cli.console import table
+    from paretext.cli.endings import UNSURE_NAME
+
+    def shares(cell: Cell) -> tuple[str, str]:
+        counted = f"{cell.counted / found.counted:.1%}" if found.counted else ""
+        return f"{cell.certified / found.certified:.1%}", counted
+
+    table(
+        ("measure", "texts are", "PSI", "by chance", "p", "moved most", "certified", "counted"),
+        [
+            (
+                each.measure,
+                each.found,
+                *(f"{each.psi:.3f}", f"{each.by_chance:.3f}", f"{each.p:.4f}"),
+                *(each.moved[0].name or UNSURE_NAME, *shares(each.moved[0])),
+            )
+            for each in found.shifts
+        ],
+        title="Population stability (0.1: changed, 0.25: unlike), and what chance gives",
+        left=2,
+        ranks=(0, 1, 2, 6, 7, 3, 4, 5),
+        elsewhere="--json has all",
+    )
+    labels = next(each.moved for each in found.shifts if each.measure == "labels")
+    table(
+        ("answer", "certified", "counted"),
+        [(cell.name or UNSURE_NAME, *shares(cell)) for cell in labels[:_CLASSES]],
+        title="Answers, those first that moved most",
+    )
 
 
 def _show(found: Profile) -> None:

@@ -196,13 +196,15 @@ class Artifact(FittedClassifier):
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the longest input, so that their ends are cut."""
-        asked = list(text_input.iterate(texts))
-        text_input.check(asked)
-        try:
-            encodings = self._tokenizer.encode_batch_fast(asked)
-        except BaseException as error:
-            raise self._explained(error, asked, 0) from None
-        return sum(bool(encoding.overflowing) for encoding in encodings)
+        remaining, first, found = text_input.iterate(texts), 0, 0
+        while chunk := list(itertools.islice(remaining, CHUNK_TEXTS)):
+            text_input.check(chunk, first)
+            try:
+                found += int(_cut(self._tokenizer.encode_batch_fast(chunk)).sum())
+            except BaseException as error:
+                raise self._explained(error, chunk, first) from None
+            first += len(chunk)
+        return found
 
     def _chunks(self, texts: Iterable[str]) -> Iterator[Answers]:
         """The answers to CHUNK_TEXTS texts at a time."""

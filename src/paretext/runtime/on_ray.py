@@ -51,12 +51,12 @@ def work_on_ray(
         settings = ray.data.DataContext.get_current()
         settings.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        rows = [{"table": part.table, "number": part.number} for part in parts]
+        rows = [part._asdict() for part in parts]
         made = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,
             # one at a time: none waits behind a busy actor while another is idle, as at the end
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-            fn_constructor_args=(job, {(part.table, part.number): part for part in parts}, files),
+            fn_constructor_args=(job, files),
             num_cpus=1,
         )
         for row in made.iter_rows():
@@ -75,10 +75,8 @@ def work_on_ray(
 class _Worker:
     """An actor: holds the artifact, and its session, for one core."""
 
-    def __init__(
-        self, job: Job, parts: dict[tuple[int, int], Part], files: dict[str, bytes]
-    ) -> None:
-        self._job, self._parts = job, parts
+    def __init__(self, job: Job, files: dict[str, bytes]) -> None:
+        self._job = job
         self._stays = contextlib.ExitStack()  # what a killed actor leaves, the next one clears away
         folder = self._stays.enter_context(temporary_folder())
         for name, content in files.items():
@@ -88,9 +86,9 @@ class _Worker:
         self._artifact = Artifact.load(folder, threads=1)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """What became of a part; an error of the user's is an answer, since Ray would keep no more
-        of it than its traceback."""
-        part = self._parts[int(row["table"]), int(row["number"])]
+        """What became of the part that the row is; an error of the user's is an answer, since Ray
+        would keep no more of it than its traceback."""
+        part = Part(**{name: int(row[name]) for name in Part._fields})
         tally = self._job.tally(self._job.place(part))  # where a worker died behind its part
         try:
             if tally is None:

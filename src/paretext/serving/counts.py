@@ -7,23 +7,39 @@ shifts are seen in a classifier's own outputs; Lipton et al. 2018 estimate label
 
 A row is a count: hour (UTC), model, identity (of the artifact), measure, label, low and high (the
 bin, its upper end left out) and count. Measures: `texts`; `confidence`, the probability of the
-answered label in twentieths, whose sum over the bins is the label's count; `characters`, in powers
-of two; `cut`. The file is written anew every minute and at the end, and an existing one goes on.
+answered label, whose sum over the bins is the label's count; `characters`; `cut`. The bins are
+those of `runtime.distribution`.
+
+The file is written anew every minute and at the end, and an existing one goes on. So that it does
+not grow for ever, hours are kept as they are today and the day after, then as their day (its
+midnight stands for it), and after KEPT_DAYS not at all.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from paretext.core.errors import ParetextError
 from paretext.data.tables import RowWriter, format_of, read_rows
+from paretext.runtime.distribution import (
+    CONFIDENCE_BINS,
+    Distribution,
+    characters_bin,
+    characters_ends,
+    confidence_bin,
+    confidence_ends,
+    filled,
+)
 
 SECONDS = 60
-_BINS = 20
+KEPT_DAYS = 90
+_BY_THE_HOUR = 2
+"""Days, today's with them."""
 TYPES = {
     **dict.fromkeys(("hour", "model", "identity", "measure", "label"), "string"),
     **{"low": "double", "high": "double", "count": "int64"},
@@ -54,7 +70,9 @@ class Counts:
     def __init__(self, path: Path) -> None:
         format_of(path)
         self.path = path
-        self._counts: Counter[Key] = Counter(_read(path) if path.exists() else {})
+        self._counts = read_counts(path) if path.exists() else Counter[Key]()
+        self._bounded_in = ""
+        """The hour in which it was last bounded."""
         self.is_new = True
         """Whether there is something that the file has not."""
 
@@ -77,14 +95,16 @@ class Counts:
         if cut:
             counts[Key(hour, model, identity, "cut")] += cut
         for text, label, share in zip(texts, labels, confidence, strict=True):
-            place = min(int(share * _BINS), _BINS - 1)
-            bin_ = place / _BINS, (place + 1) / _BINS
-            counts[Key(hour, model, identity, "confidence", label, *bin_)] += 1
-            above = 1 << len(text).bit_length()
-            counts[Key(hour, model, identity, "characters", "", float(above // 2), above)] += 1
+            sure = confidence_ends(confidence_bin(share))
+            counts[Key(hour, model, identity, "confidence", label, *sure)] += 1
+            low, high = map(float, characters_ends(characters_bin(len(text))))
+            counts[Key(hour, model, identity, "characters", "", low, high)] += 1
 
     def so_far(self) -> Counted:
         """What there is to write now."""
+        if self._bounded_in != _hour():
+            self._bounded_in = _hour()
+            self._counts = _bounded(self._counts, date.fromisoformat(self._bounded_in[:10]))
         self.is_new = False
         return list(self._counts.items())
 
@@ -99,20 +119,60 @@ class Counts:
             raise
 
 
-def _hour() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:00Z")
-
-
-def _read(path: Path) -> dict[Key, int]:
+def read_counts(path: Path) -> Counter[Key]:
+    """What a service has counted; ParetextError for a file of another kind."""
+    found: Counter[Key] = Counter()
+    rows: Iterator[Mapping[str, Any]] = read_rows(path)
     try:
-        return dict(_counted(row) for row in read_rows(path))
+        for row in rows:
+            low, high, count = float(row["low"]), float(row["high"]), int(row["count"])
+            hour, model, identity, measure, label = (
+                str(row[name] or "") for name in list(TYPES)[:5]
+            )
+            date.fromisoformat(hour[:10])
+            if not 0 <= low <= high < math.inf or count < 0:
+                raise ValueError
+            found[Key(hour, model, identity, measure, label, low, high)] += count
     except (KeyError, TypeError, ValueError):
         raise ParetextError(
-            f"{path} is there and holds no counts of a service; give --log another path."
+            f"{path} holds no counts of a service; give a file that paretext serve --log wrote, or "
+            "for a new one a path where nothing is."
         ) from None
+    return found
 
 
-def _counted(row: Mapping[str, Any]) -> tuple[Key, int]:
-    hour, model, identity, measure, label = (str(row[name] or "") for name in list(TYPES)[:5])
-    low, high = float(row["low"]), float(row["high"])
-    return Key(hour, model, identity, measure, label, low, high), int(row["count"])
+def counted(counts: Mapping[Key, int], identity: str) -> Distribution:
+    """Of all texts that the artifact of that identity has answered, under whatever name."""
+    own = [(key, count) for key, count in counts.items() if key.identity == identity]
+    all_, answers, sure, long = Counter[str](), Counter[str](), Counter[int](), Counter[int]()
+    for key, count in own:
+        if key.measure == "confidence":
+            answers[key.label] += count
+            sure[confidence_bin((key.low + key.high) / 2)] += count
+        elif key.measure == "characters":
+            long[characters_bin(int(key.low))] += count
+        else:
+            all_[key.measure] += count
+    return Distribution(
+        texts=all_["texts"],
+        answers=dict(sorted(answers.items())),
+        confidence=filled(sure, CONFIDENCE_BINS),
+        characters=filled(long, max(long, default=0) + 1),
+        cut=all_["cut"],
+    )
+
+
+def _bounded(counts: Mapping[Key, int], today: date) -> Counter[Key]:
+    """The same with earlier days' hours as their day, and without the earliest."""
+    found: Counter[Key] = Counter()
+    for key, count in counts.items():
+        day = key.hour[:10]
+        age = (today - date.fromisoformat(day)).days
+        if age < KEPT_DAYS:
+            hour = key.hour if age < _BY_THE_HOUR else f"{day}T00:00Z"
+            found[key._replace(hour=hour)] += count
+    return found
+
+
+def _hour() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:00Z")
