@@ -161,3 +161,19 @@ def test_names_fold_at_sensible_places() -> None:
     assert fold("wrong_exchange_rate", 8) == ["wrong_", "exchange", "_rate"]
     assert fold("of 1,234.5 at -0.25", 8) == ["of", "1,234.5", "at -0.25"]
     assert fold("日本語です", 4) == ["日本", "語で", "す"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "piped", "terminal"),
+    [(None, 80, None), ("100", 100, 100), ("0", 80, 80), ("", 80, None), ("wide", 80, None)],
+)
+def test_columns_set_the_width_of_a_pipe_too(
+    columns: str | None, piped: int, terminal: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    pipe, screen = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    assert (console._width(pipe), console._width(screen)) == (piped, terminal)
+    assert console._width(None) == piped  # a stream that was closed

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from paretext.measure.comparison import Comparison
 
 
+_PIPED = 80
+"""Columns of a pipe and of a file, where the environment does not set COLUMNS."""
+
+
 class _Plain(Console):
     """A console that shows each string as one line of text, whatever it holds."""
 
@@ -55,10 +59,12 @@ class _Plain(Console):
 
 
 def _width(stream: TextIO | None) -> int | None:
-    """Characters in a line; None where rich asks the terminal, and again when it changes."""
-    if stream is None or not stream.isatty():
-        return 120
-    return 80 if os.environ.get("COLUMNS") == "0" else None  # rich would print nothing
+    """Characters in a line: COLUMNS where it is set, else `_PIPED` where it is no terminal; None
+    where rich asks the terminal, and again when it changes."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal():
+        return int(columns) or _PIPED  # rich would print nothing into 0
+    return None if stream is not None and stream.isatty() else _PIPED
 
 
 # rich would highlight halves of numbers: the 12. of 12.5x, the 1 and the 234 of 1,234
