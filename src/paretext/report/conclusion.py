@@ -24,6 +24,7 @@ from typing import Any
 from paretext.certification.certificate import Certificate
 from paretext.certification.wording import claim, clause_name, counted, would_decide
 from paretext.core.records import Interval
+from paretext.core.unfinished import Unfinished
 from paretext.core.verdict import loading, predicting, shell
 from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
@@ -34,6 +35,8 @@ from paretext.report.wording import beside, span
 
 UNKNOWN = "the machine was too busy to time it"
 NOTHING = "Nothing is measured yet, so there is nothing to conclude."
+UNFINISHED = "The run was interrupted before anything was measured."
+FROM_BEFORE = "This is from before: a later command was interrupted."
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,21 @@ def conclude(
     against = where.artifacts.get(reference.version, "PARENT")
     asked = (where.artifacts[chosen.version], "--against", against, "--eval", "EVAL.csv")
     return found.model_copy(update={"command": shell("certify", *asked)})
+
+
+def going_on(found: Conclusion, begun: Unfinished | None) -> Conclusion:
+    """The conclusion of a run in which a command was begun and has not ended: that comes next."""
+    if begun is None:
+        return found
+    nothing = found.headline == NOTHING
+    said = (f"{'' if nothing else f'{FROM_BEFORE} '}{begun.sentence}",)
+    return found.model_copy(
+        update={
+            "headline": UNFINISHED if nothing else found.headline,
+            "sentences": (*found.sentences, *said),
+            "command": begun.command or found.command,
+        }
+    )
 
 
 def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> Conclusion:
