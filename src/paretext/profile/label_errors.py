@@ -109,25 +109,25 @@ def out_of_fold(
 
     None where the texts that one model should learn from share nothing (one word each, say).
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
-
-    probabilities = np.zeros((len(texts), n_classes))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
-    # A text is cut once; what a row holds is a list of its tokens.
-    column = np.fromiter(map(tokens_of, texts), object, len(texts))
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2),
-        min_df=2 if len(texts) > 1000 else 1,
-        max_features=_MOST_WEIGHTS // n_classes,
-        sublinear_tf=True,
-        tokenizer=list,
-        token_pattern=None,
-        lowercase=False,
-    )
     with task("looking for label errors", FOLDS) as advance, warnings.catch_warnings():
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedKFold
+
+        probabilities = np.zeros((len(texts), n_classes))
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
+        # A text is cut once; what a row holds is a list of its tokens.
+        column = np.fromiter(map(tokens_of, texts), object, len(texts))
+        vectorizer = TfidfVectorizer(
+            ngram_range=(1, 2),
+            min_df=2 if len(texts) > 1000 else 1,
+            max_features=_MOST_WEIGHTS // n_classes,
+            sublinear_tf=True,
+            tokenizer=list,
+            token_pattern=None,
+            lowercase=False,
+        )
         # Enough steps to rank texts; the last digits of the weights do not matter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for rest, held in folds:
