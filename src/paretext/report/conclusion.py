@@ -225,6 +225,8 @@ def _bought(row: Measured, first: Measured) -> str:
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
     smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
+    if smaller.startswith("1.0x"):
+        smaller = f"as large as {than}"
     if row.faster_batch1 is None:
         return f"{smaller} (how much faster is not known: {UNKNOWN})"
     return f"{how_much_faster(row.faster_batch1, 1)} at batch 1, {smaller}"
