@@ -65,7 +65,7 @@ LONGEST = 300.0
 def do(job: str, folder: Path, out: Path) -> None:
     """The job itself, in a process of its own."""
     from paretext.cli import main
-    from paretext.cli.console import ConsoleSink
+    from paretext.cli.bars import ConsoleSink
     from paretext.core import progress
 
     if job == "search":

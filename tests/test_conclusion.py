@@ -55,6 +55,7 @@ def test_where_everything_is_broken_the_parent_is_deployed(tmp_path: Path) -> No
     bad = dataclasses.replace(VERSIONS[3], noise=0.3)
     found = conclusion(tmp_path / "run", *VERSIONS[:2], bad)
     assert (found.version, found.verdict) == ("parent", "parent")
+    assert "as large as PyTorch" in " ".join(found.sentences)  # 328 MB of 330
     assert found.sentences[0] == "No compressed version is worth taking."
     assert "Do not deploy int8: broken." in found.sentences
 

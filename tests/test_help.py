@@ -93,6 +93,7 @@ def test_every_option_that_takes_a_value_says_which(verb: str, helps: dict[str, 
     ("arguments", "said"),
     [
         (("comprss",), "paretext has no verb 'comprss'; did you mean 'compress'?"),
+        (("predict", "x", "--prob", "y"), "predict has no option --prob; known are --text, "),
         (("certify", "x", "--evl", "y"), "certify has no option --evl; did you mean '--eval'?"),
         (("run",), "run needs --data: training texts: a table, a hub dataset; an example is in"),
         (("certify", "x"), "certify needs --against: "),

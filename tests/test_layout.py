@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from paretext.cli import console
+from paretext.cli import bars, console
 from paretext.cli.layout import fold, layout
 
 WIDTHS = (40, 60, 80, 100, 120, 140)
@@ -118,7 +119,7 @@ def test_sentences_break_at_words_on_a_terminal_alone(terminal: Any, width: int)
     sentence = " ".join(f"word{i} {i / 7:.4f}" for i in range(40))
     shown = terminal(width)
     console.line(sentence)
-    console.ConsoleSink().say(sentence)
+    bars.ConsoleSink().say(sentence)
     console.complain(sentence)
     lines = lines_of(shown, width)
     assert len(lines) > 6
@@ -138,7 +139,7 @@ def test_sentences_break_at_words_on_a_terminal_alone(terminal: Any, width: int)
 def test_a_bar_fits_and_its_note_has_a_line(terminal: Any, width: int, label: str) -> None:
     shown = terminal(width)
     note = "epoch 3: loss 0.1234, selection macro-F1 0.9123, the best so far, kept"
-    with console.ConsoleSink().task(label, 123_456) as advance:
+    with bars.ConsoleSink().task(label, 123_456) as advance:
         advance(23_456, note=note)
     acting = re.compile(r"\x1b\[(\?25[lh]|2K|1A)|\r")  # what rich itself does
     last = acting.sub("\n", shown.getvalue()).split("\n")
@@ -161,3 +162,41 @@ def test_names_fold_at_sensible_places() -> None:
     assert fold("wrong_exchange_rate", 8) == ["wrong_", "exchange", "_rate"]
     assert fold("of 1,234.5 at -0.25", 8) == ["of", "1,234.5", "at -0.25"]
     assert fold("日本語です", 4) == ["日本", "語で", "す"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "piped", "terminal"),
+    [(None, 80, None), ("100", 100, 100), ("0", 80, 80), ("", 80, None), ("wide", 80, None)],
+)
+def test_columns_set_the_width_of_a_pipe_too(
+    columns: str | None, piped: int, terminal: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    pipe, screen = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    assert (console._width(pipe), console._width(screen)) == (piped, terminal)
+    assert console._width(None) == piped  # a stream that was closed
+
+
+def test_a_pipe_hears_of_a_unit_that_takes_long(terminal: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(bars, "_FIRST_SECONDS", (0.02, 0.02))
+    monkeypatch.setattr(bars, "_EVERY_SECONDS", 0.02)
+    shown = terminal(80, is_terminal=False)
+
+    def until(said: str) -> None:
+        end = time.monotonic() + 10
+        while said not in shown.getvalue():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    with bars.ConsoleSink().task("looking", 5) as advance:
+        until("looking: 0 of 5\n")  # at work, and nobody knows how long
+        advance()
+        until("looking: 1 of 5, about 0 s left\n")
+        advance(note="a note")
+    before = shown.getvalue()
+    assert "looking: a note\n" in before
+    time.sleep(0.06)
+    assert shown.getvalue() == before  # it has ended

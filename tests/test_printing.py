@@ -24,7 +24,7 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretext.cli import console
+from paretext.cli import bars, console
 from paretext.core import progress
 from paretext.core.escaping import as_json, encodable, visible
 
@@ -181,7 +181,7 @@ def test_every_way_to_print_shows_text(printed: Any, monkeypatch: pytest.MonkeyP
 def test_bars_on_a_terminal_show_text(monkeypatch: pytest.MonkeyPatch) -> None:
     own = console._Plain(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
     monkeypatch.setattr(console, "err", own)
-    with console.ConsoleSink().task("x" + HOSTILE, 3) as advance:
+    with bars.ConsoleSink().task("x" + HOSTILE, 3) as advance:
         advance(1, note="y" + HOSTILE)
     seen = re.sub(r"\x1b\[(\?25[lh]|2K|1A)", "", own.file.getvalue())  # what rich itself does
     assert not acts(seen.replace("\r", ""))

@@ -472,6 +472,15 @@ def test_what_cannot_be_profiled_is_said(
         profile(data, None, ProfileSettings(**settings))
 
 
+def test_a_baseline_near_chance_doubts_no_label() -> None:
+    shuffled = np.random.default_rng(1).permutation(TOY.labels)
+    found = profile(Dataset(TOY.texts, shuffled, TOY.label_names))
+    assert found.label_errors is not None
+    assert found.label_errors.macro_f1 < 0.5
+    assert (found.label_errors.candidates, found.label_errors.most_confident) == (0, ())
+    assert any(each.found.startswith("No label is doubted") for each in found.findings)
+
+
 def test_too_few_texts_for_label_errors_are_said() -> None:
     data = Dataset(("one text", "and another", "a third"), np.array([0, 1, 1]), ("a", "b"))
     found = profile(data)

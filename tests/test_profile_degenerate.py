@@ -115,7 +115,7 @@ def broken(*_: object) -> Any:
 def test_a_fault_of_the_profile_does_not_end_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from paretext.cli.console import ConsoleSink
+    from paretext.cli.bars import ConsoleSink
     from paretext.core import progress
 
     for module, name in ((build, "findings"), (profile_page, "_values")):

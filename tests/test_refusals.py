@@ -17,8 +17,9 @@ import pytest
 import toy
 
 from paretext.core.files import write_json
-from paretext.core.locks import RECORDS, work_in
+from paretext.core.locks import work_in
 from paretext.core.ownership import claim
+from paretext.core.run_folder import RECORDS
 
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "onnx", "onnxruntime", "datasets")
 RUNNER = f"""

@@ -108,6 +108,20 @@ def test_nothing_is_wrong_and_nothing_overflows(
         assert browser.get_log("browser") == []
 
 
+def test_the_versions_fit_a_desk_and_keep_their_names_on_a_phone(browser: Any, run: Path) -> None:
+    box = "const box = document.querySelector('table.versions').parentElement; "
+    name = "const name = box.querySelector('tbody th').getBoundingClientRect(); "
+    opened(browser, report(run), 1280)
+    assert browser.execute_script(f"{box}return box.scrollWidth <= box.clientWidth")
+    opened(browser, report(run), 390)
+    script = f"{box}box.scrollLeft = 200; {name}return [box.scrollLeft, name.left, name.right]"
+    scrolled, left, right = browser.execute_script(script)
+    assert scrolled == 200
+    assert 0 <= left < right < 195  # half of the screen is left to the numbers
+    links = "return [...document.querySelectorAll('nav a')].map(a => a.getBoundingClientRect())"
+    assert all(each["right"] <= 390 for each in browser.execute_script(links))
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_text_can_be_read_on_what_is_behind_it(browser: Any, run: Path, theme: str) -> None:
     opened(browser, report(run), 1280, theme)

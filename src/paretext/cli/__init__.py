@@ -90,7 +90,8 @@ def paretext(
 
 def main() -> None:
     """Run a verb; what the user can mend becomes one sentence and exit status 2."""
-    from paretext.cli.console import ConsoleSink, complain, err, show_warning
+    from paretext.cli.bars import ConsoleSink
+    from paretext.cli.console import complain, err, show_warning
 
     _quiet_libraries()
     _encode_everything()

@@ -1,4 +1,4 @@
-"""What the command line shows: progress, messages, tables. Only `cli` prints.
+"""What the command line shows: messages, tables, verdicts. Only `cli` prints.
 
 Whatever is printed goes through the two consoles below, for which every string is text: control
 characters from data are shown and not obeyed, what looks like markup stays as it is, and what the
@@ -10,34 +10,27 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console, Group, JustifyMethod, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console, Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from paretext.cli.layout import fold, layout, wrap
 from paretext.core.escaping import as_json, encodable, visible
 from paretext.core.files import read_json
-from paretext.core.progress import Advance
 
 if TYPE_CHECKING:
     from paretext.certification.certificate import Certificate
     from paretext.core.verdict import Verdict
     from paretext.measure.comparison import Comparison
+
+
+_PIPED = 80
+"""Columns of a pipe and of a file, where the environment does not set COLUMNS."""
 
 
 class _Plain(Console):
@@ -55,10 +48,12 @@ class _Plain(Console):
 
 
 def _width(stream: TextIO | None) -> int | None:
-    """Characters in a line; None where rich asks the terminal, and again when it changes."""
-    if stream is None or not stream.isatty():
-        return 120
-    return 80 if os.environ.get("COLUMNS") == "0" else None  # rich would print nothing
+    """Characters in a line: COLUMNS where it is set, else `_PIPED` where it is no terminal; None
+    where rich asks the terminal, and again when it changes."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal():
+        return int(columns) or _PIPED  # rich would print nothing into 0
+    return None if stream is not None and stream.isatty() else _PIPED
 
 
 # rich would highlight halves of numbers: the 12. of 12.5x, the 1 and the 234 of 1,234
@@ -67,18 +62,13 @@ err = _Plain(width=_width(sys.stderr), stderr=True, highlight=False)
 
 _NARROWEST = 40
 """Columns that a table fits itself into; a narrower terminal breaks its lines."""
-_EVERY_SECONDS = 30
 _MOST_CLASSES = 10
 """Of a certificate's table of classes."""
 _PART_RANKS = (9, 0, 8, 4, 5, 6, 3, 2, 1, 7)
 """The label, the verdict and by how much it is worse, before the rest."""
-_SPINNING = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-"""Of work whose length nobody knows."""
-_BAR, _TIMES = 40, 16
-"""The longest bar, and what the times behind it take."""
 
 
-def _sentence(console: Console, text: str) -> None:
+def tell(console: Console, text: str) -> None:
     """One line where it is piped; a terminal gets it broken at words.
 
     What begins with a blank is a command to copy, and a path may be longer than the line:
@@ -88,88 +78,6 @@ def _sentence(console: Console, text: str) -> None:
     shown = encodable(visible(text), console.encoding)
     for each in [text] if whole else wrap(shown, console.width):
         console.print(each, soft_wrap=True)
-
-
-class ConsoleSink:
-    """Messages and bars on standard error; without a terminal, a line now and then."""
-
-    def say(self, message: str) -> None:
-        _sentence(err, message)
-
-    @contextlib.contextmanager
-    def task(self, label: str, total: int) -> Iterator[Advance]:
-        if err.is_terminal and not total:
-            with Progress(*_SPINNING, console=err, transient=True) as spinner:
-                bar = spinner.add_task(label, total=None)
-
-                def counted(n: int = 1, note: str | None = None) -> None:
-                    spinner.update(bar, advance=n)
-                    done = f"{spinner.tasks[0].completed:,.0f}"
-                    spinner.update(bar, description=f"{label}: {done}")
-
-                yield counted
-        elif err.is_terminal:
-            with _Bars(label, total) as bars:
-                bar = bars.add_task(label, total=total, note="")
-                yield lambda n=1, note=None: bars.update(
-                    bar, advance=n, **({} if note is None else {"note": note})
-                )
-        else:
-            yield _Lines(label, total)
-
-
-class _Lines:
-    """Progress as lines, for logs: every note, and the state of things twice a minute."""
-
-    def __init__(self, label: str, total: int) -> None:
-        self.label, self.total, self.done = label, total, 0
-        self.last = self.begin = time.monotonic()
-        self.at_begin: int | None = None
-
-    def __call__(self, n: int = 1, note: str | None = None) -> None:
-        if self.at_begin is None:
-            self.at_begin = n if n > 1 else 0  # what an earlier process had done
-        self.done += n
-        now = time.monotonic()
-        if note:
-            err.print(f"{self.label}: {note}", soft_wrap=True)
-        elif now - self.last > _EVERY_SECONDS:
-            rate = (self.done - self.at_begin) / (now - self.begin)
-            state = f"{self.done:,} done"
-            if self.total and rate:
-                left = _duration((self.total - self.done) / rate)
-                state = f"{self.done:,} of {self.total:,}, about {left} left"
-            err.print(f"{self.label}: {state}", soft_wrap=True)
-            self.last = now
-
-
-class _Bars(Progress):
-    """A bar within the terminal's width; its note, and a label too long for it, on own lines."""
-
-    def __init__(self, label: str, total: int) -> None:
-        counts = 2 * len(str(total or 10**6)) + 1
-        room = err.width - counts - _TIMES - 2
-        beside = cell_len(visible(label)) + 1
-        self.label = "" if beside + _BAR // 4 <= room else label
-        super().__init__(
-            *(() if self.label else ("{task.description}",)),
-            BarColumn(max(min(_BAR, room - (0 if self.label else beside)), 4)),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=err,
-        )
-
-    def get_renderables(self) -> Iterator[RenderableType]:
-        if self.label:
-            yield self.label
-        yield from super().get_renderables()
-        yield from (note for task in self.tasks if (note := task.fields["note"]))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def table(
@@ -236,18 +144,18 @@ def _entries(value: Any) -> list[str]:
 
 
 def line(text: str = "") -> None:
-    """A sentence on standard output (`_sentence` says how it is broken)."""
-    _sentence(out, text)
+    """A sentence on standard output (`tell` says how it is broken)."""
+    tell(out, text)
 
 
 def complain(sentence: str) -> None:
     """What went wrong, on standard error."""
-    _sentence(err, f"paretext: {sentence}")
+    tell(err, f"paretext: {sentence}")
 
 
 def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A library's warning, which may quote data; in place of Python's own way."""
-    _sentence(err, f"{category.__name__}: {message}")
+    tell(err, f"{category.__name__}: {message}")
 
 
 def dump(value: Any, indent: int | None = 2) -> None:

@@ -322,7 +322,13 @@ def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
     from paretext.certification.certificate import Certificate
 
     kind = str(found["kind"])
-    if kind == "run":
+    if kind.startswith("run"):
+        if who := found.get("in use by"):
+            return Verdict(
+                headline=f"The run is at work: {path}",
+                sentences=(f"It is in use by {who}.",),
+                command=shell("inspect", path),
+            )
         return of_run(path)
     if kind.startswith("classifier"):
         nameless = all(str(each).startswith("LABEL_") for each in found.get("labels") or ["LABEL_"])

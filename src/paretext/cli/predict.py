@@ -13,6 +13,7 @@ from paretext.cli.commands import Json
 from paretext.core.errors import ParetextError
 from paretext.core.run_folder import RunFolder
 from paretext.core.settings import Settings
+from paretext.core.unfinished import unfinished
 from paretext.data.tables import OnBadRow
 from paretext.pipeline.sources import Cores
 
@@ -145,17 +146,26 @@ def _artifact_of(given: Path) -> Path:
     """The folder itself, or of a run's the version that its page recommends, which is said."""
     from paretext.runtime.manifest import NAME
 
-    if (given / NAME).is_file() or not RunFolder(given).artifacts.is_dir():
+    run, begun = RunFolder(given), unfinished(given)
+    is_run = run.artifacts.is_dir() or run.candidates.is_dir() or begun is not None
+    if (given / NAME).is_file() or not is_run:
         return given
     from paretext.core.progress import say
     from paretext.report.run_gather import gather
 
-    artifacts = RunFolder(given).artifacts
-    report = gather(given)
+    artifacts, report = run.artifacts, gather(given)
     version = report.conclusion.version
+    if version is None and begun is not None:
+        raise ParetextError(
+            f"the run {given} was interrupted and recommends no artifact yet; {begun.remedy}"
+        )
     if version is None:
-        made = sorted(each for each in artifacts.iterdir() if (each / NAME).is_file())
-        listed = f"name one of {', '.join(map(str, made))}" if made else "there is none yet"
+        made = [each for each in run.listed() if (each / NAME).is_file()]
+        if not made:
+            raise ParetextError(
+                f"the run {given} has no artifact yet; make some with: {report.conclusion.command}"
+            )
+        listed = f"name one of {', '.join(map(str, made))}"
         lacks = next((each.said for each in report.missing if each.part == "comparison"), "")
         why = f" ({lacks.rstrip('.')})" if lacks else ""
         raise ParetextError(f"the run {given} recommends none of its artifacts{why}; {listed}.")

@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
-from paretext.core.locks import RECORDS, temporary_folder
+from paretext.core.locks import temporary_folder
+from paretext.core.run_folder import RECORDS
 
 T = TypeVar("T")
 

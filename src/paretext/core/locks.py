@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.run_folder import RECORDS
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RECORDS = ".stages"
-"""Folder in every folder that is worked in: what is finished, who works there."""
+JOB = "unfinished.json"
+"""In RECORDS while a job works in the folder, and after it if that did not end."""
 _LOCK = "lock"
 _DEEPEST = 3
 """A run's artifacts are two folders below it, a search's winner three."""
@@ -130,8 +131,40 @@ def require_folder(place: Path) -> None:
 
 
 def works_in(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A function that works in the folder that is given as its `parameter`."""
-    return _holding(work_in, parameter)
+    """A job that works in the folder that is given as its `parameter`; where it is interrupted,
+    the folder knows the command that continues it."""
+    return _holding(_job_in, parameter)
+
+
+@contextlib.contextmanager
+def _job_in(folder: Path) -> Iterator[None]:
+    inside = (folder.resolve(), threading.get_ident()) in _held
+    with work_in(folder):
+        if inside:
+            yield
+            return
+        with _on_record(folder):
+            yield
+
+
+@contextlib.contextmanager
+def _on_record(folder: Path) -> Iterator[None]:
+    """The command line is kept until the job has ended; one that is refused leaves what was on
+    record before it."""
+    path = folder / RECORDS / JOB
+    before = path.read_bytes() if path.is_file() else None
+    given = _typed() if Path(sys.argv[0]).stem == "paretext" else None  # else it is called
+    record = {"command": given, "in": str(Path.cwd()), "folder": str(folder.resolve())}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    try:
+        yield
+    except ParetextError:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(before)
+        raise
+    path.unlink(missing_ok=True)
 
 
 def changes(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -207,8 +240,7 @@ def _locked(path: Path, *, wait: bool, said: Path) -> FileLock | None:
 
 
 def _this_process() -> dict[str, str | int]:
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    command = re.sub(r"(://)[^/@\s]*@", r"\1", command)  # a database's password
+    command = _typed()
     if len(command) > _LONGEST_COMMAND:
         command = f"{command[:_LONGEST_COMMAND]} ..."
     return {
@@ -217,6 +249,31 @@ def _this_process() -> dict[str, str | int]:
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": command,
     }
+
+
+def _typed() -> str:
+    """This process's command line, as a shell takes it, without a database's password."""
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return re.sub(r"(://)[^/@\s]*@", r"\1", command)
+
+
+def at_work(folder: Path) -> str | None:
+    """Who works in `folder` now, this process included; None where nobody does. Its lock is tried,
+    and left at once."""
+    path = folder / RECORDS / _LOCK
+    if not path.is_file():
+        return None
+    try:
+        from filelock import FileLock, Timeout
+    except ModuleNotFoundError:  # of the runtime alone, which works in no folder
+        return None
+    try:
+        with FileLock(path, fallback_to_soft=False).acquire(blocking=False):
+            return None
+    except Timeout:
+        return _holder(path)
+    except OSError:  # no locks here, or nothing may be written
+        return None
 
 
 def _holder(path: Path) -> str:

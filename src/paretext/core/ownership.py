@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from paretext.core.errors import ParetextError
 from paretext.core.files import files_below, read_json, write_json
-from paretext.core.locks import RECORDS
+from paretext.core.run_folder import RECORDS
 
 _RECORD = "made-of.json"
 _BEGINNING = 4096

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RECORDS = ".stages"
+"""In every folder that is worked in: what is finished, who works there, what goes on."""
 PARENT = "parent"
 """The name of the parent's artifact."""
 ARTIFACTS, CANDIDATES, CLASSIFIERS = "artifacts", "candidates", "classifiers"

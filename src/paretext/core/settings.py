@@ -160,8 +160,9 @@ def parse_yaml(text: str, source: str) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence on an unknown name: the nearest known one, or all of them."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}."
+    bare = {each.lstrip("-"): each for each in names}  # all options are alike in their dashes
+    near = difflib.get_close_matches(name.lstrip("-"), bare, n=1, cutoff=0.4)
+    return f"; did you mean {bare[near[0]]!r}?" if near else f"; known are {', '.join(names)}."
 
 
 def model_inside(folder: Path) -> str:

@@ -230,7 +230,7 @@ def _name_labels(labels: list[Label], source: str) -> tuple[tuple[str, ...], lis
     distinct = {label.value for label in labels}
     if all_integers(distinct):
         names = sorted(distinct, key=int)
-        say(f"{source}: labels are numbers and keep them as names; --labels gives better.")
+        say(f"{source}: labels are numbers, which become their names; --labels gives others.")
     else:
         names = sorted(distinct)
         _say_alike(names, source)

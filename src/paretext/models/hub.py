@@ -95,7 +95,8 @@ def not_a_model(name: str, error: BaseException, reason: str, *, local: bool) ->
 
 def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool) -> str:
     """The sentence for a name that is no path."""
-    said, near = shown(name), nearest(name, (*_USUAL, *_downloaded(), *_beside(Path())))
+    said, known = shown(name), (*_USUAL, *_downloaded(), *_beside(Path()))
+    near = "" if name in known else nearest(name, known)
     if any(isinstance(each, GatedRepoError) for each in causes):
         return (
             f"the model {said} is gated: ask for access at {constants.ENDPOINT}/{name}, and log "

@@ -9,8 +9,10 @@ from paretext.certification.certificate import Certificate
 from paretext.certification.wording import headline
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes, read_json
+from paretext.core.locks import at_work
 from paretext.core.run_folder import RunFolder
 from paretext.core.settings import model_inside
+from paretext.core.unfinished import unfinished
 from paretext.runtime.manifest import NAME, Independence, Manifest
 from paretext.runtime.rule import Rule
 
@@ -21,7 +23,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise ParetextError(f"{path} is not a folder; give an artifact, a run or a classifier.")
     if (path / NAME).is_file():
         return _artifact(path)
-    if RunFolder(path).candidates.is_dir():
+    if RunFolder(path).candidates.is_dir() or unfinished(path) is not None:
         return _run(path)
     if (path / "config.json").is_file():
         return _classifier(path)
@@ -77,12 +79,13 @@ def _independence(found: Independence | None) -> str:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    run = RunFolder(path)
-    record = RunFolder(path).chosen
+    run, begun = RunFolder(path), unfinished(path)
+    record = run.chosen
     parent = _values(record) if record.is_file() else {}
     artifacts = [each for each in run.listed() if (each / NAME).is_file()]
     return {
-        "kind": "run",
+        "kind": "run" if begun is None else "run, not finished",
+        **({} if (who := at_work(path)) is None else {"in use by": who}),
         "parent": parent.get("parent", "not chosen yet"),
         "macro-F1 on selection": _scores(parent.get("selection_macro_f1")) or "not known",
         "artifacts": {each.name: f"{folder_bytes(each):,} bytes" for each in artifacts},

@@ -19,6 +19,7 @@ from paretext.core.extras import require_training
 from paretext.core.files import Stages, read_json, write_json
 from paretext.core.run_folder import CANDIDATES, RunFolder
 from paretext.core.settings import model_inside
+from paretext.core.unfinished import unfinished
 from paretext.models.pretrained import Source, look, name_outputs, source_digest
 from paretext.pipeline.splits import Data
 
@@ -35,6 +36,7 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
     """The parent's folder and name, and the recipe, of a run's folder or a classifier's."""
     record = RunFolder(source).chosen
     if not record.is_file():
+        _refuse_unfinished(source)
         if not (source / "config.json").is_file():
             raise ParetextError(
                 f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
@@ -89,7 +91,14 @@ def require_model(name: str) -> None:
     if is_run(name):
         parent_of(Path(name))
     else:
+        _refuse_unfinished(Path(name))
         open_model(name)
+
+
+def _refuse_unfinished(run: Path) -> None:
+    """ParetextError, with how to go on, for a run that was interrupted before its parent was."""
+    if (begun := unfinished(run)) is not None:
+        raise ParetextError(f"the run {run} was interrupted and has no parent yet; {begun.remedy}")
 
 
 def open_model(name: str) -> Source:

@@ -340,6 +340,15 @@ def _label_errors(profile: Profile) -> Iterator[_Said]:
             "Add texts.",
         )
         return
+    if errors.too_weak:
+        yield _finding(
+            "label errors",
+            "look",
+            f"No label is doubted: the linear baseline that would do it is near chance, with "
+            f"{errors.macro_f1:.3f} macro-F1 out of fold.",
+            "Add texts: so few hardly tell the classes apart.",
+        )
+        return
     sample = "a sample of " if errors.sampled else ""
     share = errors.candidates / errors.texts
     yield (

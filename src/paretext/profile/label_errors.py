@@ -10,6 +10,7 @@ normalised margin). They are candidates: a linear model does not read irony or n
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ _MOST_WEIGHTS = 2_000_000
 """Of one model, all classes together, which bounds seconds and memory: the most frequent n-grams
 that there is room for are read."""
 _SHOWN = 50
+_LEAST_SKILL = 0.25
+"""Of the way from chance, 1 in K, to a macro-F1 of 1: what knows less of a label doubts none."""
 Probabilities = NDArray[np.float64]
 
 
@@ -37,7 +40,7 @@ def label_errors(
     """Doubtful labels among distinct texts with one label; those with two are known already.
 
     None where fewer than two classes have 5 of them, or these share no word; smaller classes are
-    left out.
+    left out. None is doubted where the model has hardly learnt the labels.
     """
     texts = own.distinct()
     twice = np.isin(own.identities.keys[texts.indices], own.identities.conflicting_keys())
@@ -52,11 +55,17 @@ def label_errors(
     doubted = doubts(texts.texts, texts.labels, len(names), settings.seed)
     if doubted is None:
         return None
+    chance = 1 / int(enough.sum())
+    weak = doubted.macro_f1 - chance < _LEAST_SKILL * (1 - chance)
+    if weak:
+        nobody = np.array([], np.int64)
+        doubted = Doubts(nobody, nobody, doubted.probabilities, doubted.macro_f1)
     numbers = own.data.rows_at(texts.indices)
     carried = np.bincount(texts.labels[doubted.texts], minlength=len(names))
     return LabelErrors(
         texts=len(texts.texts),
         sampled=not whole,
+        too_weak=weak,
         macro_f1=doubted.macro_f1,
         candidates=len(doubted.texts),
         by_class=dict(zip(names, carried.tolist(), strict=True)),
@@ -109,27 +118,35 @@ def out_of_fold(
 
     None where the texts that one model should learn from share nothing (one word each, say).
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
+    with (
+        task("looking for label errors", FOLDS) as advance,
+        warnings.catch_warnings(),
+        contextlib.ExitStack() as alone,
+    ):
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedKFold
+        from threadpoolctl import threadpool_limits
 
-    probabilities = np.zeros((len(texts), n_classes))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
-    # A text is cut once; what a row holds is a list of its tokens.
-    column = np.fromiter(map(tokens_of, texts), object, len(texts))
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2),
-        min_df=2 if len(texts) > 1000 else 1,
-        max_features=_MOST_WEIGHTS // n_classes,
-        sublinear_tf=True,
-        tokenizer=list,
-        token_pattern=None,
-        lowercase=False,
-    )
-    with task("looking for label errors", FOLDS) as advance, warnings.catch_warnings():
-        # Enough steps to rank texts; the last digits of the weights do not matter.
+        probabilities = np.zeros((len(texts), n_classes))
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
+        # A text is cut once; what a row holds is a list of its tokens.
+        column = np.fromiter(map(tokens_of, texts), object, len(texts))
+        vectorizer = TfidfVectorizer(
+            ngram_range=(1, 2),
+            min_df=2 if len(texts) > 1000 else 1,
+            max_features=_MOST_WEIGHTS // n_classes,
+            sublinear_tf=True,
+            tokenizer=list,
+            token_pattern=None,
+            lowercase=False,
+        )
+        # Enough steps to rank texts; the last digits of the weights do not matter. The optimiser's
+        # vectors are small: beside other work the threads of a BLAS would spend minutes in waiting
+        # for each other (300 texts: 0.4 s of CPU time; over 2 minutes in two threads, 8 s in one).
         warnings.simplefilter("ignore", ConvergenceWarning)
+        alone.enter_context(threadpool_limits(1))
         for rest, held in folds:
             try:
                 values = vectorizer.fit_transform(column[rest])

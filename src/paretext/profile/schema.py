@@ -272,6 +272,8 @@ class LabelErrors(_Part):
     texts: int
     """Distinct texts that were read."""
     sampled: bool
+    too_weak: bool = False
+    """The baseline is so near chance that it doubts no label."""
     macro_f1: float
     """Of the baseline, out of fold."""
     candidates: int

@@ -24,6 +24,7 @@ from typing import Any
 from paretext.certification.certificate import Certificate
 from paretext.certification.wording import claim, clause_name, counted, would_decide
 from paretext.core.records import Interval
+from paretext.core.unfinished import Unfinished
 from paretext.core.verdict import loading, predicting, shell
 from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
@@ -34,6 +35,8 @@ from paretext.report.wording import beside
 
 UNKNOWN = "the machine was too busy to time it"
 NOTHING = "Nothing is measured yet, so there is nothing to conclude."
+UNFINISHED = "The run was interrupted before anything was measured."
+FROM_BEFORE = "This is from before: a later command was interrupted."
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,21 @@ def conclude(
     return found.model_copy(update={"command": shell("certify", *asked)})
 
 
+def going_on(found: Conclusion, begun: Unfinished | None) -> Conclusion:
+    """The conclusion of a run in which a command was begun and has not ended: that comes next."""
+    if begun is None:
+        return found
+    nothing = found.headline == NOTHING
+    said = (f"{'' if nothing else f'{FROM_BEFORE} '}{begun.sentence}",)
+    return found.model_copy(
+        update={
+            "headline": UNFINISHED if nothing else found.headline,
+            "sentences": (*found.sentences, *said),
+            "command": begun.command or found.command,
+        }
+    )
+
+
 def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> Conclusion:
     """Nothing made from the reference; a baseline in its place, where one is good."""
     reason, remedy = f"{sentence(str(standing.reason))}.", standing.remedy
@@ -207,6 +225,8 @@ def _bought(row: Measured, first: Measured) -> str:
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
     smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
+    if smaller.startswith("1.0x"):
+        smaller = f"as large as {than}"
     if row.faster_batch1 is None:
         return f"{smaller} (how much faster is not known: {UNKNOWN})"
     return f"{how_much_faster(row.faster_batch1, 1)} at batch 1, {smaller}"

@@ -29,13 +29,14 @@ from paretext.core.run_folder import (
     SETTINGS,
     RunFolder,
 )
+from paretext.core.unfinished import unfinished
 from paretext.core.verdict import shell
 from paretext.core.version import __version__
 from paretext.data.checks import DataReport
 from paretext.measure import ranking
 from paretext.measure.comparison import BASELINE, Comparison
 from paretext.report import run_data as parts
-from paretext.report.conclusion import Where, conclude
+from paretext.report.conclusion import Where, conclude, going_on
 from paretext.report.run_rows import (
     flipped_texts,
     history,
@@ -61,7 +62,8 @@ def gather(run: Path) -> parts.RunReport:
     """
     if not run.is_dir():
         raise ParetextError(f"{run} is not a folder; give the folder of a run.")
-    if not any((run / sign).exists() or (run / f"{sign}.partial").exists() for sign in _SIGNS):
+    signs = any((run / sign).exists() or (run / f"{sign}.partial").exists() for sign in _SIGNS)
+    if not signs and unfinished(run) is None:
         raise ParetextError(
             f"{run} holds no run, none of {', '.join(_SIGNS)}; give the folder that was given to "
             "paretext run --out."
@@ -117,12 +119,15 @@ class _Gatherer:
         return parts.RunReport(
             made_by=__version__,
             name=self.run.resolve().name,
-            conclusion=conclude(
-                versions,
-                certificates,
-                self._where(manifests, candidates, settings),
-                comparison.standing if comparison else None,
-                comparison.data.get("answered_by") if comparison else None,
+            conclusion=going_on(
+                conclude(
+                    versions,
+                    certificates,
+                    self._where(manifests, candidates, settings),
+                    comparison.standing if comparison else None,
+                    comparison.data.get("answered_by") if comparison else None,
+                ),
+                unfinished(self.run),
             ),
             missing=tuple(self.missing),
             measurement=comparison
