@@ -341,8 +341,7 @@ def _label_errors(profile: Profile) -> Iterator[_Said]:
         )
         return
     if errors.too_weak:
-        yield _finding(
-            "label errors",
+        yield (
             "look",
             f"No label is doubted: the linear baseline that would do it is near chance, with "
             f"{errors.macro_f1:.3f} macro-F1 out of fold.",
