@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import toy
 
-from paretext.cli import console, predict
+from paretext.cli import console
 from paretext.data.tables import read_rows
 from paretext.runtime.artifact import Artifact
 
@@ -213,6 +213,7 @@ def test_a_run_stands_for_the_version_it_recommends(tmp_path: Path) -> None:
     from reporting import make_run
     from said import said_to
 
+    from paretext.cli.chosen import artifact_of
     from paretext.report.run_gather import gather
 
     run = tmp_path / "run"
@@ -220,12 +221,12 @@ def test_a_run_stands_for_the_version_it_recommends(tmp_path: Path) -> None:
     version = gather(run).conclusion.version
     assert version is not None
     with said_to() as said:
-        assert predict._artifact_of(run) == run / "artifacts" / version
+        assert artifact_of(run, "answers by") == run / "artifacts" / version
     assert said.messages == [
         f"answers by {version}, which the run recommends: {run / 'artifacts' / version}"
     ]
     own = run / "artifacts" / "int8"
-    assert predict._artifact_of(own) == own
+    assert artifact_of(own, "answers by") == own
 
 
 def test_a_run_that_recommends_nothing_names_its_artifacts(

@@ -11,7 +11,7 @@ from paretext.core.settings import Settings
 
 
 class Page(Settings):
-    artifact: Path = Field(title="ARTIFACT", description="An artifact's folder.")
+    artifact: Path = Field(title="ARTIFACT", description="An artifact's folder, or a run's.")
     out: Path = Field(Path("page.html"), description="File to write.")
     library: Path | None = Field(
         None,
@@ -29,15 +29,16 @@ def page(asked: Page, json: Json = False) -> None:
 
     Example: paretext page runs/emotion/artifacts/small -o page.html
     """
+    from paretext.cli.chosen import artifact_of
     from paretext.cli.console import dump_with, pairs, show_verdict
     from paretext.cli.endings import of_page
     from paretext.runtime.artifact import Artifact
     from paretext.runtime.browser.library import cache
     from paretext.runtime.browser.page import write_page
 
-    loaded = Artifact.load(asked.artifact)
-    found = write_page(loaded, asked.out, asked.library or cache())
-    verdict = of_page(asked.artifact, asked.out, found)
+    artifact = artifact_of(asked.artifact, "holds")
+    found = write_page(Artifact.load(artifact), asked.out, asked.library or cache())
+    verdict = of_page(artifact, asked.out, found)
     if json:
         dump_with(verdict, found)
         return

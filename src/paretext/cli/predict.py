@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from paretext.cli.chosen import artifact_of
 from paretext.cli.commands import Json
 from paretext.core.errors import ParetextError
-from paretext.core.run_folder import RunFolder
 from paretext.core.settings import Settings
-from paretext.core.unfinished import unfinished
 from paretext.data.tables import OnBadRow
 from paretext.pipeline.sources import Cores
 
@@ -109,7 +108,7 @@ def predict(asked: Predict, json: Json = False) -> None:
         raise ParetextError(
             f"--json and --format {asked.format} are two forms of the same answers; give one."
         )
-    folder = _artifact_of(asked.artifact)
+    folder = artifact_of(asked.artifact, "answers by")
     from paretext.runtime.artifact import Artifact
 
     by_file = by_hand is None and not streams
@@ -140,37 +139,6 @@ def _is_text(given: str) -> bool:
         return Path(given).suffix.lower() not in FORMATS and not Path(given).exists()
     except (OSError, ValueError):  # longer than any name, or with what no name has
         return True
-
-
-def _artifact_of(given: Path) -> Path:
-    """The folder itself, or of a run's the version that its page recommends, which is said."""
-    from paretext.runtime.manifest import NAME
-
-    run, begun = RunFolder(given), unfinished(given)
-    is_run = run.artifacts.is_dir() or run.candidates.is_dir() or begun is not None
-    if (given / NAME).is_file() or not is_run:
-        return given
-    from paretext.core.progress import say
-    from paretext.report.run_gather import gather
-
-    artifacts, report = run.artifacts, gather(given)
-    version = report.conclusion.version
-    if version is None and begun is not None:
-        raise ParetextError(
-            f"the run {given} was interrupted and recommends no artifact yet; {begun.remedy}"
-        )
-    if version is None:
-        made = [each for each in run.listed() if (each / NAME).is_file()]
-        if not made:
-            raise ParetextError(
-                f"the run {given} has no artifact yet; make some with: {report.conclusion.command}"
-            )
-        listed = f"name one of {', '.join(map(str, made))}"
-        lacks = next((each.said for each in report.missing if each.part == "comparison"), "")
-        why = f" ({lacks.rstrip('.')})" if lacks else ""
-        raise ParetextError(f"the run {given} recommends none of its artifacts{why}; {listed}.")
-    say(f"answers by {version}, which the run recommends: {artifacts / version}")
-    return artifacts / version
 
 
 def _answer(loaded: Any, folder: Path, texts: Sequence[str], as_json: bool) -> None:

@@ -48,7 +48,8 @@ class Serve(Limits, Address):
     artifacts: tuple[str, ...] = Field(
         title="ARTIFACTS...",
         min_length=1,
-        description="Folders of artifacts, or NAME=FOLDER; the first answers where none is named.",
+        description="Folders of artifacts or of runs, or NAME=FOLDER; the first answers where none "
+        "is named.",
     )
 
 
@@ -66,12 +67,13 @@ def serve(asked: Serve) -> None:
     from paretext.core.extras import require_serving
 
     require_serving()
+    from paretext.cli.chosen import artifact_of
     from paretext.runtime.artifact import Artifact
     from paretext.serving.counts import Counts
     from paretext.serving.server import address, listen, serve
     from paretext.serving.service import Service, named
 
-    folders = named(asked.artifacts)
+    folders = {name: artifact_of(given, "serves") for name, given in named(asked.artifacts).items()}
     artifacts = {
         name: Artifact.load(folder, threads=asked.threads) for name, folder in folders.items()
     }

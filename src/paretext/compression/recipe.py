@@ -8,6 +8,7 @@ with the package.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -92,6 +93,7 @@ RUNGS = ("int8", "safe", "small", "tiny", "nano")
 dense matrix buy no speed: the preset `pruned` shows it.)"""
 
 
+@cache
 def _rungs() -> tuple[Version, ...]:
     return tuple(version for name in RUNGS for version in preset(name))
 
