@@ -20,7 +20,7 @@ from paretext.measure.intervals import paired_drops
 from paretext.tuning.front import Candidate, front, nearest_miss, winner
 from paretext.tuning.limits import Limits
 from paretext.tuning.shapes import Entry, Shape, ShapeTable, interpolate
-from paretext.tuning.space import FAMILY, Space, by_time
+from paretext.tuning.space import FAMILY, Space, begins
 
 PARENT = Outline("roberta", layers=6, width=384, word_width=384)
 NARROW = Outline("roberta", layers=2, width=32, word_width=32)
@@ -51,7 +51,8 @@ def test_every_point_of_the_space_is_a_recipe_that_fits_the_parent(parent: Outli
 def test_the_presets_are_points_of_the_space() -> None:
     space = Space().within(PARENT)
     made = [space.version(point).steps for point in space.presets()]
-    assert made == [version.steps for version in (*preset("nano"), *by_time())]
+    assert made == [version.steps for version in begins("nano", "small", "safe")]
+    assert begins("nano")[0].steps[0] == preset("nano")[0].steps[0]  # the same shape
     # 96 directions are more than a parent of width 32 has.
     assert Space().within(NARROW).presets() == []
 

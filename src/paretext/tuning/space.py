@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from paretext.compression.recipe import Recipe, Version, preset, validated
+from paretext.compression.recipe import Recipe, Version, validated
 from paretext.compression.step import Outline
 from paretext.core.files import digest_of
 from paretext.core.settings import Settings
@@ -95,17 +95,18 @@ class Family(BaseModel):
         return values
 
 
-def by_time() -> tuple[Version, ...]:
-    """The recipes whose widths a latency table chooses, the smaller one first."""
-    file = resources.files("paretext.tuning") / "encoder.yaml"
-    return Recipe.parse(file.read_text(encoding="utf-8"), file.name).versions
+def begins(*names: str) -> tuple[Version, ...]:
+    """The recipes of these names that a search begins with."""
+    file = resources.files("paretext.tuning") / "begin.yaml"
+    recipe = Recipe.parse(file.read_text(encoding="utf-8"), file.name)
+    return tuple(recipe.version(name) for name in names)
 
 
 def _families() -> dict[str, Family]:
     # The quickest to teach comes first, so that short searches have something to choose from.
     return {
         "convolutional": Family(
-            recipes=preset("nano"),
+            recipes=begins("nano"),
             settings={
                 "convolutional_student.embedding_size": Whole(low=16, high=192, step=16),
                 "convolutional_student.channels": Whole(low=32, high=512, step=32),
@@ -115,7 +116,7 @@ def _families() -> dict[str, Family]:
             },
         ),
         "encoder": Family(
-            recipes=by_time(),
+            recipes=begins("small", "safe"),
             settings={
                 "structured_pruning.speedup": Real(low=1.3, high=8),
                 "vocabulary.minimum_count": Whole(low=1, high=8),
