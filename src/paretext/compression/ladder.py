@@ -1,9 +1,12 @@
 """Ladder: versions made one after the other, each smaller and faster, until quality or time ends.
 
 A rung that loses more than it may on the selection split, by more than those few texts' own noise
-(one standard error), ends the ladder: the rungs below are made of less of the same model. That is a
-guess, and saves the time of versions that nobody would deploy; what may be deployed the
-certificates say, on texts that nothing here has seen.
+(its 95% interval lies beyond the limit), ends the ladder: the rungs below are made of less of the
+same model. That is a guess, and saves the time of versions that nobody would deploy; what may be
+deployed the certificates say, on texts that nothing here has seen. Less than that would not do: of
+the parent the epoch was kept that was best on these very texts, so it looks better on them than it
+is. With one standard error emotion's ladder ended at a rung that lost 0.042 there, and gained 0.022
+on the 2,000 texts of its certificate.
 
 Under a limit of time each rung that learns may take an equal share of what is left, less what
 exporting, certifying and timing will take; what one rung does not need is left to the next.
@@ -25,7 +28,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.records import Interval
 from paretext.core.wording import listed
 from paretext.data.dataset import Dataset
-from paretext.measure.intervals import STANDARD_ERROR, Drops, paired_drops
+from paretext.measure.intervals import Drops, paired_drops
 from paretext.runtime.artifact import Artifact
 
 _RESAMPLES = 2_000
@@ -36,7 +39,7 @@ _EXPORTING = 25.0
 def ends(drops: Drops, limits: Mapping[str, float]) -> str | None:
     """What a rung loses too much of, as the end of a sentence; None where it may go on.
 
-    drops: with intervals of one standard error. limits: by clause, as a budget has them; those that
+    drops: with 95% intervals. limits: by clause, as a budget has them; those that
     drops show are looked at.
     """
     seen = {
@@ -72,9 +75,7 @@ class Judge:
         """Why the ladder ends at this artifact; None where it goes on."""
         data, after = self.selection, self._answers(rung)
         drops = paired_drops(
-            *(data.labels, self._before, after, len(data.label_names)),
-            resamples=_RESAMPLES,
-            confidence=STANDARD_ERROR,
+            *(data.labels, self._before, after, len(data.label_names)), resamples=_RESAMPLES
         )
         return ends(drops, self.limits)
 
