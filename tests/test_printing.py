@@ -317,7 +317,8 @@ def process(*args: object, env: dict[str, str] | None = None) -> subprocess.Comp
 
 
 ENDLESS = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell in the background set
 from paretext import cli
 from paretext.cli.console import dump, line, table
 
