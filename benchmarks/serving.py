@@ -33,6 +33,7 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import socket
 import statistics
 import subprocess
@@ -252,6 +253,8 @@ def main() -> None:
     parser.add_argument("--saturated", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    if options.saturated and shutil.which("wrk") is None:
+        raise SystemExit("--saturated needs wrk, which is not here; install it (Debian: wrk).")
     texts = [str(row["text"]) for row in read_rows(options.texts)][:1000]
     targets = [(kind, folder) for folder in options.artifacts for kind in ("serve", "plain")]
     if options.transformers:

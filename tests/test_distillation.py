@@ -120,6 +120,8 @@ def test_copies_have_neighbours_of_the_words(encoder: Encoder, architecture: str
     assert found["sad"][0] == "happy"
     assert found["Happy"][0] == "Sad"
     assert "zzz" not in found
+    origin.model.resize_token_embeddings(len(origin.tokenizer) + 7, mean_resizing=False)
+    assert neighbours(origin, texts) == found  # a table padded to a round number
     near = {word: each[:1] for word, each in found.items() if word.lower() in ("happy", "sad")}
     rounds = altered(texts, 60, seed=0, near=near)
     words = {word for each in rounds for copy in each for word in copy.split()}

@@ -3,9 +3,9 @@
 A copy is one of four: some words replaced by other words of the texts (as often as those use them),
 some words left out, a part cut out, or its beginning joined to another text's end. Then some of its
 words become neighbours of theirs (`neighbours`), where those are given. None of them needs a label,
-since the teacher gives one. Source: Tang et al. 2019, "Distilling Task-Specific
-Knowledge from BERT into Simple Neural Networks", section 3.3; the joining as in Guo et al. 2019,
-"Augmenting Data with Mixup for Sentence Classification", on words.
+since the teacher gives one. Source: Tang et al. 2019, "Distilling Task-Specific Knowledge from BERT
+into Simple Neural Networks", section 3.3; the joining as in Guo et al. 2019, "Augmenting Data with
+Mixup for Sentence Classification", on words.
 """
 
 from __future__ import annotations

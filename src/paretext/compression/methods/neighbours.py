@@ -52,10 +52,15 @@ def neighbours(classifier: Classifier, texts: Sequence[str]) -> dict[str, tuple[
         parts[1] for text in texts for word in text.split() if (parts := core(word)) is not None
     )
     used = [word for word, _ in counts.most_common(_WORDS)]
-    decoded = tokenizer.batch_decode([[token] for token in range(len(rows))])
+    known_to_both = min(len(rows), len(tokenizer))  # tables are often padded to a round number
+    decoded = tokenizer.batch_decode([[token] for token in range(known_to_both)])
     words = list(dict.fromkeys(w for each in decoded if (w := each.strip()).isalpha()))
     spelt = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
-    whole = {word: ids[0] for word, ids in zip(words, spelt, strict=True) if len(ids) == 1}
+    whole = {
+        word: ids[0]
+        for word, ids in zip(words, spelt, strict=True)
+        if len(ids) == 1 and ids[0] < known_to_both
+    }
     names = list(whole)
     known = {word: key for word in used if (key := _key(word, whole)) is not None}
     if not known:
