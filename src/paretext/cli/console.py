@@ -186,14 +186,13 @@ def dump_with(verdict: Verdict, values: Mapping[str, Any]) -> None:
 def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
     """The table, what to know of it, where the files are, and the verdict."""
     from paretext.measure import ranking
-    from paretext.measure.comparison import Comparison
+    from paretext.measure.comparison import AGAIN, Comparison
     from paretext.report import attribution
     from paretext.report.run_page import page_of
     from paretext.report.table import BRIEF, brief_cells, notes
 
     if as_json:
-        remedy = "make one with: paretext compare"
-        dump_with(verdict, read_json(folder / "comparison.json", remedy, dict))
+        dump_with(verdict, read_json(folder / "comparison.json", AGAIN, dict))
         return
     comparison = Comparison.read(folder)
     title = f"{comparison.data['texts']:,} texts; {ranking.in_words(comparison.rows)}"

@@ -152,7 +152,9 @@ def _show_drift(found: Drift) -> None:
     table(
         ("answer", "certified", "counted"),
         [(cell.name or UNSURE_NAME, *shares(cell)) for cell in labels[:_CLASSES]],
-        title="Answers, those first that moved most",
+        title=f"The {_CLASSES} of {len(labels):,} answers that moved most (--json has all)"
+        if len(labels) > _CLASSES
+        else "Answers, those first that moved most",
     )
 
 

@@ -39,7 +39,7 @@ BASELINE = "pytorch"
 FORMAT: Literal[4] = 4
 """Of comparison.json: 1 did not judge the parent, 2 was no dump of the record, 3 knew neither what
 disturbed a round nor how long a first answer takes."""
-_AGAIN = "make one with: paretext compare"
+AGAIN = "make one with: paretext compare RUN --eval EVAL.csv"
 DATA = "comparison.json"
 
 
@@ -124,10 +124,10 @@ class Comparison:
             known = values.get("format", 0) if isinstance(values, dict) else FORMAT
             if known != FORMAT:
                 older = "a newer" if isinstance(known, int) and known > FORMAT else "an older"
-                raise ParetextError(f"{path} is of {older} version of paretext; {_AGAIN}.")
+                raise ParetextError(f"{path} is of {older} version of paretext; {AGAIN}.")
             return TypeAdapter(cls).validate_python(values)
 
-        return read_json(path, _AGAIN, read)
+        return read_json(path, AGAIN, read)
 
     def record(self) -> dict[str, Any]:
         """What comparison.json holds: the fields, null where a number is undefined."""
