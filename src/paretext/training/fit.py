@@ -33,10 +33,9 @@ from paretext.core.files import read_json, write_json
 from paretext.core.locks import temporary_folder
 from paretext.data.balance import class_weights, supersampled
 from paretext.data.dataset import Dataset
-from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.models.classifier import Classifier
-from paretext.training.batches import Examples, OwnRows, Padding, by_length
-from paretext.training.checkpoints import last_whole, prepare_to_resume, seal, steps_done
+from paretext.training.batches import Examples, Padding, by_length
+from paretext.training.checkpoints import last_whole, prepare_to_resume, steps_done
 from paretext.training.device import resolve_device, uses_bf16
 from paretext.training.pace import EVALUATED, pace
 from paretext.training.plan import (
@@ -51,6 +50,15 @@ from paretext.training.plan import plan as make_plan
 from paretext.training.precision import possible
 from paretext.training.settings import OnEpoch, TrainingSettings
 from paretext.training.targets import Distance, Targets, forget_maps, map_states
+from paretext.training.trainer import (
+    callback,
+    ends,
+    history,
+    quiet,
+    selection_scores,
+    trainer_class,
+    weighted_loss,
+)
 
 __all__ = [
     "Fitted",
@@ -62,7 +70,6 @@ __all__ = [
 LEAST_STEPS = 50
 LATE = 1.15
 """How many times as long as it was given a training may take, on a machine that became slower."""
-_DIVERGENCE = "eval_divergence"
 
 
 @dataclass(frozen=True)
@@ -263,33 +270,33 @@ class _Training:
             map_states(classifier.model, targets.states)
         done = steps_done(checkpoint)
         with progress.task(self.label, self.plan.steps) as advance:
-            trainer = _trainer_class()(
+            trainer = trainer_class()(
                 model=classifier.model,
                 args=self._arguments(done if ended else None),
                 train_dataset=Examples(classifier, self.train, targets),
                 eval_dataset=Examples(classifier, self.selection.take(order)),
                 data_collator=Padding(classifier),
-                compute_loss_func=_weighted_loss(self._class_weights()),
+                compute_loss_func=weighted_loss(self._class_weights()),
                 rows=self._rows(),
                 distance=None if targets is None else Distance(targets),
-                compute_metrics=_selection_scores(
+                compute_metrics=selection_scores(
                     None if self.targets is None else self.targets.selection[order]
                 ),
                 callbacks=[
                     EarlyStoppingCallback(self.plan.patience),
-                    _callback(advance, after_step, on_epoch, self.plan, done),
-                    *([] if self.until is None else [_ends(self.until, self.label)]),
+                    callback(advance, after_step, on_epoch, self.plan, done),
+                    *([] if self.until is None else [ends(self.until, self.label)]),
                 ],
             )
-            _quiet(trainer)
+            quiet(trainer)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        history = _history(trainer.state.log_history)
+        evaluations = history(trainer.state.log_history)
         forget_maps(classifier.model)
         for wrapped in ("forward", "_original_forward"):  # in bfloat16, for the training alone
             classifier.model.__dict__.pop(wrapped, None)
         _restore_tables(classifier.model, self.classifier.model)
         classifier.model.to("cpu").eval()
-        return Fitted(classifier, history)
+        return Fitted(classifier, evaluations)
 
     def _class_weights(self) -> torch.Tensor:
         counts = np.bincount(self.train.labels, minlength=len(self.train.label_names))
@@ -364,144 +371,3 @@ def _restore_tables(model: nn.Module, origin: nn.Module) -> None:
         if name not in stored:
             place, _, own = name.rpartition(".")
             setattr(model.get_submodule(place), own, buffer.detach().clone())
-
-
-def _weighted_loss(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
-    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        logits = outputs["logits"].float()
-        return nn.functional.cross_entropy(logits, labels, weight=weights.to(logits.device))
-
-    return loss
-
-
-def _trainer_class() -> Any:
-    """Trainer, with another loss where there are targets, and the rows of each epoch if given."""
-    from transformers import Trainer
-
-    class Distiller(Trainer):
-        def __init__(
-            self,
-            *,
-            rows: Sequence[NDArray[np.int64]] | None,
-            distance: Distance | None,
-            **arguments: Any,
-        ) -> None:
-            super().__init__(**arguments)
-            self.rows, self.distance = rows, distance
-
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            if self.rows is None:
-                return super()._get_train_sampler(train_dataset)
-            examples: Any = self.train_dataset
-            batch_size, seed = self.args.train_batch_size, self.args.seed
-            return OwnRows(self.rows, examples.lengths, batch_size, seed)
-
-        def _get_eval_sampler(self, eval_dataset: Any) -> Any:
-            return torch.utils.data.SequentialSampler(eval_dataset)  # it lies by length already
-
-        def compute_loss(  # type: ignore[override]
-            self, model: nn.Module, inputs: dict[str, Any], **given: Any
-        ) -> Any:
-            if self.distance is None or "teacher_logits" not in inputs:
-                return super().compute_loss(model, inputs, **given)
-            taught = {name: inputs.pop(name) for name in list(inputs) if name.startswith("teach")}
-            inputs.pop("labels")
-            return self.distance(model, inputs, taught)
-
-    return Distiller
-
-
-def _selection_scores(
-    teacher: NDArray[np.float32] | None,
-) -> Callable[[Any], dict[str, float]]:
-    """What is measured on selection after each epoch; `teacher` are its logits there, if any."""
-
-    def scores(predicted: Any) -> dict[str, float]:
-        logits, labels = predicted.predictions, predicted.label_ids
-        counts = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
-        found = {"macro_f1": float(macro_f1(counts))}
-        if teacher is not None:
-            own, wanted = (torch.from_numpy(each).log_softmax(1) for each in (logits, teacher))
-            divergence = (wanted.exp() * (wanted - own)).sum(1).mean()
-            found["divergence"] = float(divergence)
-        return found
-
-    return scores
-
-
-def _callback(
-    advance: progress.Advance,
-    after_step: Callable[[nn.Module], None] | None,
-    on_epoch: OnEpoch | None,
-    plan: Plan,
-    done: int,
-) -> Any:
-    from transformers import TrainerCallback
-
-    class Callback(TrainerCallback):
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            advance(done)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            if after_step is not None:
-                after_step(given["model"])
-            if state.global_step >= plan.steps:
-                control.should_log = True  # the loss since the last evaluation
-            advance()
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            metrics = given["metrics"]
-            score = metrics["eval_macro_f1"]
-            when = (
-                f"epoch {metrics['epoch']:.0f}"
-                if plan.interval is None
-                else (f"step {state.global_step:,} of {plan.steps:,}")
-            )
-            note = f"{when}: macro-F1 {score:.4f} on selection"
-            if _DIVERGENCE in metrics:
-                note += f", divergence {metrics[_DIVERGENCE]:.4f}"
-            advance(0, note=note)
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-            if on_epoch is not None:
-                score = next(row for row in reversed(state.log_history) if "eval_macro_f1" in row)
-                on_epoch(round(score["epoch"]), score["eval_macro_f1"])
-
-    return Callback()
-
-
-def _ends(until: float, label: str) -> Any:
-    from transformers import TrainerCallback
-
-    class Ends(TrainerCallback):
-        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if time.monotonic() > until and state.global_step < state.max_steps:
-                control.should_training_stop = True
-                done = f"{state.global_step:,} of {state.max_steps:,} steps"
-                progress.say(f"{label}: the time is over, after {done}")
-
-    return Ends()
-
-
-def _quiet(trainer: Any) -> None:
-    """Trainer prints its logs where no progress bar is; ours are told by `progress`."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-
-
-def _history(log: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
-    losses = {row["step"]: row["loss"] for row in log if "loss" in row}
-    return tuple(
-        {
-            "step": row["step"],
-            "epoch": round(row["epoch"]) if row["epoch"] % 1 == 0 else round(row["epoch"], 2),
-            "train_loss": losses[row["step"]],
-            "selection_loss": row["eval_loss"],
-            "selection_macro_f1": row["eval_macro_f1"],
-            **({"selection_divergence": row[_DIVERGENCE]} if _DIVERGENCE in row else {}),
-        }
-        for row in log
-        if "eval_macro_f1" in row
-    )
