@@ -33,7 +33,7 @@ Command = Callable[..., Ended]
 
 LONGEST = (
     *("test_jobs.py", "test_kill.py", "test_endings.py", "test_search_trials.py"),
-    *("test_run_folder.py", "test_run.py", "test_export.py", "test_calls.py", "test_training.py"),
+    *("test_run_folder.py", "test_run.py", "test_coverage.py", "test_calls.py", "test_training.py"),
 )
 """The files that take longest, half a minute of CPU and more. A file goes to one process, and one
 of these, begun last, would leave the other processes waiting."""
