@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from paretext.compression import DynamicQuantization, MagnitudePruning
 from paretext.compression.recipe import Recipe
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.run_folder import RunFolder
 from paretext.pipeline.asked import asked_recipe
 from paretext.pipeline.options import Run, Trains
 from paretext.pipeline.python import _in_python
+from paretext.runtime.manifest import NAME as MANIFEST
 from paretext.training.settings import TrainingSettings
 
 FUNCTIONS = {
@@ -111,6 +114,14 @@ def test_errors_name_arguments_as_a_python_caller_writes_them(tmp_path: Path) ->
     )
     typed = "with: paretext compress MODEL --eval TEXTS; then give --eval and --force."
     assert _in_python(typed, known) == typed.replace("give --eval", "give 'eval'")
+
+
+def test_certify_without_a_reference_names_the_parent_of_the_run(tmp_path: Path) -> None:
+    parent = RunFolder(tmp_path).artifact()
+    parent.mkdir(parents=True)
+    (parent / MANIFEST).touch()
+    with pytest.raises(ParetextError, match=f"this run's is {re.escape(str(parent))}"):
+        paretext.certify(parent.with_name("int8"))
 
 
 def test_a_call_shows_every_argument_and_its_help() -> None:

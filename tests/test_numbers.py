@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paretext.report.numbers import megabytes, signed, times, unsigned
+from paretext.report.numbers import megabytes, signed, smaller, times, unsigned
 
 
 @pytest.mark.parametrize(
@@ -31,5 +31,11 @@ def test_zero_has_no_sign() -> None:
 def test_a_multiple_is_never_below_one() -> None:
     assert times(1.9, "smaller", "larger", 1) == "1.9x smaller"
     assert times(0.53, "smaller", "larger", 1) == "1.9x larger"
+
+
+def test_what_is_no_smaller_is_not_called_1_0x_smaller() -> None:
+    assert smaller(4.0, 1) == "4.0x smaller"
+    assert smaller(0.5) == "2.00x larger"
+    assert [smaller(ratio, 1) for ratio in (1, 1.04, 0.97)] == ["as large"] * 3
     assert times(2.5, "", "larger") == "2.50x"
     assert times(1.0, "faster", "slower") == "1.00x faster"

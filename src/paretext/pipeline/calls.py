@@ -128,9 +128,11 @@ def certify(asked: Certify) -> Certificate:
     Raises ParetextError, one sentence, for whatever cannot be certified.
     """
     if asked.against is None:
+        run = run_of(Path(asked.artifact)) if asked.artifact else None
+        known = f"this run's is {RunFolder(run).artifact()}" if run else ""
         raise ParetextError(
             "certify needs --against: the reference: an artifact, a classifier's folder or "
-            "predictions; an example is in: paretext certify --help."
+            f"predictions; {known or 'an example is in: paretext certify --help'}."
         )
     if asked.predictions is not None:
         return certify_answers(asked)

@@ -29,7 +29,7 @@ from paretext.core.verdict import loading, predicting, shell
 from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
 from paretext.measure.standing import Standing
-from paretext.report.numbers import how_much_faster, megabytes, times, unsigned
+from paretext.report.numbers import how_much_faster, megabytes, smaller, unsigned
 from paretext.report.run_data import Conclusion, Measured
 from paretext.report.wording import beside
 
@@ -224,12 +224,11 @@ def _bought(row: Measured, first: Measured) -> str:
     if row is first or (not row.is_encoder and row.parent in (None, BASELINE)):
         return _cost(row)
     than = "PyTorch" if first.version == BASELINE else first.version
-    smaller = f"{times(row.smaller, 'smaller', 'larger', 1)} than {than}"
-    if smaller.startswith("1.0x"):
-        smaller = f"as large as {than}"
+    size = smaller(row.smaller, 1)
+    size += f" as {than}" if size == "as large" else f" than {than}"
     if row.faster_batch1 is None:
-        return f"{smaller} (how much faster is not known: {UNKNOWN})"
-    return f"{how_much_faster(row.faster_batch1, 1)} at batch 1, {smaller}"
+        return f"{size} (how much faster is not known: {UNKNOWN})"
+    return f"{how_much_faster(row.faster_batch1, 1)} at batch 1, {size}"
 
 
 def _cost(row: Measured) -> str:

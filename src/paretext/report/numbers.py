@@ -40,6 +40,12 @@ def times(ratio: float, more: str, less: str, digits: int = 2) -> str:
     return f"{ratio:.{digits}f}x {word}".rstrip()
 
 
+def smaller(ratio: float, digits: int = 2) -> str:
+    """ "1.90x smaller", "1.90x larger", or "as large" where the digits show no difference."""
+    written = times(ratio, "smaller", "larger", digits)
+    return "as large" if float(written.split("x")[0]) == 1 else written
+
+
 def faster(ratio: Ratio | None, digits: int = 1) -> str:
     """ "2.1x", or "1.4-3.3x*" where it is no figure to quote (`table.notes` says why)."""
     if ratio is None:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from paretext.core.errors import ParetextError
 from paretext.core.escaping import visible
-from paretext.report.numbers import faster, megabytes, seconds, signed, times
+from paretext.report.numbers import faster, megabytes, seconds, signed, smaller
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -87,7 +87,7 @@ def _environment() -> Environment:
         "faster": faster,
         "seconds": seconds,
         "signed": signed,
-        "times": times,
+        "smaller": smaller,
         "fixed": lambda value, digits: f"{value:,.{digits}f}",
         "quote": quote,
     }

@@ -19,7 +19,7 @@ from paretext.report.numbers import (
     megabytes,
     seconds,
     signed,
-    times,
+    smaller,
     unsigned,
 )
 
@@ -157,7 +157,7 @@ def sentences(comparison: Comparison) -> list[str]:
             timed_as = (
                 f"{how_much_faster(speed)} at batch 1 and {how_much_faster(speed32)} at batch 32"
             )
-        size = times(parent.cost.bytes / row.cost.bytes, "smaller", "larger")
+        size = smaller(parent.cost.bytes / row.cost.bytes)
         verdict = (
             "no difference that these texts can show"
             if drop.low <= 0 <= drop.high
@@ -216,13 +216,12 @@ def notes(comparison: Comparison) -> list[str]:
 def _disturbed(first: Row, rows: Sequence[Row]) -> list[str]:
     """What a mark behind a time or a speed means, a sentence for each kind that there is."""
     said = []
-    again = "Measure again while nothing else runs (paretext compare RUN)."
     busy = [f"{row.version}: {row.cost.unsteady}" for row in rows if row.cost.unsteady]
     if busy:
         said.append(
             f"* The machine was busy while these times were taken ({_few(busy)}): they are no "
             "figures to quote. A speed is then the least and the most of any round that was not "
-            f"disturbed, and {BUSY} where there are not two of them. {again}"
+            f"disturbed, and {BUSY} where there are not two of them."
         )
     names = {"batch1_ms_p50": "batch 1", "batch32_ms_per_text": "batch 32"}
     apart = [
@@ -236,14 +235,16 @@ def _disturbed(first: Row, rows: Sequence[Row]) -> list[str]:
         said.append(
             f"* How many times faster than {first.version} a version is differs by more than "
             f"{MOST_SPREAD - 1:.0%} between rounds ({_few(apart)}), so the least and the most are "
-            f"given, and no figure to quote. {again}"
+            f"given, and no figure to quote."
         )
     starts = [f"{e.version}: {e.cost.start_unsteady}" for e in rows if e.cost.start_unsteady]
     if starts:
         said.append(
             f"* The machine was busy at every start ({_few(starts)}): the time to the first answer "
-            f"is no figure to quote. {again}"
+            "is no figure to quote."
         )
+    if said:
+        said[-1] += " Measure again while nothing else runs (paretext compare RUN)."
     return said
 
 
