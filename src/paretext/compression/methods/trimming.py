@@ -66,12 +66,6 @@ class Trimmed:
         """
         return {int(old): new for new, old in enumerate(self.kept)}
 
-    @property
-    def special_ids(self) -> dict[str, int]:
-        """The new id of every special and added token."""
-        added = self.tokenizer.get_added_tokens_decoder()
-        return {token.content: index for index, token in added.items()}
-
 
 def trim(
     tokenizer: Tokenizer, texts: Iterable[str], minimum_count: int = 1, limit: int | None = None
