@@ -31,6 +31,7 @@ def test_zero_has_no_sign() -> None:
 def test_a_multiple_is_never_below_one() -> None:
     assert times(1.9, "smaller", "larger", 1) == "1.9x smaller"
     assert times(0.53, "smaller", "larger", 1) == "1.9x larger"
+    assert times(0.9996, "", "larger") == "1.00x"
 
 
 def test_what_is_no_smaller_is_not_called_1_0x_smaller() -> None:

@@ -213,6 +213,10 @@ def notes(comparison: Comparison) -> list[str]:
     return [*said, *_disturbed(comparison.rows[0], rows)]
 
 
+FEW = 2
+"""So many reasons are given, whole sentences each."""
+
+
 def _disturbed(first: Row, rows: Sequence[Row]) -> list[str]:
     """What a mark behind a time or a speed means, a sentence for each kind that there is."""
     said = []
@@ -249,8 +253,8 @@ def _disturbed(first: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def _few(found: Sequence[str]) -> str:
-    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-    return "; ".join(found[:5]) + more
+    more = f"; and {len(found) - FEW} more" if len(found) > FEW else ""
+    return "; ".join(found[:FEW]) + more
 
 
 def markdown(comparison: Comparison) -> str:
