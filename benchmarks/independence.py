@@ -1,11 +1,11 @@
 """Does an answer depend on its text alone, and what do integers change: one classifier, many texts.
 
     python benchmarks/independence.py CLASSIFIER --calibrate train.csv --eval validation.csv
-        [--eval MORE ...] [--texts 10000] [--old ARTIFACT] [--baseline] [--out rows.jsonl]
+        [--eval MORE ...] [--texts 10000] [--artifact ARTIFACT ...] [--baseline] [--out rows.jsonl]
 
 Exports the classifier (a Hugging Face folder) in float32 and, but for a --baseline, with
 `DynamicQuantization`, its ranges from the first 256 texts of --calibrate, and asks each artifact,
-and --old, an artifact that was exported before, for the texts of all --eval files: each by itself,
+and those of --artifact, the presets' say, for the texts of all --eval files: each by itself,
 in bulk, in padded batches of short and long ones (`runtime.independence`), in bulk in another order
 and on one thread. A row says for each artifact how many labels and how much of a probability differ
 from the text by itself, and how many labels and what mean of a logit from the float32 graph's.
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--calibrate", type=Path, required=True)
     parser.add_argument("--eval", type=Path, action="append", required=True)
     parser.add_argument("--texts", type=int, default=10_000)
-    parser.add_argument("--old", type=Path)
+    parser.add_argument("--artifact", type=Path, action="append", default=[])
     parser.add_argument("--baseline", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -79,8 +79,7 @@ def main() -> None:
         if not options.baseline:
             integers = DynamicQuantization()
             artifacts["int8"] = export(classifier, folder / "int8", seen, quantization=integers)
-        if options.old:
-            artifacts["old"] = Artifact.load(options.old)
+        artifacts |= {path.name: Artifact.load(path) for path in options.artifact}
         exact = artifacts["float32"].logits(texts)
         result = {
             "classifier": str(options.classifier),

@@ -149,8 +149,8 @@ def test_an_empty_folder_is_nobodys(tmp_path: Path) -> None:
 
 def test_texts_of_somebodys_held_out_file_are_kept(tmp_path: Path) -> None:
     from paretext.compression.recipe import Recipe
+    from paretext.pipeline.record import write_record
     from paretext.pipeline.splits import prepare
-    from paretext.pipeline.stages import write_record
 
     table = Dataset.read(toy.write(tmp_path / "d.csv", toy.texts_and_labels(90)))
     held = Dataset.read(

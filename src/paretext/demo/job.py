@@ -17,8 +17,9 @@ from paretext.data.tables import RowWriter
 from paretext.demo import model
 from paretext.demo.corpus import LABELS, generate
 from paretext.measure.comparison import Comparison
+from paretext.pipeline.record import TEXTS
 from paretext.pipeline.splits import prepare
-from paretext.pipeline.stages import TEXTS, run
+from paretext.pipeline.stages import run
 from paretext.training.fit import TrainingSettings
 
 

@@ -34,8 +34,9 @@ from paretext.data.dataset import Dataset
 from paretext.measure.intervals import paired_drops, pooled_drop
 from paretext.measure.metrics import confusion_matrix, macro_f1
 from paretext.pipeline.candidates import check_models, require_models, train_candidate
+from paretext.pipeline.record import TEXTS
 from paretext.pipeline.splits import Data
-from paretext.pipeline.stages import TEXTS, candidate_names
+from paretext.pipeline.stages import candidate_names
 
 Predictions = NDArray[np.int64]
 _WRITTEN = ("ablation.json", "ablation.md")

@@ -31,6 +31,7 @@ from paretext.pipeline.certified import certify_answers, certify_traffic
 from paretext.pipeline.finished import Finished
 from paretext.pipeline.options import Ablate, Certify, Compare, Compress, Run, Search, Train
 from paretext.pipeline.parents import check_splits, parent_of
+from paretext.pipeline.record import require_startable
 from paretext.pipeline.sources import as_path, listed
 from paretext.pipeline.splits import prepare, read
 from paretext.report.comparison import compare as compare_versions
@@ -69,7 +70,7 @@ def compress(asked: Compress) -> Finished:
 def train(asked: Train) -> stages.Trained:
     """Train one or more models; the best encoder on the selection split becomes the parent."""
     recipe = asked_recipe(asked)
-    stages.require_startable(recipe.models, asked.out)
+    require_startable(recipe.models, asked.out)
     return stages.train(recipe.models, read(asked, recipe), recipe, asked.out)
 
 

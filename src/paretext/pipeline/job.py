@@ -49,6 +49,7 @@ from paretext.pipeline.parents import (
     require_model,
     was_held_out,
 )
+from paretext.pipeline.record import require_startable, write_record
 from paretext.pipeline.sources import Sources
 from paretext.pipeline.splits import Data, prepare, prepare_answered, prepare_measured, read
 from paretext.pipeline.stages import (
@@ -57,8 +58,6 @@ from paretext.pipeline.stages import (
     candidate_names,
     finish,
     outline_of,
-    require_startable,
-    write_record,
 )
 from paretext.pipeline.stages import run as run_prepared
 from paretext.pipeline.unlabelled import like_the_labelled

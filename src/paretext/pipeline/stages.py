@@ -12,12 +12,10 @@ what depends on what has changed is made anew, and run.json's changes are said.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
@@ -31,14 +29,12 @@ from paretext.core import progress
 from paretext.core.clock import Clock
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
-from paretext.core.files import Stages, folder_digest, nearest_path, read_json, write_json
-from paretext.core.locks import work_in, works_in
-from paretext.core.ownership import MadeOf, claim, require_free
-from paretext.core.run_folder import COMPARISON, PARENT, WRITES, RunFolder
-from paretext.data.checks import DataReport, require_apart
+from paretext.core.files import Stages, folder_digest, nearest_path, write_json
+from paretext.core.locks import works_in
+from paretext.core.run_folder import COMPARISON, PARENT, RunFolder
+from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset
 from paretext.data.given import Given
-from paretext.data.tables import RowWriter
 from paretext.measure.comparison import BASELINE, FORMAT, Comparison, Version
 from paretext.measure.cost import Target, expected, machine_key
 from paretext.measure.ranking import is_stage
@@ -46,12 +42,11 @@ from paretext.models.pretrained import Source
 from paretext.pipeline.candidates import (
     best_epoch,
     check_models,
-    identities,
-    require_models,
     train_candidate,
 )
-from paretext.pipeline.parents import parent_of, was_held_out
+from paretext.pipeline.parents import parent_of
 from paretext.pipeline.profiled import profiled
+from paretext.pipeline.record import claim_run, require_startable, say_changes, write_record
 from paretext.pipeline.splits import Data
 from paretext.pipeline.unlabelled import like_the_labelled
 from paretext.report.comparison import compare
@@ -64,8 +59,6 @@ PARENTS_SHARE = 0.4
 """Of a job's time, for the models that it begins with."""
 LINEAR = "tfidf"
 """The baseline that always runs."""
-TEXTS = "training texts"
-"""What `ownership` calls them."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +90,9 @@ def train(
     encoders = [model for model in models if model not in BASELINES]
     require_startable(models, out, data.report)
     check_models(models, data, recipe)
-    _claim(models, data.report, out)
+    claim_run(models, data.report, out)
     settings = recipe.model_dump(mode="json")
-    _say_changes(RunFolder(out).settings, settings, data.report)
+    say_changes(RunFolder(out).settings, settings, data.report)
     write_record(recipe, data, out)
     reserved = [version.name for version in recipe.versions]
     names = dict(zip(candidate_names(models, reserved), models, strict=True))
@@ -109,7 +102,7 @@ def train(
         name: train_candidate(stages, name, model, data, recipe, seconds)
         for name, model in names.items()
     }
-    _claim(models, data.report, out, trained=True)
+    claim_run(models, data.report, out, trained=True)
     scores = {name: best_epoch(folder)["selection_macro_f1"] for name, folder in folders.items()}
     eligible = [name for name, model in names.items() if model in encoders] or list(names)
     parent = max(eligible, key=lambda name: scores[name])
@@ -153,7 +146,7 @@ def run(
     require_startable(recipe.models, out, data.report)
     check_models(recipe.models, data, recipe)  # before the profile, which takes a while
     check_versions(recipe)
-    _claim(recipe.models, data.report, out)
+    claim_run(recipe.models, data.report, out)
     profiled(*(data.given or (data.train, data.evaluation)), recipe, out)
     trained = train(recipe.models, data, recipe, out, clock)
     if not trained.encoder:
@@ -188,30 +181,6 @@ def check_versions(recipe: Recipe) -> None:
 def outline_of(model: str | Path) -> Outline:
     """The outline of an encoder, from its config alone."""
     return Outline.of(Source.open(str(model)).config)
-
-
-def write_record(recipe: Recipe, data: Data, out: Path) -> None:
-    """run.json, and the held-out texts as a file for `paretext compare` and `paretext certify`."""
-    held = data.evaluation if data.held_out else None
-    if held is not None and held.answered_by is not None:
-        held = None
-    if held is not None and not was_held_out(out):
-        require_free(RunFolder(out).held_out)
-    write_json(
-        RunFolder(out).settings,
-        {
-            "recipe": recipe.model_dump(mode="json"),
-            "data": data.report.model_dump(mode="json"),
-            "splits": data.fingerprints(),
-            "held_out": data.held_out,
-        },
-    )
-    if held is None:
-        return
-    with RowWriter(RunFolder(out).held_out, ["text", "label"]) as writer:
-        for text, label in zip(held.texts, held.labels, strict=True):
-            writer.write({"text": text, "label": held.label_names[label]})
-    progress.say(f"the texts to measure on are in {RunFolder(out).held_out}")
 
 
 def with_linear(recipe: Recipe) -> Recipe:
@@ -331,83 +300,6 @@ def _identity(target: Target) -> tuple[str, ...]:
         return (folder_digest(target.folder),)
     certificate = Certificate.of(target.folder)
     return (Manifest.read(target.folder).identity, certificate.verdict if certificate else "")
-
-
-def require_startable(models: Sequence[str], out: Path, report: DataReport | None = None) -> None:
-    """ParetextError, before PyTorch is imported, for a model that is nowhere, and where `out` is in
-    use or is the folder of something else; `report` of the data, once they are read."""
-    require_models(models)
-    with work_in(out):
-        _claim(models, report, out, record=False)
-
-
-def _claim(
-    models: Sequence[str],
-    report: DataReport | None,
-    out: Path,
-    *,
-    trained: bool = False,
-    record: bool = True,
-) -> None:
-    """ParetextError if `out` is the folder of another run, or of something else."""
-    settings, known = RunFolder(out).settings, None
-    if settings.is_file():  # a run that has not put on record yet what it is made of
-        with contextlib.suppress(ParetextError):
-            known = read_json(
-                settings, "", lambda values: _made_of({}, DataReport.model_validate(values["data"]))
-            )
-    asked = _made_of(identities(models), report)
-    not_yet = () if trained else ("models",)
-    claim(out, asked.job, asked.of, writes=WRITES, not_yet=not_yet, known=known, record=record)
-
-
-def _made_of(models: Mapping[str, str], report: DataReport | None) -> MadeOf:
-    kinds = {"models": dict(models)} if models else {}
-    if report is not None:
-        texts = f"{report.name}, {report.rows:,} texts, {report.fingerprint[:8]}"
-        kinds[TEXTS] = {report.fingerprint: texts}
-    return MadeOf(job="run", of=kinds)
-
-
-def _say_changes(record: Path, settings: Mapping[str, Any], report: DataReport) -> None:
-    """What differs from the last time; what depends on it is made anew."""
-    if not record.is_file():
-        return
-
-    def read(values: Any) -> tuple[dict[str, Any], DataReport]:
-        return dict(values["recipe"]), DataReport.model_validate(values["data"])
-
-    try:
-        old_settings, old_report = read_json(record, "it is written anew", read)
-    except ParetextError as error:
-        progress.say(str(error))
-        return
-    changed = [
-        f"{name} {old!r} -> {new!r}"
-        for name, (old, new) in _differences(old_settings, settings).items()
-        if name != "versions"
-    ]
-    old, new = old_report.evaluation, report.evaluation
-    if old and new and old.fingerprint != new.fingerprint:
-        changed.append(f"evaluation texts {old.name} ({old.rows:,}) -> {new.name} ({new.rows:,})")
-    if changed:
-        progress.say(
-            f"changed since the last time: {', '.join(changed)}; what depends on it is made anew"
-        )
-
-
-def _differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], within: str = ""
-) -> dict[str, tuple[Any, Any]]:
-    """Setting -> its old and its new value; those of groups by "group.setting"."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for name, new in now.items():
-        old = before.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found |= _differences(old, new, f"{within}{name}.")
-        elif old != new:
-            found[f"{within}{name}"] = (old, new)
-    return found
 
 
 def evaluation_of(run: Path, given: Given) -> Given:

@@ -35,8 +35,8 @@ def unsigned(value: float, digits: int = 3) -> str:
 
 
 def times(ratio: float, more: str, less: str, digits: int = 2) -> str:
-    """ "1.90x smaller", or "1.90x larger" for a ratio of 0.53: never a multiple below one, and 1.00x
-    never larger."""
+    """ "1.90x smaller", or "1.90x larger" for a ratio of 0.53: never a multiple below one,
+    and 1.00x is never larger."""
     ratio, word = (ratio, more) if round(ratio, digits) >= 1 else (1 / ratio, less)
     return f"{ratio:.{digits}f}x {word}".rstrip()
 
