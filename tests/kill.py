@@ -84,15 +84,16 @@ def do(job: str, folder: Path, out: Path) -> None:
 
 def _search(folder: Path, out: Path) -> None:
     from paretext.compression import Recipe
+    from paretext.compression.recipe import preset
     from paretext.data.dataset import Dataset
     from paretext.training.fit import TrainingSettings
     from paretext.tuning.search import Space, search
-    from paretext.tuning.space import Family, Real, Whole, begins
+    from paretext.tuning.space import Family, Real, Whole
 
     train = Dataset.read(folder / "train.csv").take(range(60))
     selection = Dataset.read(folder / "eval.csv", label_names=train.label_names).take(range(36))
     family = Family(
-        recipes=begins("nano"),
+        recipes=preset("nano"),
         settings={
             "convolutional_student.embedding_size": Whole(low=4, high=12, step=4),
             "convolutional_student.channels": Whole(low=4, high=12, step=4),

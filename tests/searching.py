@@ -10,7 +10,6 @@ end goes to OUT/log.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -21,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import optuna
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -30,8 +28,8 @@ from paretext.core.errors import ParetextError
 from paretext.training.settings import OnEpoch
 from paretext.tuning import study as search_study
 from paretext.tuning.limits import Limits
-from paretext.tuning.shapes import Entry, Shape, ShapeTable
-from paretext.tuning.space import FAMILY, Point, Space
+from paretext.tuning.shapes import Shape, ShapeTable
+from paretext.tuning.space import Point, Space
 from paretext.tuning.storage import open_study
 from paretext.tuning.study import Stop, Trials, turn
 
@@ -39,6 +37,7 @@ from paretext.tuning.study import Stop, Trials, turn
 event.listen(Engine, "connect", lambda made, _: made.execute("PRAGMA synchronous = OFF"))
 
 PARENT = Outline("roberta", layers=6, width=384, word_width=384)
+WIDTHS = ("low_rank_embeddings.rank", "convolutional_student.embedding_size")
 BUDGET = Limits({"size": 400_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
 
 
@@ -50,7 +49,6 @@ class MadeUp:
     space: Space = field(default_factory=lambda: Space().within(PARENT))
     seconds: float = 0.0
     die_in: int = 0
-    measures: int = 0
     trained_now: int = 0
     curve: Callable[[str, int, int], float] = lambda name, epoch, epochs: 0.5
 
@@ -58,30 +56,24 @@ class MadeUp:
         self.out.mkdir(parents=True, exist_ok=True)
         self.table = ShapeTable(self.out / "shapes.json")
 
-    def sizes(self, point: Point) -> tuple[float, ...]:
-        count = self.space.values(point).get("vocabulary.minimum_count", 1)
-        return self.space.sizes(point, 20_000 // count)
-
     def measured(self, point: Point) -> Shape:
-        self.measures += 1
-        if self.space.values(point).get("structured_pruning.speedup", 1) > 7.5:
-            raise ParetextError("so fast it cannot be")
-        shape, sizes = self.true_shape(point), self.sizes(point)
-        name = self.space.version(point).name
-        self.table.add(Entry(family=point[FAMILY], recipe=name, sizes=sizes, shape=shape))
+        """Little but the word table: tokens times its width."""
+        values = self.space.values(point)
+        if values.get("structured_pruning.neurons", 1) < 0.15:
+            raise ParetextError("so narrow it cannot be")
+        size = 30_000 + 2_500 * next(values[width] for width in WIDTHS if width in values)
+        shape = Shape(bytes=size, p95_ms=size / 4e6, ms_per_text=0.1)
+        self.table.add(self.space.version(point).name, shape)
         return shape
 
-    def true_shape(self, point: Point) -> Shape:
-        """Little but the word table: tokens times the largest width."""
-        width, tokens = sorted(self.sizes(point))[-2:]
-        size = 30_000 + tokens * width / 4
-        return Shape(bytes=int(size), p95_ms=size / 4e6, ms_per_text=0.1, tokens=int(tokens))
+    def epochs(self, point: Point) -> int:
+        return 4
 
     def trained(self, point: Point, on_epoch: OnEpoch) -> Path:
         name = self.space.version(point).name
         self.trained_now += 1
         self._log(f"begin {name}")
-        epochs = self.space.values(point)["distillation.epochs"]
+        epochs = self.epochs(point)
         for epoch in range(1, epochs + 1):
             time.sleep(self.seconds / epochs)
             if self.trained_now == self.die_in and epoch == 2:
@@ -90,7 +82,7 @@ class MadeUp:
         self._log(f"end {name}")
         folder = self.out / "artifacts" / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "graph.onnx").write_bytes(b"0" * self.table.entries()[-1].shape.bytes)
+        (folder / "graph.onnx").write_bytes(b"0" * self.table.shapes()[name].bytes)
         return folder
 
     def answers(self, name: str) -> str:
@@ -105,19 +97,6 @@ class MadeUp:
     def _log(self, line: str) -> None:
         with (self.out / "log").open("a", encoding="utf-8") as file:
             file.write(f"{os.getpid()} {line}\n")
-
-
-def random_points(space: Space, points: int, seed: int) -> list[Point]:
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    return [space.suggest(study.ask()) for _ in range(points)]
-
-
-def measure_some(workshop: MadeUp, points: int) -> None:
-    """Fill the table with random points, so that it can interpolate."""
-    for point in random_points(workshop.space, points, seed=1):
-        with contextlib.suppress(ParetextError):
-            workshop.measured(point)
-    workshop.measures = 0
 
 
 def trials(

@@ -17,7 +17,7 @@ from test_endings import KEYS
 
 from paretext.certification.certificate import Certificate
 from paretext.compression import Distillation, DynamicQuantization, Layers, LowRankEmbeddings
-from paretext.compression.recipe import Recipe, Version
+from paretext.compression.recipe import Recipe, Version, preset
 from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
@@ -25,7 +25,7 @@ from paretext.report.front import draw_front
 from paretext.training.fit import TrainingSettings
 from paretext.tuning.front import Candidate, front
 from paretext.tuning.search import Found, Space, search
-from paretext.tuning.space import Family, Real, Whole, begins
+from paretext.tuning.space import Family, Real, Whole
 
 LIMITS = {"size": 5e6, "p95_latency": 5000.0, "macro_f1_drop": 1.0}
 RECIPE = Recipe(
@@ -34,7 +34,7 @@ RECIPE = Recipe(
 SPACE = Space(
     families={
         "convolutional": Family(
-            recipes=begins("nano"),
+            recipes=preset("nano"),
             settings={
                 "convolutional_student.embedding_size": Whole(low=4, high=12, step=4),
                 "convolutional_student.channels": Whole(low=4, high=12, step=4),

@@ -35,7 +35,6 @@ def _log(out: Path) -> list[tuple[str, str, str]]:
 
 def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
     workshop = MadeUp(tmp_path)
-    searching.measure_some(workshop, 30)
     work = searching.trials(workshop, TIGHT, trials=6)
     work.run(workshop.space.presets())
     assert len(work.taught()) == 6
@@ -43,8 +42,7 @@ def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
     refused = [each for each in ended if each.user_attrs["outcome"].startswith("refused")]
     assert {each.state for each in refused} == {TrialState.PRUNED}
     assert len(ended) == 6 + len(refused)
-    assert any("estimated" in each.user_attrs["outcome"] for each in refused)
-    assert workshop.measures < len(ended)  # some were refused without being measured
+    assert any("is not met by" in each.user_attrs["outcome"] for each in refused)
 
     names = {name for _, event, name in _log(tmp_path) if event == "begin"}
     assert not names & {each.user_attrs["recipe"] for each in refused if "same" not in str(each)}
@@ -52,19 +50,6 @@ def test_only_shapes_that_hold_the_limits_are_taught(tmp_path: Path) -> None:
         shape = each.user_attrs["shape"]
         assert shape["bytes"] <= TIGHT.values["size"]
         assert shape["p95_ms"] <= TIGHT.values["p95_latency"]
-
-
-def test_what_interpolation_refuses_would_really_have_broken_a_limit(tmp_path: Path) -> None:
-    workshop = MadeUp(tmp_path)
-    searching.measure_some(workshop, 30)
-    refused = []
-    for point in searching.random_points(workshop.space, 60, seed=2):
-        found = workshop.table.estimate(point["family"], workshop.sizes(point))
-        if found and TIGHT.broken_costs(found.bytes, found.p95_ms):
-            shape = workshop.true_shape(point)
-            refused.append(bool(TIGHT.broken_costs(shape.bytes, shape.p95_ms)))
-    assert len(refused) >= 3
-    assert sum(refused) >= 0.8 * len(refused)
 
 
 def test_without_limits_three_objectives_are_mapped_and_nothing_is_given_up(tmp_path: Path) -> None:
@@ -195,7 +180,10 @@ def test_a_search_killed_between_any_two_writes_tries_the_same_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While presets are queued, a point is drawn value by value, refused, or told of. What a kill
-    leaves is the folder as it is before a write: without the locks, which go with the process."""
+    leaves is the folder as it is before a write: without the locks, which go with the process.
+    What is queued again ends later than it would have, so points are drawn that do not depend on
+    the order of the trials."""
+    monkeypatch.setattr("paretext.tuning.study.RANDOM_TRIALS", 1000)
     whole, writes = tmp_path / "whole", itertools.count()
     killed: list[Path] = []
 

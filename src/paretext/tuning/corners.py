@@ -9,11 +9,8 @@ from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.tuning.limits import Limits, price
 from paretext.tuning.shapes import Shape
-from paretext.tuning.space import Family, Real, Space
+from paretext.tuning.space import Family, Space
 from paretext.tuning.workshop import Workshop
-
-_SPEEDUP = "structured_pruning.speedup"
-_TRIES = 4
 
 
 def possible(workshop: Workshop, parent: Outline, limits: Limits) -> Space:
@@ -26,7 +23,7 @@ def possible(workshop: Workshop, parent: Outline, limits: Limits) -> Space:
     families: dict[str, Family] = {}
     for name, family in workshop.space.families.items():
         try:
-            families[name], corners[name] = _smallest(workshop, name, family, parent)
+            corners[name] = _smallest(workshop, name, family, parent)
         except ParetextError as error:
             progress.say(f"the family {name} is left out: {error}")
             continue
@@ -35,8 +32,8 @@ def possible(workshop: Workshop, parent: Outline, limits: Limits) -> Space:
         size, p95 = written(shape.bytes, "bytes"), written(shape.p95_ms, "ms")
         said = f"the smallest shape of the family {name} has {size} and p95 {p95}"
         progress.say(said + (f": left out, {'; '.join(broken)}" if broken else ""))
-        if broken:
-            del families[name]
+        if not broken:
+            families[name] = family
     if not corners:
         raise ParetextError("no family of recipes can be built from this parent; see above.")
     if not families:
@@ -44,25 +41,10 @@ def possible(workshop: Workshop, parent: Outline, limits: Limits) -> Space:
     return Space(families=families)
 
 
-def _smallest(
-    workshop: Workshop, name: str, family: Family, parent: Outline
-) -> tuple[Family, Shape]:
-    """The family, and its smallest shape. How far pruning can speed up shows when it is tried: a
-    family that cannot be as fast as its settings say is cut to what it can."""
-    tries = 1
-    while True:
-        point = workshop.space.point(name, family.corner(smallest=True))
-        workshop.space.version(point).plan(parent)
-        try:
-            return family, workshop.measured(point)
-        except ParetextError:
-            speedup = family.settings.get(_SPEEDUP)
-            slower = float(f"{speedup.high / 1.5:.2g}") if isinstance(speedup, Real) else 0.0
-            if not isinstance(speedup, Real) or tries == _TRIES or slower <= speedup.low:
-                raise
-        tries += 1
-        cut = speedup.model_copy(update={"high": slower})
-        family = family.model_copy(update={"settings": {**family.settings, _SPEEDUP: cut}})
+def _smallest(workshop: Workshop, name: str, family: Family, parent: Outline) -> Shape:
+    point = workshop.space.point(name, family.corner(smallest=True))
+    workshop.space.version(point).plan(parent)
+    return workshop.measured(point)
 
 
 def _impossible(corners: dict[str, Shape], limits: Limits) -> str:

@@ -2,8 +2,8 @@
 
 1. The smallest shape of every family is built, untrained, and measured: a limit on size or time
    that even that does not hold cannot be met, and the search ends there (`corners`).
-2. Points are drawn; those whose shape cannot hold the limits are refused, by interpolation in the
-   table of measured shapes or by measuring them; the others are taught (`shapes`, `study`).
+2. Points are drawn, and their shapes measured untrained; those that cannot hold the limits are
+   refused, the others taught (`shapes`, `study`).
 3. What was taught makes a Pareto front, measured once more in turns, and a winner (`front`).
 4. The winner is certified on texts that the search never saw (`result`).
 """

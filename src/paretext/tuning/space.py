@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from paretext.compression.recipe import Recipe, Version, validated
+from paretext.compression.recipe import Version, preset, validated
 from paretext.compression.step import Outline
 from paretext.core.files import digest_of
 from paretext.core.settings import Settings
@@ -95,35 +94,25 @@ class Family(BaseModel):
         return values
 
 
-def begins(*names: str) -> tuple[Version, ...]:
-    """The recipes of these names that a search begins with."""
-    file = resources.files("paretext.tuning") / "begin.yaml"
-    recipe = Recipe.parse(file.read_text(encoding="utf-8"), file.name)
-    return tuple(recipe.version(name) for name in names)
-
-
 def _families() -> dict[str, Family]:
     # The quickest to teach comes first, so that short searches have something to choose from.
     return {
         "convolutional": Family(
-            recipes=begins("nano"),
+            recipes=preset("nano"),
             settings={
                 "convolutional_student.embedding_size": Whole(low=16, high=192, step=16),
                 "convolutional_student.channels": Whole(low=32, high=512, step=32),
                 "convolutional_student.window": Whole(low=1, high=5, step=2),
-                "distillation.epochs": Whole(low=4, high=12),
                 "distillation.learning_rate": Real(low=5e-4, high=5e-3),
             },
         ),
         "encoder": Family(
-            recipes=begins("small", "safe"),
+            recipes=(*preset("small"), *preset("tiny")),
             settings={
-                "structured_pruning.speedup": Real(low=1.3, high=8),
-                "vocabulary.minimum_count": Whole(low=1, high=8),
+                "layers.keep": Real(low=0.15, high=0.85),
+                "structured_pruning.neurons": Real(low=0.1, high=1),
                 "low_rank_embeddings.rank": Whole(low=32, high=192, step=16),
-                "distillation.epochs": Whole(low=2, high=6),
-                "distillation.copies": Whole(low=1, high=3),
-                "distillation.learning_rate": Real(low=5e-5, high=5e-4),
+                "distillation.learning_rate": Real(low=1e-4, high=6e-4),
             },
         ),
     }
@@ -189,19 +178,6 @@ class Space(Settings):
         digest = digest_of([step.model_dump(mode="json") for step in version.steps])
         return version.model_copy(update={"name": f"{family}-{digest[:8]}"})
 
-    def sizes(self, point: Point, tokens: int) -> tuple[float, ...]:
-        """What decides a point's shape as numbers, each of which makes it larger and slower.
-
-        tokens: how many the point's vocabulary has, which says more than its minimum count.
-        """
-        family = self.families[point[FAMILY]]
-        numbers = {**self.values(point), "vocabulary.minimum_count": 1 / tokens}
-        return tuple(
-            1 / numbers[name] if name in _SMALLER_WHEN_MORE else float(numbers[name])
-            for name in family.settings
-            if not name.startswith(TAUGHT)
-        )
-
     def presets(self) -> list[Point]:
         """The points that the families' recipes are, where what is free can have their values."""
         return [
@@ -220,7 +196,7 @@ def _cut(allowed: Whole, highest: int) -> Whole:
 
 def _allowed(family: Family, values: Mapping[str, Any]) -> bool:
     def fits(allowed: Whole | Real, value: Any) -> bool:
-        inside = bool(allowed.low <= value <= allowed.high)
+        inside = value is not None and bool(allowed.low <= value <= allowed.high)
         return inside and (isinstance(allowed, Real) or (value - allowed.low) % allowed.step == 0)
 
     return all(fits(allowed, values[name]) for name, allowed in family.settings.items())

@@ -36,7 +36,7 @@ from paretext.core.locks import work_in
 from paretext.training.fit import OnEpoch
 from paretext.tuning.front import Candidate
 from paretext.tuning.limits import Limits
-from paretext.tuning.shapes import Estimate, Shape
+from paretext.tuning.shapes import Shape
 from paretext.tuning.space import FAMILY, Point
 from paretext.tuning.workshop import Workshop
 
@@ -164,21 +164,15 @@ class Trials:
 
     def _refusal(self, trial: Trial, point: Point) -> str | None:
         """Why the point's shape cannot hold the limits; its excess goes to the sampler."""
-        workshop, family = self.workshop, point[FAMILY]
-        found: Shape | Estimate | None = workshop.table.estimate(family, workshop.sizes(point))
-        if found is None or not self.limits.broken_costs(found.bytes, found.p95_ms):
-            try:
-                found = workshop.measured(point)
-            except ParetextError as error:
-                trial.set_constraint("possible", 1.0)
-                return str(error)
+        try:
+            found = self.workshop.measured(point)
+        except ParetextError as error:
+            trial.set_constraint("possible", 1.0)
+            return str(error)
         for clause, excess in self.limits.excess_of_costs(found.bytes, found.p95_ms).items():
             trial.set_constraint(clause, excess)
-        how = "measured" if isinstance(found, Shape) else "estimated at least"
-        if isinstance(found, Shape):
-            trial.set_user_attr("shape", found.model_dump(mode="json"))
-        broken = self.limits.broken_costs(found.bytes, found.p95_ms)
-        return f"{how}: {'; '.join(broken)}" if broken else None
+        trial.set_user_attr("shape", found.model_dump(mode="json"))
+        return "; ".join(self.limits.broken_costs(found.bytes, found.p95_ms)) or None
 
     def _teach(self, trial: Trial, point: Point, lock: FileLock) -> None:
         """Train the point's student, export it, and measure the artifact on the selection split."""
@@ -235,7 +229,7 @@ class Trials:
     def _watch(self, trial: Trial, point: Point) -> OnEpoch:
         """What is asked after each epoch: is there time, and is there hope?"""
         family = point[FAMILY]
-        epochs = self.workshop.space.values(point)["distillation.epochs"]
+        epochs = self.workshop.epochs(point)
         # Optuna compares equal steps, and only quarters of one family's trainings are alike.
         offset = 10 * list(self.workshop.space.families).index(family)
         single = len(self.study.directions) == 1

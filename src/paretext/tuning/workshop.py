@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from paretext.certification.catalogue import rules
 from paretext.compression.build import CHECK_TEXTS, Builder
-from paretext.compression.methods.trimming import trim
 from paretext.compression.recipe import Recipe, Version
 from paretext.compression.step import Material, Step
-from paretext.compression.steps.distillation import Distillation
+from paretext.compression.steps.distillation import Distillation, epochs_for
 from paretext.core import progress
 from paretext.core.files import Stages, digest_of, folder_digest, write_json
 from paretext.core.locks import temporary_folder
@@ -37,8 +36,8 @@ from paretext.models.classifier import Classifier
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Ancestor, Manifest
 from paretext.training.fit import OnEpoch
-from paretext.tuning.shapes import Entry, Shape, ShapeTable
-from paretext.tuning.space import FAMILY, Point, Space
+from paretext.tuning.shapes import Shape, ShapeTable
+from paretext.tuning.space import Point, Space
 
 TIMED_TEXTS = 256
 SHAPE_ROUNDS = 5
@@ -62,19 +61,6 @@ class Workshop:
 
     # --- shapes
 
-    def tokens(self, point: Point) -> int:
-        """How many tokens the point's vocabulary has; each minimum count is counted once."""
-        count = self.space.values(point).get("vocabulary.minimum_count", 1)
-        known = self.table.tokens()
-        if count not in known:
-            tokenizer = Classifier.load(self.parent).tokenizer.backend_tokenizer
-            known[count] = trim(tokenizer, [*self.train.texts, *self.unlabelled], count).after
-            self.table.add_tokens(count, known[count])
-        return known[count]
-
-    def sizes(self, point: Point) -> tuple[float, ...]:
-        return self.space.sizes(point, self.tokens(point))
-
     def measured(self, point: Point) -> Shape:
         """The point's shape, from the table or measured now on the untrained model.
 
@@ -83,7 +69,7 @@ class Workshop:
         version = self.space.version(point)
         before = _steps_before_training(version)
         recipe = digest_of([step.model_dump(mode="json") for step in (*before, version.steps[-1])])
-        if known := self.table.measured(recipe):
+        if known := self.table.shapes().get(recipe):
             return known
         progress.say(f"building and measuring the untrained shape of {version.name}")
         folder, _ = self._untrained(before)
@@ -101,11 +87,8 @@ class Workshop:
             # Other work on the machine only ever adds to a time.
             p95_ms=min(each.batch1_ms_p95 for each in cost[version.name].rounds),
             ms_per_text=min(each.batch32_ms_per_text for each in cost[version.name].rounds),
-            tokens=len(classifier.tokenizer),
         )
-        self.table.add(
-            Entry(family=point[FAMILY], recipe=recipe, sizes=self.sizes(point), shape=shape)
-        )
+        self.table.add(recipe, shape)
         return shape
 
     def timed(self, targets: Sequence[Target], rounds: int) -> dict[str, Cost]:
@@ -162,6 +145,12 @@ class Workshop:
         folder, lineage = builder.classifier(version.name, step, folder, lineage)
         made = builder.artifact(version.name, source, folder, lineage, version.quantization)
         return made.folder
+
+    def epochs(self, point: Point) -> int:
+        """How many the point's training has."""
+        steps = self.space.version(point).classifier_steps
+        step = next(step for step in steps if isinstance(step, Distillation))
+        return step.epochs or epochs_for(len(self.train) + len(self.unlabelled))
 
     def artifact(self, name: str) -> Path:
         return RunFolder(self.out).artifact(name)
