@@ -200,3 +200,12 @@ def test_a_pipe_hears_of_a_unit_that_takes_long(terminal: Any, monkeypatch: Any)
     assert "looking: a note\n" in before
     time.sleep(0.06)
     assert shown.getvalue() == before  # it has ended
+
+
+def test_of_notes_that_come_fast_a_pipe_hears_the_first_and_the_last(terminal: Any) -> None:
+    """48 epochs of a small student are no 48 lines of a log."""
+    shown = terminal(80, is_terminal=False)
+    with bars.ConsoleSink().task("learning", 48) as advance:
+        for epoch in range(1, 49):
+            advance(note=f"epoch {epoch}")
+    assert shown.getvalue().splitlines() == ["learning: epoch 1", "learning: epoch 48"]

@@ -25,6 +25,8 @@ from paretext.core.escaping import visible
 from paretext.core.progress import Advance
 
 _FIRST_SECONDS, _EVERY_SECONDS = (2, 8), 30
+_NOTE_SECONDS = 10
+"""A note that comes sooner after the one before waits; a later one takes its place."""
 _SPINNING = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
 """Of work whose length nobody knows."""
 _BAR, _TIMES = 40, 16
@@ -64,13 +66,15 @@ class ConsoleSink:
 
 
 class _Lines:
-    """Progress as lines, for logs: every note, and the state of things, also while one unit takes
-    long: what is at work after two seconds, what is left after ten, and then twice a minute."""
+    """Progress as lines, for logs: a note now and then and the last one, and the state of things,
+    also while one unit takes long: what is at work after two seconds, what is left after ten, and
+    then twice a minute."""
 
     def __init__(self, label: str, total: int) -> None:
         self.label, self.total, self.done = label, total, 0
         self.begin = time.monotonic()
         self.at_begin: int | None = None
+        self.noted, self.waiting = float("-inf"), ""
         self.ended = threading.Event()
         self.teller = threading.Thread(target=self._tell, daemon=True)
         self.teller.start()
@@ -79,12 +83,19 @@ class _Lines:
         if self.at_begin is None:
             self.at_begin = n if n > 1 else 0  # what an earlier process had done
         self.done += n
-        if note:
-            console.err.print(f"{self.label}: {note}", soft_wrap=True)
+        self.waiting = note or self.waiting
+        if time.monotonic() >= self.noted + _NOTE_SECONDS:
+            self._note()
 
     def end(self) -> None:
         self.ended.set()
         self.teller.join()
+        self._note()
+
+    def _note(self) -> None:
+        if self.waiting:
+            console.err.print(f"{self.label}: {self.waiting}", soft_wrap=True)
+            self.noted, self.waiting = time.monotonic(), ""
 
     def _tell(self) -> None:
         for seconds in itertools.chain(_FIRST_SECONDS, itertools.repeat(_EVERY_SECONDS)):
