@@ -29,6 +29,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import files_below, sha256
 from paretext.core.locks import work_in
 from paretext.core.ownership import claim
+from paretext.core.run_folder import RunFolder, called
 from paretext.data.dataset import Dataset
 from paretext.demo.job import run_demo
 from paretext.measure.comparison import Comparison
@@ -311,6 +312,11 @@ def test_the_same_run_goes_on_with_more_models_other_settings_and_evaluation_tex
     with caplog.at_level("INFO", logger="paretext"):
         finished.again(out)
     assert "changed since" not in caplog.text
+
+
+def test_a_candidates_classifier_is_called_as_the_candidate_is(tmp_path: Path) -> None:
+    assert called(RunFolder(tmp_path).model("roberta-base")) == "roberta-base"
+    assert called(tmp_path / "mine") == "mine"
 
 
 def test_a_folder_from_before_the_record_is_known_by_its_run_json(

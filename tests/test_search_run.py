@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from filelock import FileLock
 from test_endings import KEYS
 
 from paretext.certification.certificate import Certificate
+from paretext.cli.endings import of_search
 from paretext.compression import Distillation, DynamicQuantization, Layers, LowRankEmbeddings
 from paretext.compression.recipe import Recipe, Version, preset
 from paretext.core import progress
@@ -136,6 +138,10 @@ def test_a_search_that_died_goes_on_ends_with_a_certificate_and_repeats_nothing(
     assert found.certificate == Certificate.of(winner)
     assert found.certificate is not None
     assert {clause.name for clause in found.certificate.clauses} == set(LIMITS)
+    # Where more texts would decide, the next command names the parent that it searched.
+    certificate = found.certificate.model_copy(update={"verdict": "undecided"})
+    verdict = of_search(replace(found, certificate=certificate), versions["pytorch"])
+    assert f"--against {versions['pytorch']} " in (verdict.command or "")
     # The untrained shape had the bytes of the trained artifact, but for a longer manifest.
     shapes = json.loads(next(tmp_path.glob("shapes-*.json")).read_text(encoding="utf-8"))["shapes"]
     for each in found.front:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from paretext.certification.certificate import Model
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_digest
+from paretext.core.run_folder import called
 from paretext.core.settings import model_inside
 from paretext.measure.naming import output_names
 from paretext.runtime.artifact import Artifact, softmax
@@ -74,7 +75,7 @@ def open_model(folder: str | Path, threads: int) -> Opened:
     from paretext.models.classifier import Classifier
 
     classifier = Classifier.load(folder)
-    record = Model(name=folder.resolve().name, kind="pytorch", digest=folder_digest(folder))
+    record = Model(name=called(folder), kind="pytorch", digest=folder_digest(folder))
     return Opened(folder, record, classifier.label_names, classifier.logits)
 
 

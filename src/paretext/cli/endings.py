@@ -168,16 +168,17 @@ def of_search(found: Found, source: Path) -> Verdict:
             kept = ", ".join(map(found.limits.phrase, found.limits.values))
             more = ("--budget", kept.replace(" ", "").replace(",", ", "))
         return Verdict(headline=found.sentence, command=shell(*asked, *more))
-    folder = found.folder / "winner"
+    folder, parent = found.folder / "winner", RunFolder(source).artifact()
+    against = parent if parent.is_dir() else source
     if found.certificate is None:
         return Verdict(
             headline=f"{found.winner.name} is the best, and has no certificate: {folder}",
             sentences=(found.sentence,),
             path=str(folder),
-            command=shell("certify", folder, "--against", "PARENT", "--eval", _EVAL),
+            command=shell("certify", folder, "--against", against, "--eval", _EVAL),
             python=loading(folder),
         )
-    verdict = of_certificate(found.certificate, folder)
+    verdict = of_certificate(found.certificate, folder, against)
     return verdict.model_copy(update={"sentences": (found.sentence, *verdict.sentences)})
 
 

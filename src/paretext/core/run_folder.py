@@ -22,6 +22,7 @@ from pathlib import Path
 
 RECORDS = ".stages"
 """In every folder that is worked in: what is finished, who works there, what goes on."""
+MODEL = "model"
 PARENT = "parent"
 """The name of the parent's artifact."""
 ARTIFACTS, CANDIDATES, CLASSIFIERS = "artifacts", "candidates", "classifiers"
@@ -71,9 +72,15 @@ class RunFolder:
 
     def models(self) -> dict[str, Path]:
         """Of every candidate that is trained, by its name."""
-        return {each.parent.name: each for each in sorted(self.candidates.glob("*/model"))}
+        return {each.parent.name: each for each in sorted(self.candidates.glob(f"*/{MODEL}"))}
 
 
 def model_of(candidate: Path) -> Path:
     """The classifier in a candidate's folder."""
-    return candidate / "model"
+    return candidate / MODEL
+
+
+def called(classifier: Path) -> str:
+    """What a classifier's folder is called: of a candidate's, as the candidate is."""
+    whole = classifier.resolve()
+    return whole.parent.name if whole.name == MODEL else whole.name

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paretext.core.errors import ParetextError
+from paretext.core.run_folder import model_of
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -168,5 +169,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def model_inside(folder: Path) -> str:
     """The end of a sentence on a folder that is no model, where one lies in it, as a candidate's
     does; "" where none does."""
-    inside = folder / "model"
+    inside = model_of(folder)
     return f"; give the model in it, {inside}." if (inside / "config.json").is_file() else ""

@@ -30,6 +30,7 @@ from paretext.core.locks import work_in, works_in
 from paretext.core.markdown import escaped, table
 from paretext.core.ownership import claim
 from paretext.core.records import Interval
+from paretext.core.run_folder import model_of
 from paretext.data.dataset import Dataset
 from paretext.measure.intervals import paired_drops, pooled_drop
 from paretext.measure.metrics import confusion_matrix, macro_f1
@@ -223,7 +224,7 @@ def ablate(
         for arm, own in zip(arms, answers, strict=True):
             name = f"{arm.name}-seed-{seed}"
             folder = train_candidate(stages, name, arm.model, data, arm.recipe(recipe, seed))
-            own.append(_answers(stages, name, folder / "model", evaluation))
+            own.append(_answers(stages, name, model_of(folder), evaluation))
     found = _compared(change, (arms[0].name, arms[1].name), seeds, answers, evaluation)
     record = {**found.record(), "settings": recipe.model_dump(mode="json", exclude={"versions"})}
     write_json(out / "ablation.json", record)

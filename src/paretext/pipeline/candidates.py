@@ -18,7 +18,7 @@ from paretext.core.clock import in_words
 from paretext.core.errors import OutOfTime, ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import SCRATCH, Stages, read_json, write_json
-from paretext.core.run_folder import CANDIDATES, RunFolder
+from paretext.core.run_folder import CANDIDATES, RunFolder, model_of
 from paretext.data.checks import say_cut
 from paretext.data.stop_words import check_removal
 from paretext.models.pretrained import look, source_digest
@@ -175,7 +175,7 @@ def _train_one(
                 f"--time is too short to train {name}: the least that may be called a training "
                 f"takes about {share}, and what comes after it takes longer; give more."
             ) from None
-    fitted.classifier.save(folder / "model")
+    fitted.classifier.save(model_of(folder))
     if baseline is None and fitted.record is not None:
         fitted.record.write(folder)
     write_json(folder / "history.json", list(fitted.history))

@@ -31,7 +31,7 @@ from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, digest_of, folder_digest
 from paretext.core.locks import works_in
 from paretext.core.ownership import claim
-from paretext.core.run_folder import ANSWERS, WRITES, RunFolder
+from paretext.core.run_folder import ANSWERS, WRITES, RunFolder, model_of
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset
 from paretext.data.reading import NamedBy
@@ -166,7 +166,7 @@ def _take(
     folders = {name: parent}
     if tables.train is not None:
         check_models([LINEAR], data, recipe)
-        folders[LINEAR] = train_candidate(stages, LINEAR, LINEAR, data, recipe) / "model"
+        folders[LINEAR] = model_of(train_candidate(stages, LINEAR, LINEAR, data, recipe))
     _finish(Trained(folders, name), recipe, data, folder, tables, asked, clock)
 
 

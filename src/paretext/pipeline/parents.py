@@ -17,7 +17,7 @@ from paretext.core import progress
 from paretext.core.errors import ParetextError
 from paretext.core.extras import require_training
 from paretext.core.files import Stages, read_json, write_json
-from paretext.core.run_folder import CANDIDATES, RunFolder
+from paretext.core.run_folder import CANDIDATES, RunFolder, model_of
 from paretext.core.settings import model_inside
 from paretext.core.unfinished import unfinished
 from paretext.models.pretrained import Source, look, name_outputs, source_digest
@@ -125,7 +125,7 @@ def adopt(source: Source, names: Sequence[str], name: str, stages: Stages) -> Pa
     def copy(folder: Path) -> None:
         classifier = Classifier.load(source.name)
         name_outputs(classifier.model.config, names)
-        replace(classifier, label_names=tuple(names)).save(folder / "model")
+        replace(classifier, label_names=tuple(names)).save(model_of(folder))
 
     inputs = {"model": source_digest(source.name), "labels": list(names)}
     made = stages.finished(f"{CANDIDATES}/{name}", inputs, copy)

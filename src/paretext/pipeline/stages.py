@@ -31,7 +31,7 @@ from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import Stages, folder_digest, nearest_path, write_json
 from paretext.core.locks import works_in
-from paretext.core.run_folder import COMPARISON, PARENT, RunFolder
+from paretext.core.run_folder import COMPARISON, PARENT, RunFolder, model_of
 from paretext.data.checks import require_apart
 from paretext.data.dataset import Dataset
 from paretext.data.given import Given
@@ -115,7 +115,7 @@ def train(
             f"{parent}: {scores[name]:.4f} against {scores[parent]:.4f}"
         )
     return Trained(
-        {name: folder / "model" for name, folder in folders.items()}, parent, bool(encoders)
+        {name: model_of(folder) for name, folder in folders.items()}, parent, bool(encoders)
     )
 
 
