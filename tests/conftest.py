@@ -61,27 +61,28 @@ def _quiet_machine() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm_measurers() -> Iterator[None]:
-    """What measures a PyTorch model need not import PyTorch each time; artifacts are measured as
-    ever. The runs of test_kill.py measure in processes begun from nothing."""
+    """What measures a version need not import its libraries each time. The runs of test_kill.py
+    measure in processes begun from nothing."""
     import subprocess
 
     import warm
 
-    origins: list[warm.Origin] = []
+    origins: dict[str, warm.Origin] = {}
 
     def start(words: list[str], **given: Any) -> Any:
-        if os.name == "nt" or json.loads(words[-1])["kind"] != "pytorch":
+        if os.name == "nt":
             return subprocess.Popen(words, **given)
-        if not origins:
-            origins.append(warm.Origin())
-        return warm.Forked(origins[0], words[2:], given["env"], given["stderr"])
+        kind = json.loads(words[-1])["kind"]
+        if kind not in origins:
+            origins[kind] = warm.Origin(kind)
+        return warm.Forked(origins[kind], words[2:], given["env"], given["stderr"])
 
     with pytest.MonkeyPatch.context() as patch:
         module = importlib.import_module("paretext.measure.cost")
         real = SimpleNamespace(**{**vars(subprocess), "Popen": start})
         patch.setattr(module, "subprocess", real)
         yield
-    for origin in origins:
+    for origin in origins.values():
         origin.end()
 
 
