@@ -17,6 +17,7 @@ import pytest
 # Before the libraries are imported, and inherited by the processes that tests start.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny matrices: more threads only wait for each other
+os.environ["PYTHON_CPU_COUNT"] = "1"  # the same, where a test asks for no number of threads
 
 Encoder = Callable[[str], Path]
 
