@@ -33,11 +33,12 @@ class Ended(NamedTuple):
 Command = Callable[..., Ended]
 
 LONGEST = (
-    *("test_jobs.py", "test_kill.py", "test_endings.py", "test_search_trials.py"),
-    *("test_run_folder.py", "test_run.py", "test_coverage.py", "test_calls.py", "test_training.py"),
+    *("test_kill.py", "test_jobs.py", "test_search_trials.py", "test_endings.py"),
+    *("test_training.py", "test_any_data.py", "test_run_folder.py", "test_any_steps.py"),
+    *("test_coverage.py", "test_run.py", "test_certify.py", "test_bad_input.py"),
 )
-"""The files that take longest, half a minute of CPU and more. A file goes to one process, and one
-of these, begun last, would leave the other processes waiting."""
+"""The files that take longest, a quarter of a minute of CPU and more. A file goes to one process,
+and one of these, begun last, would leave the other processes waiting."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
