@@ -51,7 +51,10 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drive]:
 
     yield ask
     stdin.close()
-    assert driver.wait() == 0
+    try:
+        assert driver.wait(30) == 0
+    finally:
+        driver.kill()  # after a test that took too long it is still at it
 
 
 def _log(out: Path) -> list[tuple[str, str, str]]:
