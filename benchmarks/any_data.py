@@ -117,7 +117,28 @@ def generated() -> Iterator[Job]:
     )
 
 
-def ended(job: Job, out: Path, seconds: float) -> dict[str, Any]:
+def _in_a_process(words: list[str], log: Path, seconds: float) -> int | None:
+    """The exit status of `paretext` with these words, which writes to `log`; None: it hangs."""
+    with log.open("w", encoding="utf-8") as file:
+        # A session of its own, so that what it started ends with it.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "paretext", *words],
+            **{"stdout": file, "stderr": file, "start_new_session": True},
+        )
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return None
+
+
+def ended(
+    job: Job,
+    out: Path,
+    seconds: float,
+    start: Callable[[list[str], Path, float], int | None] = _in_a_process,
+) -> dict[str, Any]:
     """How a run on this set ended; kept, so that it is not done twice."""
     folder = out / "".join(c if c.isalnum() else "-" for c in job.name)
     record = folder / "ended.json"
@@ -129,20 +150,12 @@ def ended(job: Job, out: Path, seconds: float) -> dict[str, Any]:
     train, held = job.rows()
     files = [_write(folder / name, rows) for name, rows in (("data", train), ("eval", held))]
     models = ["--model", "tfidf", "--model", str(_model(out))]
-    command = [
-        *(sys.executable, "-m", "paretext", "run", "--out", str(folder / "run")),
+    words = [
+        *("run", "--out", str(folder / "run")),
         *("--data", str(files[0]), "--eval", str(files[1]), *models, *OPTIONS, *job.arguments),
     ]
     begin, log = time.monotonic(), folder / "log.txt"
-    with log.open("w", encoding="utf-8") as file:
-        # A session of its own, so that what it started ends with it.
-        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
-        try:
-            status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            status = None
+    status = start(words, log, seconds)
     well, outcome = _outcome(status, log.read_text(encoding="utf-8"), folder / "run")
     found = {
         "set": job.name,

@@ -17,6 +17,7 @@ import pytest
 # Before the libraries are imported, and inherited by the processes that tests start.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny matrices: more threads only wait for each other
+os.environ["PYTHON_CPU_COUNT"] = "1"  # the same, where a test asks for no number of threads
 
 Encoder = Callable[[str], Path]
 
@@ -32,11 +33,12 @@ class Ended(NamedTuple):
 Command = Callable[..., Ended]
 
 LONGEST = (
-    *("test_jobs.py", "test_kill.py", "test_endings.py", "test_search_trials.py"),
-    *("test_run_folder.py", "test_run.py", "test_coverage.py", "test_calls.py", "test_training.py"),
+    *("test_kill.py", "test_jobs.py", "test_search_trials.py", "test_endings.py"),
+    *("test_training.py", "test_any_data.py", "test_run_folder.py", "test_any_steps.py"),
+    *("test_coverage.py", "test_run.py", "test_certify.py", "test_bad_input.py"),
 )
-"""The files that take longest, half a minute of CPU and more. A file goes to one process, and one
-of these, begun last, would leave the other processes waiting."""
+"""The files that take longest, a quarter of a minute of CPU and more. A file goes to one process,
+and one of these, begun last, would leave the other processes waiting."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,27 +63,28 @@ def _quiet_machine() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm_measurers() -> Iterator[None]:
-    """What measures a PyTorch model need not import PyTorch each time; artifacts are measured as
-    ever. The runs of test_kill.py measure in processes begun from nothing."""
+    """What measures a version need not import its libraries each time. The runs of test_kill.py
+    measure in processes begun from nothing."""
     import subprocess
 
     import warm
 
-    origins: list[warm.Origin] = []
+    origins: dict[str, warm.Origin] = {}
 
     def start(words: list[str], **given: Any) -> Any:
-        if os.name == "nt" or json.loads(words[-1])["kind"] != "pytorch":
+        if os.name == "nt":
             return subprocess.Popen(words, **given)
-        if not origins:
-            origins.append(warm.Origin())
-        return warm.Forked(origins[0], words[2:], given["env"], given["stderr"])
+        kind = json.loads(words[-1])["kind"]
+        if kind not in origins:
+            origins[kind] = warm.Origin(kind)
+        return warm.Forked(origins[kind], words[2:], given["env"], given["stderr"])
 
     with pytest.MonkeyPatch.context() as patch:
         module = importlib.import_module("paretext.measure.cost")
         real = SimpleNamespace(**{**vars(subprocess), "Popen": start})
         patch.setattr(module, "subprocess", real)
         yield
-    for origin in origins:
+    for origin in origins.values():
         origin.end()
 
 

@@ -1,21 +1,24 @@
 """A search whose shapes and trainings are made up, for tests of its trials; and a driver of it.
 
-python searching.py OUT TRIALS PROCESS [PROCESS ...]
+python searching.py
 
-Each PROCESS is DIE_IN:SECONDS: a process of its own on the study in OUT, whose trainings take so
-long, and which is killed with SIGKILL in the middle of its DIE_INth training (0: never). Those that
-are joined with + run at the same time, the others one after the other. What trainings begin and
-end goes to OUT/log.
+Each line of its input is [OUT, TRIALS, PROCESS, ...] in JSON. Each PROCESS is DIE_IN:SECONDS: a
+process of its own on the study in OUT, forked from this one, which has imported the libraries and
+done nothing else; its trainings take so long, and it is killed with SIGKILL in the middle of its
+DIE_INth training (0: never). Those that are joined with + run at the same time, the others one
+after the other. A line of output has their statuses. What trainings begin and end goes to OUT/log.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,8 +113,8 @@ def trials(
     return Trials(study, made, limits, workshop.out, 0, Stop(trials, deadline))
 
 
-def main(out: Path, wanted: int, processes: list[str]) -> None:
-    search_study.RANDOM_TRIALS = 1000  # points that do not depend on the order of the trials
+def drive(out: Path, wanted: int, *processes: str) -> Iterator[int]:
+    """The status of each process, -9 of one that was killed."""
     for together in processes:
         children = []
         for each in together.split("+"):
@@ -127,8 +130,12 @@ def main(out: Path, wanted: int, processes: list[str]) -> None:
                     os._exit(1)
             children.append(child)
         for child in children:
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            yield os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    search_study.RANDOM_TRIALS = 1000  # points that do not depend on the order of the trials
+    importlib.import_module("sqlalchemy.dialects.sqlite")
+    for line in sys.stdin:
+        place, *rest = json.loads(line)
+        print(json.dumps([*drive(Path(place), *rest)]), flush=True)

@@ -1,11 +1,14 @@
 """The main job on odd texts ends in a table or in one sentence, by the script that tries them all.
 
-`benchmarks/any_data.py` does the same with every set there, and with real ones.
+`benchmarks/any_data.py` does the same with every set there, and with real ones, each in a process
+of its own.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from scripts import script
@@ -29,11 +32,14 @@ def _script() -> ModuleType:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SETS)
-def test_the_main_job_ends(
-    name: str, script: ModuleType, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_main_job_ends(name: str, script: ModuleType, command: Any, tmp_path: Path) -> None:
+    def start(words: list[str], log: Path, seconds: float) -> int:
+        found = command(*words)
+        log.write_text(found.out + found.err, encoding="utf-8")
+        return int(found.status)
+
     (job,) = (each for each in script.generated() if each.name == name)
-    found = script.ended(job, tmp_path_factory.mktemp("any"), 800)
+    found = script.ended(job, tmp_path, 800, start)
     assert found["well"], found
     parts = SETS[name].split(".*")
     assert all(part.strip() in found["outcome"] for part in parts), found

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,27 +108,40 @@ def uneven(encoder: Encoder) -> Classifier:
     return made
 
 
-@pytest.mark.parametrize("kind", ["compact", "convolutional", "gru", "lstm"])
-def test_a_saved_one_loads_in_a_new_process_and_trains_on(
-    encoder: Encoder, tmp_path: Path, kind: str
-) -> None:
-    if kind == "compact":
-        made = uneven(encoder)
-    elif kind == "convolutional":
-        made = convolutional(classifier(encoder), 3)
-    else:
-        made = recurrent(classifier(encoder), kind, 2)
-    made.save(tmp_path / "model")
-    (tmp_path / "texts.json").write_text(json.dumps(TEXTS), encoding="utf-8")
+KINDS: dict[str, Callable[[Encoder], Classifier]] = {
+    "compact": uneven,
+    "convolutional": lambda encoder: convolutional(classifier(encoder), 3),
+    "gru": lambda encoder: recurrent(classifier(encoder), "gru", 2),
+    "lstm": lambda encoder: recurrent(classifier(encoder), "lstm", 2),
+}
+
+
+@pytest.fixture(scope="module")
+def answered(
+    encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Classifier, Path, Any]]:
+    """One of each kind, its folder, and what a new process that loads it from there answers."""
+    root = tmp_path_factory.mktemp("saved")
+    made = {kind: make(encoder) for kind, make in KINDS.items()}
+    for kind, each in made.items():
+        each.save(root / kind)
+    (root / "texts.json").write_text(json.dumps(TEXTS), encoding="utf-8")
     code = (
         "import json, sys, numpy; from paretext.models.classifier import Classifier\n"
-        "texts = json.load(open(sys.argv[2], encoding='utf-8'))\n"
-        "numpy.save(sys.argv[3], Classifier.load(sys.argv[1]).logits(texts))"
+        "texts = json.load(open(sys.argv[1], encoding='utf-8'))\n"
+        "for folder in sys.argv[2:]:\n"
+        "    numpy.save(folder + '.npy', Classifier.load(folder).logits(texts))"
     )
-    paths = [str(tmp_path / name) for name in ("model", "texts.json", "logits.npy")]
+    paths = [str(root / name) for name in ("texts.json", *made)]
     subprocess.run([sys.executable, "-c", code, *paths], check=True, capture_output=True)
-    np.testing.assert_allclose(np.load(paths[2]), made.logits(TEXTS), atol=1e-6)
-    loaded = Classifier.load(tmp_path / "model")
+    return {kind: (made[kind], root / kind, np.load(root / f"{kind}.npy")) for kind in made}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_one_loads_in_a_new_process_and_trains_on(answered: Any, kind: str) -> None:
+    made, folder, answers = answered[kind]
+    np.testing.assert_allclose(answers, made.logits(TEXTS), atol=1e-6)
+    loaded = Classifier.load(folder)
     assert loaded.label_names == toy.LABELS
     assert loaded.max_length == made.max_length
     fitted = fit(loaded, toy.dataset(24), toy.dataset(12, 1), TRAINING)

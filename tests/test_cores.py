@@ -97,6 +97,7 @@ def test_an_artifact_takes_the_quotas_cores_and_threads_say_otherwise(
 ) -> None:
     from paretext.runtime.artifact import Artifact
 
+    monkeypatch.delenv("PYTHON_CPU_COUNT")  # conftest.py sets it
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.setattr(cores, "cpu_quota", lambda: 1.5)
     assert Artifact.load(versions["int8"]).threads == 2

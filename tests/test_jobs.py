@@ -64,6 +64,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first that asks for `compressed` leaves it for the others."""
+    return tmp_path_factory.mktemp("compressed") / "out"
+
+
+@pytest.fixture
+def compressed(folder: Path, texts: Path, command: Any, here: Path, once: Path) -> Path:
+    """What `compress folder --eval eval.csv --out out` leaves, in `here`."""
+    if once.exists():
+        return Path(shutil.copytree(once, here / "out"))
+    ended = command("compress", folder, "--eval", texts / "eval.csv", "--out", "out", *SHORT)
+    assert ended.status == 0, ended.err
+    shutil.copytree("out", once)
+    return here / "out"
+
+
 def versions(run: Path) -> set[str]:
     return {row.version for row in Comparison.read(run / "comparison").rows}
 
@@ -98,11 +115,11 @@ def test_held_out_texts_alone_give_int8_measured_on_what_the_export_never_saw(
     )
 
 
+@pytest.mark.usefixtures("compressed")
 def test_every_verb_opens_what_compress_left(
     folder: Path, texts: Path, command: Any, here: Path
 ) -> None:
     held = texts / "eval.csv"
-    assert command("compress", folder, "--eval", held, "--out", "out", *SHORT).status == 0
     again = command("compress", folder, "--eval", held, "--out", "out", *SHORT)
     assert again.status == 0
     assert "comparison: kept" in again.err
@@ -128,11 +145,10 @@ def test_every_verb_opens_what_compress_left(
 
 
 def test_a_page_that_cannot_be_written_costs_no_certificate(
-    folder: Path, texts: Path, command: Any, here: Path
+    compressed: Path, texts: Path, command: Any, here: Path
 ) -> None:
     held = texts / "eval.csv"
-    assert command("compress", folder, "--eval", held, "--out", "out", *SHORT).status == 0
-    page = here / "out" / "report" / "report.html"
+    page = compressed / "report" / "report.html"
     page.write_text("mine", encoding="utf-8")
     more = toy.write(here / "more.csv", toy.texts_and_labels(120, seed=7))
     for asked in (
@@ -145,17 +161,13 @@ def test_a_page_that_cannot_be_written_costs_no_certificate(
     assert page.read_text(encoding="utf-8") == "mine"
 
 
-def test_the_list_of_flips_is_the_one_that_the_certificate_names(
-    folder: Path, texts: Path, command: Any, here: Path
-) -> None:
+def test_the_list_of_flips_is_the_one_that_the_certificate_names(compressed: Path) -> None:
     """A run of an older version has it beside the artifact; another may lie in certificates/."""
-    held = texts / "eval.csv"
-    assert command("compress", folder, "--eval", held, "--out", "out", *SHORT).status == 0
-    now = here / "out" / "certificates" / "int8-flips.csv"
-    old = here / "out" / "artifacts" / "int8-flips.csv"
+    now = compressed / "certificates" / "int8-flips.csv"
+    old = compressed / "artifacts" / "int8-flips.csv"
     shutil.copy(now, old)
     now.write_text(now.read_text(encoding="utf-8").splitlines()[0] + "\n9,stale\n", "utf-8")
-    (flipped,) = gather(here / "out").flipped
+    (flipped,) = gather(compressed).flipped
     assert flipped.file == "artifacts/int8-flips.csv"
 
 
@@ -328,11 +340,11 @@ def test_nothing_to_measure_on(folder: Path, command: Any, here: Path) -> None:
     assert not (here / "runs").exists()
 
 
+@pytest.mark.usefixtures("compressed")
 def test_another_models_folder_is_left_alone(
     folder: Path, texts: Path, command: Any, here: Path
 ) -> None:
     held = ("--eval", texts / "eval.csv")
-    assert command("compress", folder, *held, "--out", "out", *SHORT).status == 0
     other = nameless(folder, here / "other")
     names = here / "names.txt"
     names.write_text("\n".join(LABELS) + "\n", encoding="utf-8")

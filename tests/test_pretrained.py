@@ -268,48 +268,62 @@ def test_an_honest_pickle_is_read(copied: Copied, versions: dict[str, Path]) -> 
 _LOAD = """
 import sys
 from paretext import Classifier, ParetextError
-try:
-    Classifier.load(sys.argv[1])
-    print("loaded")
-except ParetextError as error:
-    print(error)
+for folder in sys.argv[1:]:
+    try:
+        Classifier.load(folder)
+        print("loaded")
+    except ParetextError as error:
+        print(error)
 """
+OWN_CODE = [("config", "roberta"), ("config", "their-own"), ("tokenizer", "roberta")]
 
 
-@pytest.mark.parametrize(
-    ("where", "model_type"),
-    [("config", "roberta"), ("config", "their-own"), ("tokenizer", "roberta")],
-)
-def test_a_model_folder_never_runs_code_and_asks_nothing(
-    copied: Copied, tmp_path: Path, where: str, model_type: str
-) -> None:
-    """With `yes` on standard input: the question that transformers would ask is never put."""
-    folder, trace = copied("pytorch"), tmp_path / "trace"
-    (folder / "theirs.py").write_text(f"open({str(trace)!r}, 'w').write('ran')\n")
-    if where == "config":
-        file, changes = folder / "config.json", {"model_type": model_type}
-        changes["auto_map"] = {
-            "AutoConfig": "theirs.Config",
-            "AutoModelForSequenceClassification": "theirs.Model",
-        }
-    else:
-        file, changes = folder / "tokenizer_config.json", {"tokenizer_class": "Theirs"}
-        changes["auto_map"] = {"AutoTokenizer": ["theirs.Theirs", "theirs.Theirs"]}
-    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+@pytest.fixture(scope="module")
+def loaded(
+    versions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], tuple[str, str, Path]]:
+    """What one new process printed of each, all that was printed, and where their code writes.
+
+    With `yes` on standard input, for the question that transformers would ask."""
+    root, traces = tmp_path_factory.mktemp("own-code"), {}
+    for where, model_type in OWN_CODE:
+        folder = Path(shutil.copytree(versions["pytorch"], root / f"{where}-{model_type}"))
+        trace = traces[where, model_type] = folder.with_suffix(".trace")
+        (folder / "theirs.py").write_text(f"open({str(trace)!r}, 'w').write('ran')\n")
+        if where == "config":
+            file, changes = folder / "config.json", {"model_type": model_type}
+            changes["auto_map"] = {
+                "AutoConfig": "theirs.Config",
+                "AutoModelForSequenceClassification": "theirs.Model",
+            }
+        else:
+            file, changes = folder / "tokenizer_config.json", {"tokenizer_class": "Theirs"}
+            changes["auto_map"] = {"AutoTokenizer": ["theirs.Theirs", "theirs.Theirs"]}
+        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
     ended = subprocess.run(
-        [sys.executable, "-c", _LOAD, str(folder)],
+        [sys.executable, "-c", _LOAD, *(str(root / "-".join(each)) for each in OWN_CODE)],
         input="y\n" * 100,
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    assert "y/N" not in ended.stdout + ended.stderr
+    lines, printed = ended.stdout.strip().splitlines(), ended.stdout + ended.stderr
+    assert len(lines) == len(OWN_CODE), printed
+    return {each: (line, printed, traces[each]) for each, line in zip(OWN_CODE, lines, strict=True)}
+
+
+@pytest.mark.parametrize(("where", "model_type"), OWN_CODE)
+def test_a_model_folder_never_runs_code_and_asks_nothing(
+    loaded: Any, where: str, model_type: str
+) -> None:
+    said, printed, trace = loaded[where, model_type]
+    assert "y/N" not in printed
     assert not trace.exists()
     if where == "config" and model_type == "their-own":
-        assert "brings code of its own" in ended.stdout
+        assert "brings code of its own" in said
     else:  # transformers has an architecture, and a tokenizer, of that name itself
-        assert ended.stdout.strip() == "loaded"
+        assert said == "loaded"
 
 
 def test_it_is_said_that_a_known_models_own_code_is_not_run(

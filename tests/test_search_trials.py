@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -23,8 +24,37 @@ from paretext.tuning.limits import Limits
 from paretext.tuning.storage import open_study
 from paretext.tuning.study import Stop
 
-DRIVER = Path(searching.__file__)
+Drive = Callable[..., list[int]]
 TIGHT = Limits({"size": 250_000, "p95_latency": 0.1, "macro_f1_drop": 0.05})
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drive]:
+    """drive(out, trials, process, ...) as `searching.py` has it: its processes' statuses."""
+    log = tmp_path_factory.mktemp("driver") / "errors"
+    with log.open("w") as errors:
+        driver = subprocess.Popen(
+            [sys.executable, searching.__file__],
+            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True},
+        )
+    stdin, stdout = driver.stdin, driver.stdout
+    assert stdin is not None
+    assert stdout is not None
+
+    def ask(out: Path, *asked: int | str) -> list[int]:
+        stdin.write(json.dumps([str(out), *asked]) + "\n")
+        stdin.flush()
+        answer, said = stdout.readline(), log.read_text(encoding="utf-8")
+        assert "Traceback" not in said, said
+        ended: list[int] = json.loads(answer)
+        return ended
+
+    yield ask
+    stdin.close()
+    try:
+        assert driver.wait(30) == 0
+    finally:
+        driver.kill()  # after a test that took too long it is still at it
 
 
 def _log(out: Path) -> list[tuple[str, str, str]]:
@@ -131,24 +161,26 @@ def test_a_space_without_new_points_ends_the_search(
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_no_finished_trial_is_repeated(tmp_path: Path) -> None:
+def test_killed_and_resumed_no_finished_trial_is_repeated(drive: Drive, tmp_path: Path) -> None:
     """Killed in its second training, and again in the first after that."""
-    ended = _drive(tmp_path / "killed", 6, "2:0", "1:0", "0:0", "0:0")
-    assert ended == ["-9", "-9", "0", "0"]
+    ended = drive(tmp_path / "killed", 6, "2:0", "1:0", "0:0", "0:0")
+    assert ended == [-9, -9, 0, 0]
     log = _log(tmp_path / "killed")
     begun = Counter(name for _, event, name in log if event == "begin")
     assert Counter(name for _, event, name in log if event == "end") == dict.fromkeys(begun, 1)
     assert sum(begun.values()) == 6 + 2  # only what was killed was begun again
     # An interrupted search teaches what an uninterrupted one does.
-    _drive(tmp_path / "whole", 6, "0:0")
+    drive(tmp_path / "whole", 6, "0:0")
     whole = [name for _, event, name in _log(tmp_path / "whole") if event == "end"]
     assert {name for _, event, name in log if event == "end"} == set(whole)
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_trainings_and_outlive_each_other(tmp_path: Path) -> None:
-    ended = _drive(tmp_path / "two", 8, "0:0.4+0:0.4")
-    assert ended == ["0", "0"]
+def test_two_processes_share_the_trainings_and_outlive_each_other(
+    drive: Drive, tmp_path: Path
+) -> None:
+    ended = drive(tmp_path / "two", 8, "0:0.4+0:0.4")
+    assert ended == [0, 0]
     log = _log(tmp_path / "two")
     begun = Counter(name for _, event, name in log if event == "begin")
     assert len(begun) == 8
@@ -157,22 +189,11 @@ def test_two_processes_share_the_trainings_and_outlive_each_other(tmp_path: Path
     assert len(by_process) == 2
     assert min(by_process.values()) >= 1
     # One dies in its second training: the other takes it up and does the rest.
-    ended = _drive(tmp_path / "one", 6, "2:0.4+0:0.4")
-    assert sorted(ended) == ["-9", "0"]
+    ended = drive(tmp_path / "one", 6, "2:0.4+0:0.4")
+    assert sorted(ended) == [-9, 0]
     done = Counter(name for _, event, name in _log(tmp_path / "one") if event == "end")
     assert len(done) == 6
     assert set(done.values()) == {1}
-
-
-def _drive(out: Path, trials: int, *processes: str) -> list[str]:
-    ended = subprocess.run(
-        [sys.executable, str(DRIVER), str(out), str(trials), *processes],
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended.stdout.split()
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
-"""Processes that have PyTorch from their beginning: forked from one that has imported it.
+"""Processes that have their libraries from their beginning: forked from one that has imported them.
 
-Importing PyTorch and transformers takes a process some four seconds of CPU, and every comparison of
-a run starts one. `Forked` stands in for `subprocess.Popen` there: the same code, with the same
-pipes, in a process of its own, forked from one that has imported the libraries and done nothing
-else. (That processes begun from nothing do the same, the runs of test_kill.py show.)
+Importing PyTorch and transformers takes a process some four seconds of CPU, what an artifact needs
+more than half a second, and every comparison of a run starts one for each version. `Forked` stands
+in for `subprocess.Popen` there: the same code, with the same pipes, in a process of its own, forked
+from one that has imported the libraries of its kind of version and done nothing else. (That
+processes begun from nothing do the same, the runs of test_kill.py show.)
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ import traceback
 from contextlib import suppress
 from typing import IO, Any
 
-MODULES = ("paretext.models.classifier", "paretext.runtime.artifact")
+MODULES = {
+    "artifact": ("numpy", "paretext.runtime.artifact"),
+    "pytorch": ("paretext.models.classifier", "paretext.runtime.artifact"),
+}
+"""By kind of version; an artifact's processes have no PyTorch here either."""
 _LONGEST = 1 << 20
 
 
 class Origin:
-    """The process that the others are forked from; started when the first is asked for."""
+    """The process that those of a kind are forked from."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        words = [sys.executable, __file__]
+        words = [sys.executable, __file__, *MODULES[kind]]
         self._process = subprocess.Popen(words, stdin=theirs)
         theirs.close()
 
@@ -71,10 +76,10 @@ class Forked:
             self.stdout.read()
 
 
-def _serve(orders: socket.socket) -> None:
+def _serve(orders: socket.socket, modules: list[str]) -> None:
     import importlib
 
-    for module in MODULES:
+    for module in modules:
         importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     while True:
@@ -116,4 +121,4 @@ def _become(words: list[str], env: dict[str, str], place: str, streams: list[int
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=os.dup(0)))
+    _serve(socket.socket(fileno=os.dup(0)), sys.argv[1:])

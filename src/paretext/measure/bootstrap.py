@@ -141,20 +141,22 @@ def _unseen(
     given = np.zeros((n_classes, n_classes))
     for column in answers:
         np.add.at(given, (truths, column), counts)
-    rows, weights = [], []
     arms = arms or len(answers)
-    each = len(answers) // arms
-    kinds = [kind * each for kind in itertools.product((True, False), repeat=arms)]
+    kinds = [
+        kind * (len(answers) // arms) for kind in itertools.product((True, False), repeat=arms)
+    ]
+    right = np.array(kinds).T[:, :, None]  # (models, kinds, 1)
+    rows, weights = [], []
     for k in np.unique(truths):
         wrong = np.where(np.arange(n_classes) == k, 0, given[k])
         if not wrong.any():
             others = np.where(np.arange(n_classes) == k, -1, given.sum(axis=0))
             wrong[others.argmax()] = 1
-        for kind in kinds:
-            for j in np.flatnonzero(wrong):
-                rows.append((k, *(k if right else j for right in kind)))
-                weights.append(prior * wrong[j] / wrong.sum())
-    return np.array(rows, dtype=np.int64).T, np.array(weights)
+        (answered,) = wrong.nonzero()
+        made = np.where(right, k, answered).reshape(len(answers), -1)  # (models, kinds x answers)
+        rows.append(np.vstack([np.full(made.shape[1], k), made]))
+        weights.append(np.tile(prior * wrong[answered] / wrong.sum(), len(kinds)))
+    return np.concatenate(rows, axis=1).astype(np.int64), np.concatenate(weights)
 
 
 def outcomes_of(columns: tuple[IntArray, ...], n_classes: int) -> tuple[IntArray, IntArray]:

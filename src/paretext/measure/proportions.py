@@ -84,6 +84,18 @@ def score_z(pairs: Pairs, drop: float) -> FloatArray:
     )
 
 
+def _score_of_one(n: float, lost: float, won: float, drop: float) -> float:
+    """`score_z` of plain numbers: an end takes a dozen of them, and NumPy 20 times as long."""
+    b = -lost - won + (2 * n - lost + won) * drop
+    c = -won * drop * (1 - drop)
+    q = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    variance = n * (2 * q + drop * (1 - drop))
+    difference = lost - won - n * drop
+    if variance > 0:
+        return difference / math.sqrt(variance)
+    return math.copysign(math.inf, difference) if difference else 0.0
+
+
 def score_interval(pairs: Pairs, low_level: float, high_level: float) -> Interval:
     """The drop with its score interval; each end misses with (about) its own level."""
     low_z, high_z = (NormalDist().inv_cdf(1 - level) for level in (low_level, high_level))
@@ -98,8 +110,10 @@ def _end(pairs: Pairs, z: float, bound: float) -> float:
     """Where the score is z, between the estimate and `bound` (-1 or 1)."""
     from scipy.optimize import brentq
 
+    n, lost, won = float(pairs.n), float(pairs.lost), float(pairs.won)
+
     def excess(drop: float) -> float:
-        return float(score_z(pairs, drop)) - z
+        return _score_of_one(n, lost, won, drop) - z
 
     if abs(bound - pairs.drop) < 1e-12 or excess(bound) * math.copysign(1, bound) > 0:
         return bound

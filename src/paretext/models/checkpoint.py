@@ -108,12 +108,24 @@ class Weights:
         """Those of the unexpected tensors that belong to a head for another task, such as the
         masked words of pretraining, or to a pooler that this network does without."""
         names = {"pooler", "cls"}  # cls: BERT's, also in checkpoints that name another class
-        config, prefix = type(self.model.config), self.model.base_model_prefix
-        for mapping in _OTHER_HEADS:
-            for kind in _classes(mapping, config):
-                with torch.device("meta"):
-                    other = kind(self.model.config)
-                names |= {name for name, _ in other.named_children() if name != prefix}
+        prefix, found = self.model.base_model_prefix, self._behind(names)
+        for kind in self._other_classes():
+            if found == self.unexpected:
+                break  # each takes a network to be built
+            with torch.device("meta"):
+                other = kind(self.model.config)
+            names |= {name for name, _ in other.named_children() if name != prefix}
+            found = self._behind(names)
+        return found
+
+    def _other_classes(self) -> list[Any]:
+        """The classes of this architecture for other tasks, each once."""
+        config = type(self.model.config)
+        kinds = (kind for mapping in _OTHER_HEADS for kind in _classes(mapping, config))
+        return list(dict.fromkeys(kinds))
+
+    def _behind(self, names: set[str]) -> frozenset[str]:
+        """Those of the unexpected tensors that stand in one of these parts behind the encoder."""
         return frozenset(
             name
             for name in self.unexpected

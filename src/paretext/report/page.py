@@ -12,6 +12,7 @@ act on the reader (`escaping`).
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -65,6 +66,7 @@ def picture(template: str, values: Mapping[str, Any]) -> str:
     return str(_environment().get_template(template).render(style=_own(style), **values))
 
 
+@functools.cache  # a job writes many pictures, and a template takes longer to compile than to fill
 def _environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
