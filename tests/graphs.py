@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from paretext.graphs.calibration import Calibration
 from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
+from paretext.runtime.sessions import session_options
 
 
 def graph_file(folder: Path) -> Path:
@@ -52,7 +53,7 @@ def model_of(
 
 
 def answer(model: onnx.ModelProto, x: NDArray[Any]) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = onnxruntime.InferenceSession(model.SerializeToString(), session_options())
     found: NDArray[np.float32] = session.run(["logits"], {"x": x})[0]
     return found
 

@@ -29,6 +29,7 @@ from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError, first_line
 from paretext.graphs.activations import Floats, Seen
 from paretext.runtime.artifact import GROUP_TOKENS, token_ids
+from paretext.runtime.sessions import session_options
 
 Feed = dict[str, NDArray[np.int64]]
 
@@ -89,11 +90,9 @@ class Calibration:
 
     def _run(self, model: onnx.ModelProto, reduce: Callable[[list[Any]], Any]) -> list[Any]:
         """What `reduce` makes of the graph's outputs for each feed; one core runs one feed."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
         try:
             session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
             )
             with ThreadPoolExecutor(available_cores()) as pool:
                 return list(pool.map(lambda feed: reduce(session.run(None, feed)), self.feeds))

@@ -33,6 +33,18 @@ if TYPE_CHECKING:
 Logits = NDArray[np.float32]
 
 
+def session_options(threads: int = 1) -> onnxruntime.SessionOptions:
+    """As every graph of ours is run: by so many threads, and with exact integer sums also on x86
+    CPUs without VNNI, where those of 8-bit weights would saturate."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
 class Session:
     """An InferenceSession whose errors are one sentence, and whose answers have the shape that the
     labels ask for."""
@@ -41,12 +53,8 @@ class Session:
         import onnxruntime
 
         self._path, self._classes = path, classes
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        options = session_options(threads)
         options.log_severity_level = 4  # what is wrong with a graph comes as an exception as well
-        # Exact integer sums on x86 CPUs without VNNI, where 8-bit weights would saturate.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

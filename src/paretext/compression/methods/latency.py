@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from paretext.core import progress
 from paretext.models.encoder import Encoder, Layer, Linear
 from paretext.runtime.artifact import GROUP_TOKENS
+from paretext.runtime.sessions import session_options
 
 if TYPE_CHECKING:
     from paretext.graphs.calibration import Feed
@@ -184,11 +185,8 @@ def _session(encoder: Encoder, runtime: Runtime, feed: Feed) -> Any:
     graph = write_graph(encoder)
     if runtime == "int8":
         graph, _ = DynamicQuantization().apply(graph, Calibration((feed,)))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        graph.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
     )
 
 
