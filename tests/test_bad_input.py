@@ -534,3 +534,11 @@ def test_an_old_name_ends_in_the_new_one(
     arguments: tuple[str, ...], said: str, command: Any
 ) -> None:
     refused(command(*arguments), said, "in its place")
+
+
+def test_a_column_of_texts_is_no_column_of_labels(command: Any, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("text,id\n" + "".join(f"a text,{row}\n" for row in range(30)), "utf-8")
+    ended = command("run", "--data", table, "--label-column", "id", "--model", "tfidf")
+    assert ended.status == 2
+    assert "30 labels in 30 rows, most of them with hardly a text" in " ".join(ended.err.split())

@@ -167,6 +167,11 @@ def test_what_is_no_file_is_a_text(command: Any, versions: dict[str, Path], tmp_
         (answer,) = json.loads(ended.out)
         assert answer["text"] == text
         assert [answer["label"]] == labels(versions["fp32"], [text])
+    (tmp_path / "reviews.csv").write_text("text\nso glad\n", encoding="utf-8")
+    near = command("predict", versions["fp32"], tmp_path / "reviews.cvs")
+    assert near.status == 2
+    assert f"did you mean '{tmp_path / 'reviews.csv'}'?" in near.err
+    (tmp_path / "reviews.csv").unlink()
     missing = command("predict", versions["fp32"], tmp_path / "missing.csv", "-o", "-")
     assert missing.status == 2
     assert "missing.csv" in missing.err

@@ -339,6 +339,8 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
     table(changing / "a.parquet", 9)
     table(changing / "b.parquet", 9, extra="number")
     csv = table(tmp_path / "in.csv", 9)
+    notes = tmp_path / "full" / "own" / "notes.csv"
+    notes.write_text("what I shall not lose\n", encoding="utf-8")
     before = contents(tmp_path)
 
     def said(*words: object) -> str:
@@ -360,6 +362,7 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
     assert "the columns change from file to file: 'id' is int64 in" in different
     assert "missing in" in different
     assert "--ray reads and writes Parquet" in said(csv, "-o", out.with_suffix(".csv"), "--ray")
+    assert "notes.csv is there and does not hold answers" in said(csv, "-o", notes)
     assert "is no folder: make it first" in said(source, "-o", out / "deeper")
 
     def read_only(*_: object, **__: object) -> None:

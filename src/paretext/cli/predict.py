@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from paretext.cli.chosen import artifact_of
 from paretext.cli.commands import Json
 from paretext.core.errors import ParetextError
+from paretext.core.files import nearest_path
 from paretext.core.settings import Settings
 from paretext.data.tables import OnBadRow
 from paretext.pipeline.sources import Cores
@@ -91,6 +92,8 @@ def predict(asked: Predict, json: Json = False) -> None:
         which = "and not both" if asked.text else "and needs one: a file, - or a text"
         raise ParetextError(f"predict takes either a file of texts or --text, {which}.")
     texts, output = asked.texts, None if asked.out is None else place(asked.out)
+    if texts is not None and _is_text(texts):
+        _require_no_file(texts)
     by_hand = asked.text or ((texts,) if texts is not None and _is_text(texts) else None)
     source = STANDARD if texts == "-" else place("" if by_hand else texts or "")
     target = STANDARD if output is None and source == STANDARD else output
@@ -139,6 +142,12 @@ def _is_text(given: str) -> bool:
         return Path(given).suffix.lower() not in FORMATS and not Path(given).exists()
     except (OSError, ValueError):  # longer than any name, or with what no name has
         return True
+
+
+def _require_no_file(text: str) -> None:
+    """ParetextError for one word with a suffix that is nearly the name of a file that is there."""
+    if re.fullmatch(r"\S+\.\w{1,8}", text) and (near := nearest_path(Path(text))):
+        raise ParetextError(f"'{text}' does not exist{near} (A text like that: --text '{text}'.)")
 
 
 def _answer(loaded: Any, folder: Path, texts: Sequence[str], as_json: bool) -> None:

@@ -132,7 +132,7 @@ def certify(asked: Certify) -> Certificate:
         run = run_of(Path(asked.artifact)) if asked.artifact else None
         known = f"this run's is {RunFolder(run).artifact()}" if run else ""
         raise ParetextError(
-            "certify needs --against: the reference: an artifact, a classifier's folder or "
+            "certify needs --against: the reference, an artifact, a classifier's folder or "
             f"predictions; {known or 'an example is in: paretext certify --help'}."
         )
     if asked.predictions is not None:

@@ -187,6 +187,11 @@ def _require_splits(data: Dataset, least: int) -> None:
         for name, count in zip(data.label_names, data.counts().tolist(), strict=True)
         if 0 < count < least
     ]
+    if 2 * len(few) > len(data):
+        raise ParetextError(
+            f"{data.name}: {len(data.label_names):,} labels in {len(data):,} rows, most of them "
+            "with hardly a text: that is no column of labels; name it with --label-column."
+        )
     if few:
         more = f" and {len(few) - 5:,} labels more" if len(few) > 5 else ""
         raise ParetextError(

@@ -67,9 +67,9 @@ def predict_file(
     are unsure, of truncated texts, of rows that an earlier call had done, and the seconds it took.
     The target appears when it is complete; a call that was killed goes on where it was. Raises
     ParetextError for files that cannot be read, columns that are not there, are others from file to
-    file, or would be written twice, a source without a single text, a target inside the source or,
-    if it is a folder, with something in it, and where `target` is `source` and would lose a row
-    that cannot be read.
+    file, or would be written twice, a source without a single text, a target inside the source,
+    if it is a folder with something in it, if it is a file with anything but answers, and where
+    `target` is `source` and would lose a row that cannot be read.
     """
     begin = time.perf_counter()
     target, inputs = place(target), find_inputs(source)
@@ -132,8 +132,11 @@ def _plan(
     if not several:
         outputs = [_one(outputs, inputs.tables)]
     path = inputs.tables[0]
-    same = inputs.single and not is_remote(target) and target.exists() and target.samefile(path)
+    there = not is_remote(target) and target.is_file()
+    same = inputs.single and there and target.samefile(path)
     in_place = (name or str(path)) if same else ""
+    if there and not same:
+        _require_answers(target)
     assert column is not None
     job = Job(target, tuple(tables), tuple(outputs), column, artifact.manifest.identity, in_place)
     if several and not job.is_begun() and target.is_dir() and any(target.iterdir()):
@@ -154,6 +157,20 @@ def _check_target(target: Path, several: bool) -> None:
         )
     if not is_remote(target) and not target.parent.is_dir():
         raise ParetextError(f"'{target.parent}' is no folder: make it first.")
+
+
+def _require_answers(target: Path) -> None:
+    """ParetextError for a file that something else than this has written; an empty one is free."""
+    if not target.stat().st_size:
+        return
+    columns: Sequence[str] = ()
+    with contextlib.suppress(ParetextError):
+        columns = open_file(target, "skip").columns
+    if LABEL not in columns:
+        raise ParetextError(
+            f"{target} is there and does not hold answers of paretext; move it away, or give "
+            "another -o."
+        )
 
 
 def _one(outputs: Sequence[Output], paths: Sequence[Path]) -> Output:
