@@ -25,6 +25,7 @@ import paretext.pipeline.candidates
 import paretext.pipeline.profiled
 import paretext.pipeline.stages
 import paretext.training.fit
+from paretext.certification.model import open_model
 from paretext.compression import DynamicQuantization, Recipe, Version, Vocabulary, compress
 from paretext.core.errors import ParetextError
 from paretext.core.files import files_below, sha256
@@ -42,6 +43,7 @@ from paretext.pipeline.parents import check_splits, parent_of
 from paretext.pipeline.splits import Data, prepare
 from paretext.pipeline.stages import run, train
 from paretext.report.run_gather import gather
+from paretext.runtime.manifest import NAME as MANIFEST
 from paretext.runtime.manifest import QUANTIZED_MODEL, Manifest
 from paretext.training.fit import TrainingSettings
 from paretext.tuning.search import search
@@ -337,6 +339,21 @@ def test_the_same_run_goes_on_with_more_models_other_settings_and_evaluation_tex
 def test_a_candidates_classifier_is_called_as_the_candidate_is(tmp_path: Path) -> None:
     assert called(RunFolder(tmp_path).model("roberta-base")) == "roberta-base"
     assert called(tmp_path / "mine") == "mine"
+
+
+def test_what_is_given_in_place_of_a_model_is_named_with_the_one_that_was_meant(
+    tmp_path: Path, command: Any
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    for name in ("parent", "int8"):
+        run.artifact(name).mkdir(parents=True)
+        (run.artifact(name) / MANIFEST).touch()
+    for verb in (("compress", "--eval", "texts.csv"), ("search", "--data", "texts.csv")):
+        ended = command(verb[0], run.artifact("int8"), *verb[1:])
+        assert ended.status == 2
+        assert f"is an artifact, which learns no more; give its run, {run.root}." in ended.err
+    with pytest.raises(ParetextError, match=f"is a run, .* its parent is {run.artifact()}"):
+        open_model(run.root, threads=1)
 
 
 def test_a_folder_from_before_the_record_is_known_by_its_run_json(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from paretext.certification.certificate import Model
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_digest
-from paretext.core.run_folder import called
+from paretext.core.run_folder import RunFolder, called
 from paretext.core.settings import model_inside
 from paretext.measure.naming import output_names
 from paretext.runtime.artifact import Artifact, softmax
@@ -109,6 +109,10 @@ def labels_of(folder: str | Path, names: Sequence[str] | None = None) -> tuple[s
 
 
 def _require_classifier(folder: Path) -> None:
+    if is_artifact(parent := RunFolder(folder).artifact()):
+        raise ParetextError(
+            f"{folder} is a run, and one model is asked for; its parent is {parent}."
+        )
     if not (folder / "config.json").is_file():
         raise ParetextError(
             f"{folder} is neither an artifact (it has no {NAME}) nor a classifier's folder "

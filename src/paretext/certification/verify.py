@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from paretext.certification.certificate import Certificate
-from paretext.certification.certify import measure
+from paretext.certification.certify import measure, run_of
 from paretext.certification.held_out import require_sound
 from paretext.certification.model import is_artifact
 from paretext.certification.records import Clause
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_digest
+from paretext.core.run_folder import PARENT
+from paretext.core.verdict import shell
 from paretext.data.dataset import Dataset
 from paretext.measure.cost import machine
 from paretext.runtime.artifact import Artifact
@@ -66,7 +68,12 @@ def verify(
     Artifact.load(folder)
     certificate = Certificate.of(folder)
     if certificate is None:
-        raise ParetextError(f"{folder} has no certificate; make one with: paretext certify.")
+        if run_of(folder) is not None and folder.name == PARENT:
+            raise ParetextError(
+                f"{folder} has no certificate: it is what the others are certified against."
+            )
+        made = shell("certify", folder, "--against", "REFERENCE", "--eval", "TEXTS.csv")
+        raise ParetextError(f"{folder} has no certificate; make one with: {made}")
     if not force:
         require_sound(certificate, folder)
     if certificate.unlabelled is not None and (rerun or data is not None):

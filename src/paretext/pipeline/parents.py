@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from paretext.certification.certify import run_of
+from paretext.certification.model import is_artifact
 from paretext.compression.recipe import Recipe, validated
 from paretext.core import progress
 from paretext.core.errors import ParetextError
@@ -37,6 +39,7 @@ def parent_of(source: Path) -> tuple[Path, str, Recipe]:
     record = RunFolder(source).chosen
     if not record.is_file():
         _refuse_unfinished(source)
+        _refuse_artifact(source)
         if not (source / "config.json").is_file():
             raise ParetextError(
                 f"{source} is neither a run (it has no parent.json) nor a classifier's folder "
@@ -92,7 +95,16 @@ def require_model(name: str) -> None:
         parent_of(Path(name))
     else:
         _refuse_unfinished(Path(name))
+        _refuse_artifact(Path(name))
         open_model(name)
+
+
+def _refuse_artifact(folder: Path) -> None:
+    """ParetextError, with what to give, for what was exported already."""
+    if is_artifact(folder):
+        run = run_of(folder)
+        made_from = "the classifier that it was made from" if run is None else f"its run, {run}"
+        raise ParetextError(f"{folder} is an artifact, which learns no more; give {made_from}.")
 
 
 def _refuse_unfinished(run: Path) -> None:

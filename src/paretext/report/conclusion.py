@@ -215,7 +215,9 @@ def _alone(
     said = ["No compressed version's certificate lets it be chosen."]
     if needed:
         first = min(needed, key=lambda name: needed[name])
-        said.append(f"About {needed[first]:,} texts would decide {first}'s.")
+        asked = ("--against", where.artifacts.get(_reference(own).version, "PARENT"))
+        again = shell("certify", where.artifacts.get(first, first), *asked, "--eval", "MORE.csv")
+        said.append(f"About {needed[first]:,} texts would decide {first}'s ({again}).")
     return said
 
 
