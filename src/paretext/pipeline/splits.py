@@ -190,7 +190,7 @@ def _require_splits(data: Dataset, least: int) -> None:
     if 2 * len(few) > len(data):
         raise ParetextError(
             f"{data.name}: {len(data.label_names):,} labels in {len(data):,} rows, most of them "
-            "with hardly a text: that is no column of labels; name it with --label-column."
+            "with hardly a text: name the column of labels with --label-column, or add texts."
         )
     if few:
         more = f" and {len(few) - 5:,} labels more" if len(few) > 5 else ""

@@ -22,7 +22,7 @@ from paretext.certification.catalogue import rules
 from paretext.compression.build import CHECK_TEXTS, Builder
 from paretext.compression.recipe import Recipe, Version
 from paretext.compression.step import Material, Step
-from paretext.compression.steps.distillation import Distillation, epochs_for
+from paretext.compression.steps.distillation import Distillation
 from paretext.core import progress
 from paretext.core.files import Stages, digest_of, folder_digest, write_json
 from paretext.core.locks import temporary_folder
@@ -141,16 +141,15 @@ class Workshop:
         folder, lineage = self._untrained(_steps_before_training(version))
         source = folder.name
         builder = replace(self._builder, on_epoch=on_epoch, pause=partial(_wait, self.quiet()))
-        step = next(step for step in version.classifier_steps if isinstance(step, Distillation))
+        step = _training(version)
         folder, lineage = builder.classifier(version.name, step, folder, lineage)
         made = builder.artifact(version.name, source, folder, lineage, version.quantization)
         return made.folder
 
     def epochs(self, point: Point) -> int:
         """How many the point's training has."""
-        steps = self.space.version(point).classifier_steps
-        step = next(step for step in steps if isinstance(step, Distillation))
-        return step.epochs or epochs_for(len(self.train) + len(self.unlabelled))
+        step = _training(self.space.version(point))
+        return step.epochs_of(len(self.train) + len(self.unlabelled))
 
     def artifact(self, name: str) -> Path:
         return RunFolder(self.out).artifact(name)
@@ -201,6 +200,10 @@ def _wait(lock: FileLock) -> None:
     """Until nobody holds the lock."""
     with lock:
         pass
+
+
+def _training(version: Version) -> Distillation:
+    return next(step for step in version.classifier_steps if isinstance(step, Distillation))
 
 
 def _steps_before_training(version: Version) -> list[Step]:

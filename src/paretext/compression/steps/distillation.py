@@ -166,6 +166,10 @@ class Distillation(Step):
             "selection"
         ]
 
+    def epochs_of(self, texts: int) -> int:
+        """How many are asked for of so many texts, where time sets no end."""
+        return self.epochs or epochs_for(texts)
+
     def _length(
         self, classifier: Classifier, data: Material, settings: TrainingSettings
     ) -> tuple[list[str], int]:
@@ -176,7 +180,7 @@ class Distillation(Step):
         OutOfTime where there is none for the least of it.
         """
         own = [*data.train.texts, *data.unlabelled]
-        wanted = self.epochs or epochs_for(len(own))
+        wanted = self.epochs_of(len(own))
         if data.seconds is None:
             return own, wanted
         assert data.work is not None
