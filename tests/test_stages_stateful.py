@@ -219,9 +219,9 @@ def places(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_job_ends_as_if_nothing_had_happened(
-    places: Iterator[Path], monkeypatch: pytest.MonkeyPatch
+    places: Iterator[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executioner = Executioner(monkeypatch)
+    executioner = Executioner(monkeypatch, tmp_path)
     run_state_machine_as_test(
         lambda: Job(next(places), executioner),
         settings=settings(
