@@ -1,13 +1,15 @@
 """How many requests a second a service answers in time, beside what people write themselves.
 
-    python benchmarks/serving.py ARTIFACT... --texts TEXTS.csv [--transformers FOLDER] \
-        [--clients 1 16 256] [--seconds 5] [--limit-ms 20] [--saturated] [--out result.json]
+    python benchmarks/serving.py ARTIFACT... --texts TEXTS.csv [--transformers MODEL] \
+        [--optimum FOLDER] [--clients 1 16 256] [--seconds 5] [--limit-ms 20] [--saturated] \
+        [--out result.json]
 
-Three services, each in a process of its own on all cores of this machine, on 127.0.0.1:
+`paretext serve ARTIFACT`, and what people write themselves (services.py), each in a process of its
+own on all cores of this machine, on 127.0.0.1:
 
-- serve: `paretext serve ARTIFACT`;
 - plain: a FastAPI route that calls `Artifact`, a thread for each request, no batches;
-- pipeline: a FastAPI route that calls a transformers pipeline (PyTorch), the usual first version.
+- pipeline: a FastAPI route that calls a transformers pipeline (PyTorch), the usual first version;
+- optimum: the same over optimum's INT8 of that model; FOLDER keeps its environment.
 
 Requests of one text each come at random times (Poisson) whatever the answers take, over so many
 connections: open-loop arrival, and a request's time begins when it should have been sent, so that a
@@ -40,13 +42,17 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel
+
+sys.path.append(str(Path(__file__).with_name("peers")))
+
+from environments import environment
 
 from paretext.core.cores import available_cores
 from paretext.core.files import write_json
@@ -54,6 +60,8 @@ from paretext.data.tables import read_rows
 from paretext.measure.cost import machine
 
 MOST_RATE, CLOSE = 20_000, 1.07
+HERE = Path(__file__).parent
+SERVICES = str(HERE / "services.py")
 
 
 class Load(NamedTuple):
@@ -74,44 +82,23 @@ class Load(NamedTuple):
 # --- the services
 
 
-class Asked(BaseModel):
-    inputs: str
-
-
-def plain(folder: str, port: int, transformers: bool) -> None:
-    """The service that people write."""
-    import uvicorn
-    from fastapi import FastAPI
-
-    app = FastAPI()
-    if transformers:
-        from transformers import pipeline
-
-        classify = pipeline("text-classification", model=folder, top_k=None, device="cpu")
-
-        @app.post("/predict")
-        def answer(asked: Asked) -> Any:
-            return classify(asked.inputs, truncation=True)
-    else:
-        from paretext.runtime.artifact import Artifact
-
-        artifact = Artifact.load(folder)
-
-        @app.post("/predict")
-        def answer(asked: Asked) -> Any:
-            row = artifact.probabilities([asked.inputs])[0].tolist()
-            pairs = zip(artifact.manifest.labels, row, strict=True)
-            return [{"label": label, "score": score} for label, score in pairs]
-
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
+def optimum_environment(root: Path, model: Path) -> tuple[str, Path]:
+    """The interpreter that has optimum, and its INT8 of a model; each is made once."""
+    spec = tomllib.loads((HERE / "peers" / "peers.toml").read_text("utf-8"))
+    spec = spec["environments"]["optimum"]
+    spec["requirements"] += ["fastapi", "uvicorn"]
+    python, folder = str(environment("optimum", spec, root)), root / "int8"
+    if not (folder / "model_quantized.onnx").is_file():
+        subprocess.run([python, SERVICES, "prepare", str(model), str(folder)], check=True)
+    return python, folder
 
 
 @contextmanager
-def served(kind: str, folder: Path) -> Iterator[int]:
+def served(kind: str, folder: Path, python: str = sys.executable) -> Iterator[int]:
     """The port of a service that answers; it ends with the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words = [sys.executable, __file__, "--inside", kind, str(folder), str(port)]
+    words = [python, SERVICES, kind, str(folder), str(port)]
     if kind == "serve":
         words = [sys.executable, "-m", "paretext", "serve", str(folder), "--port", str(port)]
         words += ["--no-request-log"]
@@ -247,6 +234,7 @@ def main() -> None:
     parser.add_argument("artifacts", type=Path, nargs="+")
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--transformers", type=Path)
+    parser.add_argument("--optimum", type=Path)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 16, 256])
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--limit-ms", type=float, default=20)
@@ -256,14 +244,18 @@ def main() -> None:
     if options.saturated and shutil.which("wrk") is None:
         raise SystemExit("--saturated needs wrk, which is not here; install it (Debian: wrk).")
     texts = [str(row["text"]) for row in read_rows(options.texts)][:1000]
-    targets = [(kind, folder) for folder in options.artifacts for kind in ("serve", "plain")]
+    ours = sys.executable
+    targets = [(kind, each, ours) for each in options.artifacts for kind in ("serve", "plain")]
     if options.transformers:
-        targets.append(("pipeline", options.transformers))
+        targets.append(("pipeline", options.transformers, ours))
+    if options.transformers and options.optimum:
+        python, folder = optimum_environment(options.optimum, options.transformers)
+        targets.append(("optimum", folder, python))
     busy = os.getloadavg()[0]
     rows = []
     print(f"{'service':28} {'lone ms':>8}", *(f"{n:>4} clients" for n in options.clients))
-    for kind, folder in targets:
-        with served(kind, folder) as port:
+    for kind, folder, python in targets:
+        with served(kind, folder, python) as port:
             alone = asyncio.run(lone(port, texts, options.seconds))
             found = {
                 clients: saturated(port, texts, clients, options.seconds)
@@ -286,7 +278,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--inside"]:
-        plain(sys.argv[3], int(sys.argv[4]), sys.argv[2] == "pipeline")
-    else:
-        main()
+    main()

@@ -2,7 +2,8 @@
 leads to neither.
 
 One quick question settles whether the hub is there. A hub that does not answer is not asked again
-for a while, since each question would wait as long.
+for a while, since each question would wait as long. Its library takes half a second to import, so
+only what asks the hub, or speaks of it, does.
 """
 
 from __future__ import annotations
@@ -10,15 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-from huggingface_hub import HfApi, constants
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils._validators import validate_repo_id
 
 from paretext.core.errors import ParetextError
 from paretext.core.files import nearest_path
@@ -43,8 +35,16 @@ _silent_since: dict[str, float] = {}
 """Addresses that did not answer, and when."""
 
 
+def is_path(name: str) -> bool:
+    """Whether a model's name can only mean a folder."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
+
+
 def hub_answers(name: str) -> bool:
     """Whether the hub is there to be asked for the model `name`, whatever it says of it."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
     address = constants.ENDPOINT
     if constants.HF_HUB_OFFLINE:
         return False
@@ -83,11 +83,7 @@ def not_a_model(name: str, error: BaseException, reason: str, *, local: bool) ->
             f"{name} is a file, and a model is a folder with config.json, model.safetensors and "
             "tokenizer.json; give that, or a hub id."
         )
-    if (
-        name.startswith((".", "/", "~"))
-        or name.count("/") > 1
-        or ("/" in name and folder.parent.is_dir())
-    ):
+    if is_path(name) or ("/" in name and folder.parent.is_dir()):
         near = nearest_path(folder, folders=True) or "; check the path, or give a hub id."
         return ParetextError(f"there is no model folder {name}{near}")
     return ParetextError(_of_hub(name, causes, reason, local=local))
@@ -95,6 +91,9 @@ def not_a_model(name: str, error: BaseException, reason: str, *, local: bool) ->
 
 def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool) -> str:
     """The sentence for a name that is no path."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
     said, known = shown(name), (*_USUAL, *_downloaded(), *_beside(Path()))
     near = "" if name in known else nearest(name, known)
     if any(isinstance(each, GatedRepoError) for each in causes):
@@ -127,6 +126,9 @@ def _of_hub(name: str, causes: list[BaseException], reason: str, *, local: bool)
 
 
 def _is_id(name: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
     try:
         validate_repo_id(name)
     except HFValidationError:
@@ -150,6 +152,8 @@ def _beside(folder: Path) -> list[str]:
 
 def _downloaded() -> list[str]:
     """The ids of the models in the hub's cache."""
+    from huggingface_hub import constants
+
     begin = "models--"
     folders = [each for each in _beside(Path(constants.HF_HUB_CACHE)) if each.startswith(begin)]
     return [each.removeprefix(begin).replace("--", "/") for each in folders]

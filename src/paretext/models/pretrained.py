@@ -27,7 +27,7 @@ from paretext.core.errors import ParetextError, first_line
 from paretext.core.files import folder_digest
 from paretext.models.config_file import checked_labels
 from paretext.models.families.base import family_of
-from paretext.models.hub import hub_answers, not_a_model
+from paretext.models.hub import hub_answers, is_path, not_a_model
 
 if TYPE_CHECKING:
     from paretext.models.checkpoint import Weights
@@ -348,11 +348,13 @@ def _refusing(name: str, local: bool, what: str = "") -> Iterator[None]:
 
 def _is_local(name: str) -> bool:
     """Whether only local files are to be read."""
-    return Path(name).exists() or not hub_answers(name)
+    return Path(name).exists() or is_path(name) or not hub_answers(name)
 
 
 def _in_cache(name: str) -> Path | None:
     """The config.json of a hub id that was loaded before."""
+    if is_path(name):
+        return None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

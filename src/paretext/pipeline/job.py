@@ -145,8 +145,8 @@ def _take(
     """Take somebody's model into the run `folder`, and do the rest there."""
     _claim(folder, source, record=False)
     asked.check()
+    tables = _Read.of(asked, names, source.name)  # first: it takes no PyTorch, the outline does
     recipe = recipe.within(outline_of(source.name), learns=_learns(asked))
-    tables = _Read.of(asked, names, source.name)
     _claim(folder, source)
     stages, name = Stages(folder), candidate_names([source.name], [LINEAR])[0]
     parent = adopt(source, names, name, stages)
@@ -177,8 +177,8 @@ def _more(folder: Path, asked: Compress, recipe: Recipe, clock: Clock | None) ->
     source = open_model(str(parent))
     asked.check()
     names = output_names(source.labels, asked.names(), source.name)
-    recipe = recipe.within(outline_of(parent), learns=_learns(asked))
     tables = _Read.of(asked, names, source.name)
+    recipe = recipe.within(outline_of(parent), learns=_learns(asked))
     data = tables.split(parent, name, recipe, folder, hold_out=was_held_out(folder))
     check_splits(folder, data)
     models = RunFolder(folder).models()
@@ -223,7 +223,7 @@ def _finish(
 
 
 def _learns(asked: Compress) -> bool:
-    """Whether there will be texts to learn from: known before any of them is read."""
+    """Whether there are texts to learn from."""
     return asked.data is not None or asked.unlabelled is not None
 
 
