@@ -105,7 +105,7 @@ def test_as_many_texts_as_were_said_do_decide() -> None:
     assert again.verdict in ("holds", "broken")
 
 
-@pytest.mark.parametrize(("flipped", "decide"), [(0.0, 0.99), (0.012, 0.5)])
+@pytest.mark.parametrize(("flipped", "decide"), [(0.0, 0.99), (0.012, 0.5), (0.02, 0.5)])
 def test_as_many_texts_as_were_said_decide_every_second_time(flipped: float, decide: float) -> None:
     """One rare label among six, and answers that flip at random: simulated at the said number, and
     a fifth to either side of it. Of nothing changed, all hold at once."""
@@ -125,7 +125,7 @@ def test_as_many_texts_as_were_said_decide_every_second_time(flipped: float, dec
         return float(np.mean([{each.verdict for each in found} == {"holds"} for found in sets]))
 
     if flipped:
-        assert holding(needed / 1.25) < decide < holding(needed * 1.25)
+        assert holding(0.8 * needed) < decide < holding(1.2 * needed)
     else:
         assert holding(needed) >= decide
 
