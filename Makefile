@@ -34,7 +34,8 @@ lint: $(READY) ## check style, formatting, types, and which room imports from wh
 	$(BIN)/lint-imports
 
 # A file's tests share what they set up, so each file goes to one process, the longest first
-# (tests/conftest.py).
+# (tests/conftest.py). The processes that tests start need not compile the package anew, each.
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint ## check style and types, then run every test, slow ones too
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
