@@ -35,7 +35,7 @@ def paretext(here: Path, address: str, *arguments: object) -> subprocess.Complet
         env={**keep, **own},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=580,
         check=False,
     )
 

@@ -99,7 +99,7 @@ def test_a_run_killed_in_every_stage_ends_as_one_that_never_was(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
     )
     logs = sorted(tmp_path.glob("*.log"), key=lambda path: int(path.stem))
     said = [path.read_text(encoding="utf-8") for path in logs]
@@ -140,7 +140,7 @@ def test_jobs_killed_at_random_moments_leave_what_undisturbed_ones_do(tmp_path: 
         ],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
     )
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     assert "search: ended as undisturbed" in ended.stdout

@@ -30,7 +30,7 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_base_install_predicts_without_pytorch(
     versions: dict[str, Path], tmp_path: Path
 ) -> None:
