@@ -16,12 +16,12 @@ _WHOLE = re.compile(rf"(?:{_PART.pattern}\s*)+")
 def seconds_in(text: str) -> float:
     """ "30m" or "1h 30m" in seconds; ParetextError for what is no time, or none at all."""
     plain = text.strip().lower()
-    found = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(plain))
-    if not _WHOLE.fullmatch(plain) or not found:
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(plain))
+    if not _WHOLE.fullmatch(plain) or not seconds:
         raise ParetextError(
             f"time is {text!r}; give a number with its unit, such as 90s, 30m or 2h30m."
         )
-    return found
+    return seconds
 
 
 def in_words(seconds: float) -> str:

@@ -33,8 +33,8 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
     root: where /proc and /sys are.
     """
-    found = [quota for folder in _groups(root) if (quota := _quota(folder)) is not None]
-    return min(found, default=None)
+    quotas = [quota for folder in _groups(root) if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
 
 
 def _groups(root: Path) -> Iterator[Path]:

@@ -68,8 +68,8 @@ def as_json(value: Any, encoding: str = "utf-8", indent: int | None = 2) -> str:
     return re.sub(r"[^\n -~]", _json_escape, text)
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    if found[0].isprintable():
-        return found[0]
-    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+def _json_escape(match: re.Match[str]) -> str:
+    if match[0].isprintable():
+        return match[0]
+    units = match[0].encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))

@@ -279,9 +279,9 @@ def at_work(folder: Path) -> str | None:
 def _holder(path: Path) -> str:
     """Who holds a lock, as far as that is known."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        owner = json.loads(path.read_text(encoding="utf-8"))
         return (
-            f"process {found['pid']} on {found['host']} since {found['since']}: {found['command']}"
+            f"process {owner['pid']} on {owner['host']} since {owner['since']}: {owner['command']}"
         )
     except (OSError, ValueError, KeyError, TypeError):  # it holds it, and has not said so yet
         return "another process"
@@ -302,8 +302,8 @@ def _clear_away(folders: Iterable[Path]) -> None:
 
     for folder in folders:
         with contextlib.suppress(OSError, Timeout):
-            found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user():
+            status = folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != _user():
                 continue
             if not (folder / _LOCK).exists():
                 folder.rmdir()  # which it is not, if anything is in it

@@ -19,8 +19,8 @@ from paretext.core.settings import Settings
 
 def import_every_file(package: str, places: Iterable[str]) -> None:
     """Import the files of a package that registers what they define."""
-    for found in pkgutil.iter_modules(places):
-        importlib.import_module(f"{package}.{found.name}")
+    for module in pkgutil.iter_modules(places):
+        importlib.import_module(f"{package}.{module.name}")
 
 
 STEPS: dict[str, type[NamedStep]] = {}

@@ -67,8 +67,8 @@ class RunFolder:
         """What stands in artifacts/, the parent's first; not what is being made."""
         if not self.artifacts.is_dir():
             return []
-        found = [each for each in self.artifacts.iterdir() if each.suffix != ".partial"]
-        return sorted(found, key=lambda each: (each.name != PARENT, each.name))
+        folders = [each for each in self.artifacts.iterdir() if each.suffix != ".partial"]
+        return sorted(folders, key=lambda each: (each.name != PARENT, each.name))
 
     def models(self) -> dict[str, Path]:
         """Of every candidate that is trained, by its name."""

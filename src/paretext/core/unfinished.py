@@ -50,9 +50,9 @@ def unfinished(folder: Path) -> Unfinished | None:
     if not path.is_file() or at_work(folder) is not None:
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        command, place = found["command"], Path(found["in"])
-        is_here = Path(found["folder"]) == folder.resolve()
+        job = json.loads(path.read_text(encoding="utf-8"))
+        command, place = job["command"], Path(job["in"])
+        is_here = Path(job["folder"]) == folder.resolve()
     except (OSError, ValueError, KeyError, TypeError):
         return Unfinished(None)
     if not isinstance(command, str) or not is_here:
