@@ -74,8 +74,8 @@ def find_inputs(given: str | Path) -> Inputs:
     if not is_several(named):
         return Inputs(named, path.parent, (existing(path),), single=True)
     root, pattern = (path, "**/*") if path.is_dir() else _pattern(path)
-    found = sorted(each for each in root.glob(pattern) if _is_shown(root, each))
-    tables = [each for each in found if _is_table(each) and each.is_file()]
+    paths = sorted(each for each in root.glob(pattern) if _is_shown(root, each))
+    tables = [each for each in paths if _is_table(each) and each.is_file()]
     if not tables:
         what = "holds no table" if path.is_dir() else "matches no table"
         raise ParetextError(
