@@ -108,15 +108,15 @@ class Weights:
         """Those of the unexpected tensors that belong to a head for another task, such as the
         masked words of pretraining, or to a pooler that this network does without."""
         names = {"pooler", "cls"}  # cls: BERT's, also in checkpoints that name another class
-        prefix, found = self.model.base_model_prefix, self._behind(names)
+        prefix, tensors = self.model.base_model_prefix, self._behind(names)
         for kind in self._other_classes():
-            if found == self.unexpected:
+            if tensors == self.unexpected:
                 break  # each takes a network to be built
             with torch.device("meta"):
                 other = kind(self.model.config)
             names |= {name for name, _ in other.named_children() if name != prefix}
-            found = self._behind(names)
-        return found
+            tensors = self._behind(names)
+        return tensors
 
     def _other_classes(self) -> list[Any]:
         """The classes of this architecture for other tasks, each once."""

@@ -71,9 +71,9 @@ class ConvolutionalClassifier(PreTrainedModel):
         aside = self.config.window // 2
         room = nn.functional.pad(words, (0, 0, aside, aside))
         windows = room.unfold(1, self.config.window, 1).transpose(2, 3).flatten(2)
-        found = torch.relu(self.windows(windows)) * mask  # none is below the 0 of what is padded
-        means = found.sum(1) / attention_mask.sum(1, keepdim=True)
-        logits: Any = self.output(self.dropout(torch.cat([found.amax(1), means], 1)))
+        features = torch.relu(self.windows(windows)) * mask  # none is below the 0 of what is padded
+        means = features.sum(1) / attention_mask.sum(1, keepdim=True)
+        logits: Any = self.output(self.dropout(torch.cat([features.amax(1), means], 1)))
         return SequenceClassifierOutput(logits=logits)
 
 

@@ -39,16 +39,16 @@ def word_table(model: Any) -> torch.Tensor:
         module = model.get_input_embeddings()
         with torch.no_grad():
             ids = torch.arange(module.weight.shape[0], device=module.weight.device)
-            found = module(ids)
-            found = found[0] if isinstance(found, tuple) else found  # I-BERT's scale beside it
+            table = module(ids)
+            table = table[0] if isinstance(table, tuple) else table  # I-BERT's scale beside it
     except Exception:  # a network's code is anybody's
-        found = None
-    if not isinstance(found, torch.Tensor) or found.ndim != 2:
+        table = None
+    if not isinstance(table, torch.Tensor) or table.ndim != 2:
         raise ParetextError(
             f"{type(model).__name__} looks its tokens up in no table with a row for each, so its "
             "words cannot be changed; leave the step out, or use another model."
         )
-    return found
+    return table
 
 
 def with_rows(model: Any, kept: NDArray[np.int64], texts: Rows) -> Any:
@@ -161,8 +161,8 @@ def _require_same(step: str, old: Any, asked: Rows, new: Any, renumbered: Rows) 
             f"{type(old).__name__} gives no answer after the step {step} ({first_line(error)}); "
             "leave the step out, or use another model."
         ) from None
-    expected, found = (torch.stack(each) for each in zip(*pairs, strict=True))
-    away, most = float((expected - found).abs().max()), float(expected.abs().max())
+    expected, answered = (torch.stack(each) for each in zip(*pairs, strict=True))
+    away, most = float((expected - answered).abs().max()), float(expected.abs().max())
     if not away <= _NEAR * max(1.0, most):
         raise ParetextError(
             f"{type(old).__name__} uses its words elsewhere too, so after the step {step} it would "

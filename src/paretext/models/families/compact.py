@@ -43,11 +43,11 @@ class Compact(Family):
 def _sharing(read: ReadLinear) -> ReadLinear:
     """`read`, but what has another's numbers is the other: of layers that shared them (ALBERT's),
     until training makes them differ, the file needs one."""
-    found: dict[bytes, list[Linear]] = {}
+    by_first_row: dict[bytes, list[Linear]] = {}
 
     def first(module: Any) -> Linear:
         own = read(module)
-        alike = found.setdefault(own.weight[:1].tobytes(), [])
+        alike = by_first_row.setdefault(own.weight[:1].tobytes(), [])
         for other in alike:
             if all(np.array_equal(getattr(own, k), getattr(other, k)) for k in ("weight", "bias")):
                 return other
