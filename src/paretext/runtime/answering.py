@@ -115,8 +115,8 @@ def answer(
     ]
     if not texts:
         return Chunk(rows, problems, [], 0)
-    found = artifact.answers(texts)
-    probabilities = softmax(found.logits)
+    outputs = artifact.answers(texts)
+    probabilities = softmax(outputs.logits)
     written = probabilities.tolist()
     if digits:
         written = [[float(f"{each:.{digits}g}") for each in row] for row in written]
@@ -127,7 +127,7 @@ def answer(
         dict(zip(added, [name, *values], strict=True))
         for name, values in zip(names, written, strict=True)
     ]
-    return Chunk(rows, problems, answers, found.truncated)
+    return Chunk(rows, problems, answers, outputs.truncated)
 
 
 def complete(chunk: Chunk, tally: Tally, before: int = 0, in_place: str = "") -> list[Row]:

@@ -162,8 +162,8 @@ class Artifact(FittedClassifier):
     def predict_proba(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Probabilities, (n, classes), columns as in `classes_`, for any iterable of texts; memory
         grows with n answers."""
-        found = self.probabilities(texts)
-        return found if self._columns is None else found[:, self._columns]
+        probabilities = self.probabilities(texts)
+        return probabilities if self._columns is None else probabilities[:, self._columns]
 
     def probabilities(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Probabilities, (n, classes), columns in the graph's own order, `manifest.labels`."""
@@ -196,15 +196,15 @@ class Artifact(FittedClassifier):
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are longer than the longest input, so that their ends are cut."""
-        remaining, first, found = text_input.iterate(texts), 0, 0
+        remaining, first, too_long = text_input.iterate(texts), 0, 0
         while chunk := list(itertools.islice(remaining, CHUNK_TEXTS)):
             text_input.check(chunk, first)
             try:
-                found += int(_cut(self._tokenizer.encode_batch_fast(chunk)).sum())
+                too_long += int(_cut(self._tokenizer.encode_batch_fast(chunk)).sum())
             except BaseException as error:
                 raise self._explained(error, chunk, first) from None
             first += len(chunk)
-        return found
+        return too_long
 
     def _chunks(self, texts: Iterable[str]) -> Iterator[Answers]:
         """The answers to CHUNK_TEXTS texts at a time."""
@@ -222,8 +222,8 @@ class Artifact(FittedClassifier):
         """The sentence for an error of the tokenizer; any other error as it is."""
         if isinstance(error, ParetextError | KeyboardInterrupt | SystemExit):
             return error
-        if found := text_input.half_character(texts, first):
-            return found
+        if problem := text_input.half_character(texts, first):
+            return problem
         if not _is_of_tokenizers(error):
             return error
         return ParetextError(
@@ -271,10 +271,10 @@ class Artifact(FittedClassifier):
     def _check_model(self) -> None:
         """The graph's file is still the one that was verified, or has its digest."""
         model = self.manifest.model
-        found = _stamp(self.folder / model)
-        if found != self._model_seen and model in self.manifest.files:
+        stamp = _stamp(self.folder / model)
+        if stamp != self._model_seen and model in self.manifest.files:
             self.manifest.verify_file(self.folder, model)
-            self._model_seen = found
+            self._model_seen = stamp
 
 
 def _again(folder: Path, threads: int | None, identity: str) -> Artifact:
@@ -291,10 +291,10 @@ def _again(folder: Path, threads: int | None, identity: str) -> Artifact:
 def _stamp(path: Path) -> tuple[int, ...] | None:
     """Changes when the file does, or another takes its place; None if it is not there."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _is_of_tokenizers(error: BaseException) -> bool:

@@ -339,11 +339,11 @@ def predict_texts(artifact: Artifact, texts: Sequence[str]) -> list[dict[str, An
                 f"text {number} has nothing to read in it; its answer is the one that the model "
                 "gives to no text"
             )
-    labels, found = artifact.manifest.labels, artifact.probabilities(texts)
-    names = artifact.decide(found).tolist()
+    labels, probabilities = artifact.manifest.labels, artifact.probabilities(texts)
+    names = artifact.decide(probabilities).tolist()
     return [
         {"text": text, "label": name or None, "probabilities": dict(zip(labels, row, strict=True))}
-        for text, name, row in zip(texts, names, found.astype(float), strict=True)
+        for text, name, row in zip(texts, names, probabilities.astype(float), strict=True)
     ]
 
 

@@ -364,12 +364,12 @@ class _Check:
         """A repeated number's value, or its values where they are packed."""
         if isinstance(value, int):
             return [value]
-        found: list[int] = []
+        numbers: list[int] = []
         at, end = value
-        while at < end and len(found) <= _MOST_DIMENSIONS:
+        while at < end and len(numbers) <= _MOST_DIMENSIONS:
             number, at = self._varint(at, end)
-            found.append(number)
-        return found
+            numbers.append(number)
+        return numbers
 
     def _text(self, value: int | str | Span) -> str:
         if isinstance(value, tuple):

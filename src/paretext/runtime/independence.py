@@ -46,8 +46,8 @@ class EachWay(NamedTuple):
         """Of each text, the largest difference of a probability from the text by itself."""
         alone = softmax(self.alone)
         ways = [np.abs(softmax(each) - alone).max(axis=1) for each in (self.bulk, self.mixed)]
-        found: Floats = np.max(ways, axis=0)
-        return found
+        largest: Floats = np.max(ways, axis=0)
+        return largest
 
     def record(self) -> Independence:
         """As the manifest has it."""

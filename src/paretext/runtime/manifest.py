@@ -354,10 +354,10 @@ def _read_json(path: Path) -> Any:
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    by_name = dict(pairs)
+    if len(by_name) < len(pairs):
         raise ValueError("it has a name twice in one place")
-    return found
+    return by_name
 
 
 def _no_number(name: str) -> float:

@@ -233,8 +233,8 @@ class Job:
 
     def join(self, output: int, advance: Callable[..., None]) -> Tally:
         """Make one file of an output's parts, which are deleted then; its tally."""
-        found, made = self.outputs[output], self.joined(output)
-        parts = [part for table in found.tables for part in self.tables[table].parts(table)]
+        whole, made = self.outputs[output], self.joined(output)
+        parts = [part for table in whole.tables for part in self.tables[table].parts(table)]
         places = [self.place(part) for part in parts]
         total = self.tally(made, self.published(output))
         if total is None:
@@ -247,7 +247,7 @@ class Job:
             begun = made.with_name(f".{made.name}.part")
             try:
                 with begun.open("wb") as binary:
-                    FORMATS[made.suffix].join(places, binary, list(found.types))
+                    FORMATS[made.suffix].join(places, binary, list(whole.types))
                     if not is_remote(begun):
                         binary.flush()
                         os.fsync(binary.fileno())
@@ -302,8 +302,8 @@ class Job:
 
 def stamp(path: Path) -> tuple[int, float]:
     """Changes when a file is written to."""
-    found = path.stat()
-    return found.st_size, 0.0 if is_remote(path) else found.st_mtime_ns
+    status = path.stat()
+    return status.st_size, 0.0 if is_remote(path) else status.st_mtime_ns
 
 
 def _changed(table: Table) -> ParetextError:

@@ -53,10 +53,10 @@ class Rule(BaseModel):
         """
         top = probabilities.max(axis=1).astype(np.float64)  # as exact as the thresholds
         least = np.array([self.least(label) for label in labels])
-        found: NDArray[np.bool_] = top < least[probabilities.argmax(axis=1)]
+        unsure: NDArray[np.bool_] = top < least[probabilities.argmax(axis=1)]
         if self.least_margin is not None:
-            found |= margins(probabilities) < self.least_margin
-        return found
+            unsure |= margins(probabilities) < self.least_margin
+        return unsure
 
     def least(self, label: str) -> float:
         """The least probability with which a label is answered."""
@@ -93,14 +93,14 @@ def answers(
 ) -> NDArray[np.int64]:
     """The answers that (n, K) probabilities lead to: (n,) class ids, NO_ANSWER where the rule says
     that a text is unsure."""
-    found: NDArray[np.int64] = probabilities.argmax(axis=1).astype(np.int64)
+    ids: NDArray[np.int64] = probabilities.argmax(axis=1).astype(np.int64)
     if rule is not None:
-        found[rule.unsure(probabilities, labels)] = NO_ANSWER
-    return found
+        ids[rule.unsure(probabilities, labels)] = NO_ANSWER
+    return ids
 
 
 def margins(probabilities: Probabilities) -> NDArray[np.float64]:
     """By how much the most probable label of each text leads the second, (n,)."""
     two = np.partition(probabilities, -2, axis=1)[:, -2:].astype(np.float64)
-    found: NDArray[np.float64] = two[:, 1] - two[:, 0]
-    return found
+    leads: NDArray[np.float64] = two[:, 1] - two[:, 0]
+    return leads

@@ -76,9 +76,9 @@ def half_character(texts: Sequence[str], first: int = 0) -> ParetextError | None
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            found = ascii(text[error.start])
+            half = ascii(text[error.start])
             return ParetextError(
-                f"texts[{place}] has half of a character ({found} at {error.start}), which no "
+                f"texts[{place}] has half of a character ({half} at {error.start}), which no "
                 "encoding can write: decode its source anew, or replace it."
             )
     return None

@@ -55,13 +55,13 @@ def write_page(artifact: Artifact, out: Path, library: Path) -> dict[str, Any]:
     Raises ParetextError where `out` is somebody else's file, or the library is not to be had.
     """
     require_own_file(out, GENERATOR)
-    found = load(library)
+    contents = load(library)
     packed = {
         "model": _packed((artifact.folder / artifact.manifest.model).read_bytes()),
         "tokenizer": _packed((artifact.folder / TOKENIZER).read_bytes()),
-        "wasm": _packed(found.wasm),
-        "runtime": _packed(found.runtime),
-        "tokenizers": _packed(found.tokenizers),
+        "wasm": _packed(contents.wasm),
+        "runtime": _packed(contents.runtime),
+        "tokenizers": _packed(contents.tokenizers),
     }
     page = _page(artifact, packed)
     try:
