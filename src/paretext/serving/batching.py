@@ -134,9 +134,9 @@ class Batcher:
         """
         short = len(texts) == 1 and len(texts[0]) <= CHARACTERS
         if only and short and self._lone < LOOP and not self.waiting:
-            found = self._alone(texts[0])
-            self.observe(1, found.seconds)
-            return found
+            answered = self._alone(texts[0])
+            self.observe(1, answered.seconds)
+            return answered
         shape = len(texts), len(self.artifact.manifest.labels)
         future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         job = _Job(texts, future, np.empty(shape, np.float32), np.zeros(len(texts), np.bool_))
@@ -154,10 +154,10 @@ class Batcher:
 
     def _alone(self, text: str) -> Answered:
         begin, own = time.perf_counter(), time.thread_time()
-        found = self.artifact.answers([text])
+        answers = self.artifact.answers([text])
         self._lone = time.thread_time() - own
         seconds = time.perf_counter() - begin
-        return Answered(found.logits, found.cut, 0.0, seconds)
+        return Answered(answers.logits, answers.cut, 0.0, seconds)
 
     def _drop(self, job: _Job) -> None:
         """Whoever asked has gone, or has what they asked for."""
@@ -208,7 +208,7 @@ class Batcher:
     def _answer(self, parts: list[_Part]) -> None:
         texts = [text for job, first, last in parts for text in job.texts[first:last]]
         try:
-            found = self.artifact.answers(texts)
+            answers = self.artifact.answers(texts)
         except BaseException as error:
             if len(parts) > 1:
                 for part in parts:
@@ -219,8 +219,8 @@ class Batcher:
         begin = 0
         for job, first, last in parts:
             end = begin + last - first
-            job.logits[first:last] = found.logits[begin:end]
-            job.cut[first:last] = found.cut[begin:end]
+            job.logits[first:last] = answers.logits[begin:end]
+            job.cut[first:last] = answers.cut[begin:end]
             job.answered += last - first
             if job.answered == len(job.texts):
                 now = time.perf_counter()

@@ -117,10 +117,10 @@ async def _classify(
     rule = model.artifact.manifest.operating
     ruled = rule is not None and asked.thresholds is None and asked.at is None
     thresholds = _thresholds(model, asked)
-    found = await service.answers(request, model, asked.texts)
+    answered = await service.answers(request, model, asked.texts)
     answers = []
-    shares, cuts = found.probabilities.tolist(), found.cut.tolist()
-    for decided, row, cut in zip(model.decided(found), shares, cuts, strict=True):
+    shares, cuts = answered.probabilities.tolist(), answered.cut.tolist()
+    for decided, row, cut in zip(model.decided(answered), shares, cuts, strict=True):
         probabilities = dict(zip(model.labels, row, strict=True))
         label = max(probabilities, key=lambda each: probabilities[each])
         least = thresholds.get(label)
@@ -141,7 +141,7 @@ async def _classify(
             "model": model.name,
             **{name: described[name] for name in ("identity", "certificate")},
             "thresholds": thresholds,
-            "milliseconds": round(found.seconds * 1e3, 3),
+            "milliseconds": round(answered.seconds * 1e3, 3),
             "answers": answers,
         }
     )

@@ -121,7 +121,7 @@ class Counts:
 
 def read_counts(path: Path) -> Counter[Key]:
     """What a service has counted; ParetextError for a file of another kind."""
-    found: Counter[Key] = Counter()
+    counts: Counter[Key] = Counter()
     rows: Iterator[Mapping[str, Any]] = read_rows(path)
     try:
         for row in rows:
@@ -132,13 +132,13 @@ def read_counts(path: Path) -> Counter[Key]:
             date.fromisoformat(hour[:10])
             if not 0 <= low <= high < math.inf or count < 0:
                 raise ValueError
-            found[Key(hour, model, identity, measure, label, low, high)] += count
+            counts[Key(hour, model, identity, measure, label, low, high)] += count
     except (KeyError, TypeError, ValueError):
         raise ParetextError(
             f"{path} holds no counts of a service; give a file that paretext serve --log wrote, or "
             "for a new one a path where nothing is."
         ) from None
-    return found
+    return counts
 
 
 def counted(counts: Mapping[Key, int], identity: str) -> Distribution:
@@ -164,14 +164,14 @@ def counted(counts: Mapping[Key, int], identity: str) -> Distribution:
 
 def _bounded(counts: Mapping[Key, int], today: date) -> Counter[Key]:
     """The same with earlier days' hours as their day, and without the earliest."""
-    found: Counter[Key] = Counter()
+    bounded: Counter[Key] = Counter()
     for key, count in counts.items():
         day = key.hour[:10]
         age = (today - date.fromisoformat(day)).days
         if age < KEPT_DAYS:
             hour = key.hour if age < _BY_THE_HOUR else f"{day}T00:00Z"
-            found[key._replace(hour=hour)] += count
-    return found
+            bounded[key._replace(hour=hour)] += count
+    return bounded
 
 
 def _hour() -> str:

@@ -196,8 +196,8 @@ def routes(service: Service) -> APIRouter:
         model = service.model(name)
         asked, binary = await _read(request)
         texts = _texts(asked, binary)
-        found = await service.answers(request, model, texts)
-        outputs = _outputs(model, found, asked)
+        answered = await service.answers(request, model, texts)
+        outputs = _outputs(model, answered, asked)
         named = {"model_name": model.name, "model_version": "1"}
         return JSONResponse({**named, **({"id": asked.id} if asked.id else {}), "outputs": outputs})
 
@@ -290,17 +290,17 @@ def _from_bytes(binary: bytes) -> list[str]:
     return texts
 
 
-def _outputs(model: Model, found: Answered, asked: InferRequest) -> list[dict[str, Any]]:
+def _outputs(model: Model, answered: Answered, asked: InferRequest) -> list[dict[str, Any]]:
     """The tensors that were asked for; all of them where none was."""
-    count = len(found.cut)
+    count = len(answered.cut)
     tensors: dict[str, tuple[str, list[int], list[Any]]] = {
-        "label": ("BYTES", [count], model.decided(found)),
+        "label": ("BYTES", [count], model.decided(answered)),
         "probabilities": (
             "FP32",
             [count, len(model.labels)],
-            found.probabilities.ravel().tolist(),
+            answered.probabilities.ravel().tolist(),
         ),
-        "truncated": ("BOOL", [count], found.cut.tolist()),
+        "truncated": ("BOOL", [count], answered.cut.tolist()),
     }
     names = [each.name for each in asked.outputs] if asked.outputs else list(tensors)
     if unknown := [name for name in names if name not in tensors]:

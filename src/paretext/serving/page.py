@@ -47,6 +47,6 @@ def headers() -> dict[str, str]:
 
 
 def _digests(tag: str) -> str:
-    found = re.findall(rf"<{tag}>(.*?)</{tag}>", html(), re.S)
-    digests = (hashlib.sha256(each.encode()).digest() for each in found)
+    contents = re.findall(rf"<{tag}>(.*?)</{tag}>", html(), re.S)
+    digests = (hashlib.sha256(each.encode()).digest() for each in contents)
     return " ".join(f"'sha256-{base64.b64encode(each).decode()}'" for each in digests)

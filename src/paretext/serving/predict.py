@@ -139,8 +139,8 @@ def routes(service: Service) -> APIRouter:
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each label's probability by itself."""
-    found: NDArray[np.float32] = np.reciprocal(1 + np.exp(-logits))
-    return found
+    probabilities: NDArray[np.float32] = np.reciprocal(1 + np.exp(-logits))
+    return probabilities
 
 
 async def _predict(
@@ -148,21 +148,21 @@ async def _predict(
 ) -> JSONResponse:
     single = isinstance(asked.inputs, str)
     texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
-    found = await service.answers(request, model, texts)
-    cut = int(found.cut.sum())
+    answered = await service.answers(request, model, texts)
+    cut = int(answered.cut.sum())
     if cut and asked.truncate is False:
-        place = int(found.cut.argmax())
+        place = int(answered.cut.argmax())
         raise Refused(
             413,
             f"text {place} is longer than the {model.artifact.manifest.max_length} tokens that the "
             'model reads; shorten it, or send "truncate": true.',
         )
     parameters = asked.parameters or Parameters()
-    scores = found.probabilities
+    scores = answered.probabilities
     if asked.raw_scores or parameters.function_to_apply == "none":
-        scores = found.logits
+        scores = answered.logits
     elif parameters.function_to_apply == "sigmoid":
-        scores = sigmoid(found.logits)
+        scores = sigmoid(answered.logits)
     order = np.argsort(-scores, axis=1, kind="stable")[:, : parameters.top_k]
     labels = model.labels
     answers = [
@@ -172,10 +172,10 @@ async def _predict(
     body = answers[0] if single and asked.parameters is None else answers
     headers = {
         "x-compute-type": "cpu",
-        "x-compute-time": f"{found.seconds * 1e3:.0f}",
+        "x-compute-time": f"{answered.seconds * 1e3:.0f}",
         "x-compute-characters": str(sum(map(len, texts))),
-        "x-queue-time": f"{found.queued * 1e3:.0f}",
-        "x-inference-time": f"{(found.seconds - found.queued) * 1e3:.0f}",
+        "x-queue-time": f"{answered.queued * 1e3:.0f}",
+        "x-inference-time": f"{(answered.seconds - answered.queued) * 1e3:.0f}",
         "x-truncated": str(cut),
     }
     return JSONResponse(body, headers=headers)

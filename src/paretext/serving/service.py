@@ -58,9 +58,9 @@ class Model:
         """In the order of the answers' columns."""
         return self.artifact.manifest.labels
 
-    def decided(self, found: Answered) -> list[str]:
+    def decided(self, answered: Answered) -> list[str]:
         """The answer to each text, "" where the artifact's rule says that it does not stand."""
-        names: list[str] = self.artifact.decide(found.probabilities).tolist()
+        names: list[str] = self.artifact.decide(answered.probabilities).tolist()
         return names
 
     @cached_property
@@ -130,7 +130,7 @@ class Service:
         self._check(texts)
         await asyncio.sleep(0)  # whoever came at the same time is counted now
         try:
-            found = await model.batcher.answers(texts, self.limits.timeout, self.asking == 1)
+            answered = await model.batcher.answers(texts, self.limits.timeout, self.asking == 1)
         except Full as full:
             raise Refused(
                 429,
@@ -145,11 +145,11 @@ class Service:
             ) from None
         except ParetextError as error:
             raise Refused(424, str(error)) from None
-        labels = model.decided(found)
-        cut = int(found.cut.sum())
-        self.metrics.answered(model.name, labels, cut, found.queued)
+        labels = model.decided(answered)
+        cut = int(answered.cut.sum())
+        self.metrics.answered(model.name, labels, cut, answered.queued)
         if self.counts is not None:
-            confidence = found.probabilities.max(axis=1).tolist()
+            confidence = answered.probabilities.max(axis=1).tolist()
             identity = model.described["identity"]
             self.counts.add(model.name, identity, texts, labels, confidence, cut)
         request.scope[NOTE] |= {
@@ -157,10 +157,10 @@ class Service:
             "texts": len(texts),
             "characters": sum(map(len, texts)),
             "cut": cut,
-            "queue_ms": round(found.queued * 1e3, 3),
-            "answer_ms": round((found.seconds - found.queued) * 1e3, 3),
+            "queue_ms": round(answered.queued * 1e3, 3),
+            "answer_ms": round((answered.seconds - answered.queued) * 1e3, 3),
         }
-        return found
+        return answered
 
     def _check(self, texts: Sequence[str]) -> None:
         if not texts:
@@ -182,7 +182,7 @@ class Service:
 
 def named(given: Sequence[str]) -> dict[str, Path]:
     """NAME=FOLDER or FOLDER, each once: names in routes -> folders."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for each in given:
         name, equals, folder = each.partition("=")
         path = Path(folder if equals else each)
@@ -192,10 +192,10 @@ def named(given: Sequence[str]) -> dict[str, Path]:
                 f"{name!r} is no name for a route (letters, digits, '.', '_' and '-'); "
                 f"give one: NAME={path}."
             )
-        if name in found:
+        if name in folders:
             raise ParetextError(
-                f"{found[name]} and {path} would both be called {name}; give names: "
-                f"one={found[name]} other={path}."
+                f"{folders[name]} and {path} would both be called {name}; give names: "
+                f"one={folders[name]} other={path}."
             )
-        found[name] = path
-    return found
+        folders[name] = path
+    return folders
