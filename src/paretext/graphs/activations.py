@@ -83,7 +83,7 @@ def choose(
     """
     weights = np.concatenate([np.abs(each) for each in matrices], axis=1)
     energies = np.einsum("co,co->c", weights, weights, dtype=np.float64)
-    found = []
+    candidates = []
     fixed = [None] if isinstance(even, bool) else [even]
     for factors in _factors(seen, weights) if even is True else fixed:
         by = np.ones(len(weights)) if factors is None else factors
@@ -94,8 +94,8 @@ def choose(
             error *= (1 if factors is None or free else _EVENED) * (
                 1 if made.floor is None else _ROWS
             )
-            found.append((error, made))
-    return min(found, key=lambda each: each[0])[1]
+            candidates.append((error, made))
+    return min(candidates, key=lambda each: each[0])[1]
 
 
 def _factors(seen: Seen, weights: NDArray[np.float32]) -> Iterator[Floats | None]:

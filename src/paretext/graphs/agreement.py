@@ -148,16 +148,16 @@ def check_independence(
     """
     asked = [*texts, *odd_texts(classifier, texts)]
     answers(artifact, asked)
-    found = each_way(artifact, asked)
-    allowed = found.allowed(artifact.manifest)
-    if found.differences.max() > allowed:
+    ways = each_way(artifact, asked)
+    allowed = ways.allowed(artifact.manifest)
+    if ways.differences.max() > allowed:
         raise ParetextError(
-            f"{_kind(classifier)} answers {_shown(asked, found.differences[:, None])} otherwise "
+            f"{_kind(classifier)} answers {_shown(asked, ways.differences[:, None])} otherwise "
             f"where other texts share its call (a probability differs by "
-            f"{found.differences.max():.2g}, and {allowed:.2g} is allowed), so nothing was "
+            f"{ways.differences.max():.2g}, and {allowed:.2g} is allowed), so nothing was "
             "written; leave the quantisation out, or use another model."
         )
-    return found.record(), found.bulk[: len(texts)]
+    return ways.record(), ways.bulk[: len(texts)]
 
 
 def answers(artifact: Artifact, texts: Sequence[str]) -> Floats:

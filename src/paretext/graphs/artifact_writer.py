@@ -119,7 +119,7 @@ def export(
         write_client_files(classifier, draft, partial)
         artifact = Artifact(partial, draft)
         independence, logits = check_independence(artifact, classifier, texts)
-        found = softmax(logits)
+        probabilities = softmax(logits)
         expected = softmax(reference)
         manifest = draft.model_copy(
             update={
@@ -129,8 +129,8 @@ def export(
                 "agreement": Agreement(
                     texts=len(texts),
                     largest_logit_difference=difference,
-                    largest_probability_difference=float(np.abs(found - expected).max()),
-                    flipped_predictions=int((found.argmax(1) != expected.argmax(1)).sum()),
+                    largest_probability_difference=float(np.abs(probabilities - expected).max()),
+                    flipped_predictions=int((probabilities.argmax(1) != expected.argmax(1)).sum()),
                 ),
                 "independence": independence,
             }

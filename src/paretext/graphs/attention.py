@@ -99,16 +99,16 @@ class Distances:
     def added(self, part: Attention, q: str, k: str, first: bool, name: str) -> str:
         """What is added to the scores of all tokens, or of the first one of each text, (batch or 1,
         heads or 1, rows, sequence); "" where nothing is."""
-        found = []
+        terms = []
         if part.bias is not None:
-            found.append(self._bias(part.bias, first))
+            terms.append(self._bias(part.bias, first))
         if self.encoder.relative is not None:
-            found.append((self._one_row if first else self._every_row)(part, q, k, name))
+            terms.append((self._one_row if first else self._every_row)(part, q, k, name))
         if part.window is not None:
-            found.append(self._window(part.window, first))
-        if len(found) < 2:
-            return found[0] if found else ""
-        return self.w.node("Sum", found, f"{name}.added")
+            terms.append(self._window(part.window, first))
+        if len(terms) < 2:
+            return terms[0] if terms else ""
+        return self.w.node("Sum", terms, f"{name}.added")
 
     def _kept(self, key: object) -> str | None:
         return self.w.named.get(key)
@@ -126,8 +126,8 @@ class Distances:
     def _between(self, first: bool) -> str:
         """From query to key, (sequence, sequence), or from the first token, (1, sequence)."""
         w, key = self.w, f"distances.first_{first}"
-        if found := self._kept(key):
-            return found
+        if kept := self._kept(key):
+            return kept
         start = w.once("distances.start", np.array(0))
         step = w.once("distances.step", np.array(1))
         length = w.node("Squeeze", [self._length()], f"{key}.end")
@@ -140,8 +140,8 @@ class Distances:
 
     def _window(self, window: int, first: bool) -> str:
         w, key = self.w, f"window.{window}.first_{first}"
-        if found := self._kept(key):
-            return found
+        if kept := self._kept(key):
+            return kept
         far = w.node("Abs", [self._between(first)], f"{key}.far")
         seen = w.node("LessOrEqual", [far, w.once(f"{key}.size", np.array(window))], f"{key}.seen")
         none = w.once("window.none", np.array(0, np.float32))
@@ -152,8 +152,8 @@ class Distances:
 
     def _bias(self, bias: Array, first: bool) -> str:
         w, key = self.w, (bias.tobytes(), first)
-        if found := self._kept(key):
-            return found
+        if kept := self._kept(key):
+            return kept
         rows = self._rows()
         name = f"bias.{len(w.named)}"
         table = w.constant(f"{name}.table", bias[:, rows])
@@ -173,8 +173,8 @@ class Distances:
         """Rows of the distances that a call has, (1, distances): "rising" from -(n - 1) to n,
         "falling" the other way round, or those "from_first", 0 to n - 1."""
         w, key = self.w, f"relative.{kind}"
-        if found := self._kept(key):
-            return found
+        if kept := self._kept(key):
+            return kept
         rows = np.unique(self._rows(), return_inverse=True)[1]
         centre = len(rows) // 2
         table = w.constant(f"{key}.rows", (rows[::-1] if kind == "falling" else rows).copy())
@@ -182,8 +182,8 @@ class Distances:
         after = w.once("relative.after", np.array([centre + 1]))
         start = middle if kind == "from_first" else self._offset("Sub", after)
         end = self._offset("Add", middle if kind == "from_first" else after)
-        found = w.node("Slice", [table, start, end, w.zero], f"{key}.flat")
-        return self._keep(key, w.node("Unsqueeze", [found, w.zero], key))
+        flat = w.node("Slice", [table, start, end, w.zero], f"{key}.flat")
+        return self._keep(key, w.node("Unsqueeze", [flat, w.zero], key))
 
     def _offset(self, kind: str, base: str) -> str:
         key = f"{base}.{kind}"
@@ -209,7 +209,7 @@ class Distances:
 
     def _every_row(self, part: Attention, q: str, k: str, name: str) -> str:
         """Queries with the keys of distances, and keys with their queries."""
-        w, found = self.w, []
+        w, scores = self.w, []
         for x, linear, kind in ((q, part.key, "rising"), (k, part.query, "falling")):
             own = f"{name}.{kind}"
             looked_up = self._looked_up(linear, part, self._wanted(kind), f"{own}.looked_up")
@@ -217,9 +217,9 @@ class Distances:
             columns = w.node("Transpose", [columns], f"{own}.columns", perm=[0, 2, 3, 1])
             content = self._by_head(x, part, f"{own}.content_by_head")
             content = w.node("Transpose", [content], f"{own}.content", perm=[0, 2, 1, 3])
-            found.append(self._skewed(w.node("MatMul", [content, columns], f"{own}.all"), own))
-        turned = w.node("Transpose", [found[1]], f"{name}.turned", perm=[0, 1, 3, 2])
-        return w.node("Add", [found[0], turned], f"{name}.by_distance")
+            scores.append(self._skewed(w.node("MatMul", [content, columns], f"{own}.all"), own))
+        turned = w.node("Transpose", [scores[1]], f"{name}.turned", perm=[0, 1, 3, 2])
+        return w.node("Add", [scores[0], turned], f"{name}.by_distance")
 
     def _skewed(self, x: str, name: str) -> str:
         """(batch, heads, n, n) of (batch, heads, n, 2n)."""
@@ -257,5 +257,5 @@ def _normed(x: Array, norm: Norm) -> Array:
     exact = x.astype(np.float64)
     exact -= exact.mean(axis=1, keepdims=True)
     exact /= np.sqrt((exact**2).mean(axis=1, keepdims=True) + norm.epsilon)
-    found: Array = (exact * norm.gamma + norm.beta).astype(np.float32)
-    return found
+    normed: Array = (exact * norm.gamma + norm.beta).astype(np.float32)
+    return normed

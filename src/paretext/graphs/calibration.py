@@ -78,8 +78,8 @@ class Calibration:
         probe.graph.output.extend(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
         )
-        found = self._run(probe, lambda values: [_seen(each) for each in values])
-        return {name: joined([each[i] for each in found]) for i, name in enumerate(names)}
+        by_call = self._run(probe, lambda values: [_seen(each) for each in values])
+        return {name: joined([each[i] for each in by_call]) for i, name in enumerate(names)}
 
     def log_probabilities(self, model: onnx.ModelProto) -> Floats:
         """The graph's answers, (texts, classes), in the order of the feeds."""
@@ -107,8 +107,8 @@ def _seen(values: NDArray[np.float32]) -> Seen:
     """What one call holds of a tensor."""
     rows = values.reshape(-1, values.shape[-1])
     squares = np.einsum("rc,rc->c", rows, rows, dtype=np.float64) / len(rows)
-    found = (rows.min(axis=0), rows.max(axis=0), squares, rows.max(axis=1))
-    return Seen(*(each.astype(np.float64) for each in found))
+    statistics = (rows.min(axis=0), rows.max(axis=0), squares, rows.max(axis=1))
+    return Seen(*(each.astype(np.float64) for each in statistics))
 
 
 def joined(parts: Sequence[Seen]) -> Seen:

@@ -67,10 +67,10 @@ class Quantization(NamedStep):
         said = [f"{_module(name)} stays float32, as the settings ask" for name in sorted(kept)]
         alone: Mapping[str, Cost] = {}
         if self.sensitivity_limit is not None:
-            found = measure(model, plan, calibration, reference, self.sensitivity_limit)
-            costly = _above(found, self.sensitivity_limit)
-            said += _sentences(found, costly, self.sensitivity_limit)
-            alone = found.alone
+            sensitivity = measure(model, plan, calibration, reference, self.sensitivity_limit)
+            costly = _above(sensitivity, self.sensitivity_limit)
+            said += _sentences(sensitivity, costly, self.sensitivity_limit)
+            alone = sensitivity.alone
             plan = dataclasses.replace(plan, matrices=plan.matrices - costly)
         plan, cost, away, whole = held(model, plan, calibration, reference, alone)
         if whole is not None:
@@ -130,18 +130,18 @@ def _inputs(
     groups = _connected(read)
     seen = calibration.seen(model, sorted({x for xs, _ in groups for x in xs}))
     largest, norms = LARGEST_WEIGHT[weight_bits], folding(model, matrices)
-    found = {}
+    inputs = {}
     for xs, names in groups:
         weights = [numpy_helper.to_array(stored[name]) for name in names]
         free = norms >= {*xs}
         every = joined([seen[x] for x in xs])
         first = choose(every, weights, largest, rows=rows, even=True, free=free)
-        found[xs[0]] = first
+        inputs[xs[0]] = first
         if len(xs) > 1:
             even = False if first.factors is None else first.factors.astype(np.float64)
             for x in xs:
-                found[x] = choose(seen[x], weights, largest, rows=rows, even=even, free=free)
-    return found
+                inputs[x] = choose(seen[x], weights, largest, rows=rows, even=even, free=free)
+    return inputs
 
 
 def _connected(read: Mapping[str, Sequence[str]]) -> list[tuple[list[str], list[str]]]:
@@ -183,21 +183,23 @@ def _module(matrix: str) -> str:
     return matrix.removesuffix(".weight")
 
 
-def _above(found: Sensitivity, limit: float) -> frozenset[str]:
-    return frozenset(name for name, cost in found.alone.items() if cost.divergence > limit)
+def _above(sensitivity: Sensitivity, limit: float) -> frozenset[str]:
+    return frozenset(name for name, cost in sensitivity.alone.items() if cost.divergence > limit)
 
 
-def _sentences(found: Sensitivity, costly: frozenset[str], limit: float) -> list[str]:
-    if not found.alone:
-        return [f"no product kept: all quantised together cost {found.together}, limit {limit:g}"]
+def _sentences(sensitivity: Sensitivity, costly: frozenset[str], limit: float) -> list[str]:
+    if not sensitivity.alone:
+        return [
+            f"no product kept: all quantised together cost {sensitivity.together}, limit {limit:g}"
+        ]
     if not costly:
         return [
             f"no product kept: none costs more than KL {limit:g} when quantised alone; "
-            f"all together cost {found.together}"
+            f"all together cost {sensitivity.together}"
         ]
-    worst = sorted(costly, key=lambda name: -found.alone[name].divergence)
+    worst = sorted(costly, key=lambda name: -sensitivity.alone[name].divergence)
     return [
-        f"{_module(name)} stays float32: quantised alone it costs {found.alone[name]}, "
+        f"{_module(name)} stays float32: quantised alone it costs {sensitivity.alone[name]}, "
         f"limit {limit:g}"
         for name in worst
     ]

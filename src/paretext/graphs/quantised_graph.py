@@ -317,7 +317,7 @@ def _biases(
     for node in model.graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    found = {}
+    biases = {}
     for node in model.graph.node:
         reading = readers.get(node.output[0], [])
         if node.op_type != "MatMul" or len(reading) != 1 or reading[0].op_type != "Add":
@@ -325,8 +325,8 @@ def _biases(
         add, matrix = reading[0], weights.get(node.input[1])
         for name in add.input:
             if name in weights and matrix is not None and _is_bias(weights[name], matrix):
-                found[node.output[0]] = (add, name)
-    return found
+                biases[node.output[0]] = (add, name)
+    return biases
 
 
 def _attentions(
@@ -341,14 +341,14 @@ def _attentions(
         if node.output[0] in biases and plan.inputs[node.input[0]].floor is None:
             add, bias = biases[node.output[0]]
             made[add.output[0]] = Biased(node, add, bias)
-    found = {}
+    attentions = {}
     for node in model.graph.node:
         plain = node.op_type == "MultiHeadAttention" and not any(node.input[5:])
         if plain and all(name in made for name in node.input[:3]):
             read = [made[name] for name in node.input[:3]]
             if len({each.product.input[0] for each in read}) == 1:
-                found[node.output[0]] = read
-    return found
+                attentions[node.output[0]] = read
+    return attentions
 
 
 def folding(model: onnx.ModelProto, matrices: Collection[str]) -> set[str]:

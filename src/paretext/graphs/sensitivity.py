@@ -100,45 +100,45 @@ def held(
     ParetextError where half of the products in float32 are not enough.
     """
     limit = allowed(reference)
-    whole = found = _cost(model, plan, calibration, reference)
-    if found.divergence <= limit:
-        return plan, found, [], None
+    whole = cost = _cost(model, plan, calibration, reference)
+    if cost.divergence <= limit:
+        return plan, cost, [], None
     tables = dataclasses.replace(plan, matrices=frozenset())
     if _cost(model, tables, calibration, reference).divergence > limit / 2:
         plan = dataclasses.replace(plan, embedding_bits=None)
-        found = _cost(model, plan, calibration, reference)
+        cost = _cost(model, plan, calibration, reference)
     kept: list[str] = []
-    if found.divergence > limit:
+    if cost.divergence > limit:
         products = dataclasses.replace(plan, embedding_bits=None)
         each = alone or _alone(model, products, calibration, reference)
         costly = sorted(plan.matrices, key=lambda name: (-each[name].divergence, name))
         count = 1
-        while found.divergence > limit and count <= len(costly) / 2:
+        while cost.divergence > limit and count <= len(costly) / 2:
             kept = costly[:count]
             less = dataclasses.replace(plan, matrices=plan.matrices - frozenset(kept))
-            found = _cost(model, less, calibration, reference)
+            cost = _cost(model, less, calibration, reference)
             count *= 2
-    if found.divergence > limit:
+    if cost.divergence > limit:
         raise ParetextError(
             f"quantised, the graph answers otherwise than its model ({whole}, and KL {limit:.1e} "
             f"is allowed), also with {len(kept)} of {len(plan.matrices)} matrices in float32 "
-            f"({found}); leave the quantisation out."
+            f"({cost}); leave the quantisation out."
         )
     plan = dataclasses.replace(plan, matrices=plan.matrices - frozenset(kept))
-    return plan, found, kept, whole
+    return plan, cost, kept, whole
 
 
 def _alone(
     model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats
 ) -> dict[str, Cost]:
     """What each matrix of the plan costs by itself."""
-    found = {}
+    costs = {}
     with progress.task("sensitivity of the matrix products", len(plan.matrices)) as advance:
         for name in sorted(plan.matrices):
             part = dataclasses.replace(plan, matrices=frozenset({name}))
-            found[name] = _cost(model, part, calibration, reference)
+            costs[name] = _cost(model, part, calibration, reference)
             advance(1)
-    return found
+    return costs
 
 
 def _cost(model: onnx.ModelProto, plan: Plan, calibration: Calibration, reference: Floats) -> Cost:

@@ -59,11 +59,11 @@ def trace_graph(model: Any) -> onnx.ModelProto:
 
 def _digest(model: Any) -> bytes:
     """Of all that a network computes by."""
-    found = hashlib.sha256(model.config.to_json_string().encode())
+    hasher = hashlib.sha256(model.config.to_json_string().encode())
     for name, tensor in model.state_dict().items():
-        found.update(name.encode())
-        found.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().data)
-    return found.digest()
+        hasher.update(name.encode())
+        hasher.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().data)
+    return hasher.digest()
 
 
 def _traced(model: Any) -> onnx.ModelProto:
