@@ -28,9 +28,9 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         parts, lengths = [np.empty(0, np.int32)], []
         for start in range(0, len(data), _TOKENISED_TOGETHER):
             texts = data.texts[start : start + _TOKENISED_TOGETHER]
-            found = classifier.tokenize(texts)["input_ids"]
-            parts.append(np.fromiter(itertools.chain.from_iterable(found), np.int32))
-            lengths += [len(each) for each in found]
+            ids = classifier.tokenize(texts)["input_ids"]
+            parts.append(np.fromiter(itertools.chain.from_iterable(ids), np.int32))
+            lengths += [len(each) for each in ids]
         self.lengths = np.array(lengths)
         self._tokens = np.concatenate(parts)  # Python's own numbers would take nine times as much
         self._ends = np.cumsum(self.lengths)
@@ -46,10 +46,10 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         end, length = self._ends[index], self.lengths[index]
         ids = self._tokens[end - length : end].tolist()
-        found = {"input_ids": ids} | {name: rows[index] for name, rows in self.arrays.items()}
+        example = {"input_ids": ids} | {name: rows[index] for name, rows in self.arrays.items()}
         if self.states is not None:
-            found["teacher_states"] = self.states.of(index)
-        return found
+            example["teacher_states"] = self.states.of(index)
+        return example
 
 
 class Padding:

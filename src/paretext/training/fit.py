@@ -163,9 +163,9 @@ def fit(
     ]
     scores = [each.best["selection_macro_f1"] for each in tried]
     kept = better_rate(scores, len(selection))
-    found = dict(zip(plan.learning_rates, scores, strict=True))
+    by_rate = dict(zip(plan.learning_rates, scores, strict=True))
     if several:
-        listed = ", ".join(f"{rate:g} {score:.4f}" for rate, score in found.items())
+        listed = ", ".join(f"{rate:g} {score:.4f}" for rate, score in by_rate.items())
         progress.say(
             f"{label}: macro-F1 on selection by learning rate: {listed}; "
             f"{plan.learning_rates[kept]:g} is kept"
@@ -173,7 +173,7 @@ def fit(
     record = TrainingRecord(
         plan=plan,
         learning_rate=plan.learning_rates[kept],
-        tried=tuple(Tried(learning_rate=r, selection_macro_f1=s) for r, s in found.items()),
+        tried=tuple(Tried(learning_rate=r, selection_macro_f1=s) for r, s in by_rate.items()),
         still_rising=still_rising([row["selection_macro_f1"] for row in tried[kept].history]),
         epochs=settings.epochs,
     )
@@ -226,15 +226,15 @@ def _in_time(
         room, least = room - room % epoch, epoch
     if room < least:
         raise OutOfTime(a_step * least)
-    found = plan.shorter(room)
-    if found != plan:
+    shorter = plan.shorter(room)
+    if shorter != plan:
         progress.say(
-            f"{label}: there is time for {found.steps:,} of "
+            f"{label}: there is time for {shorter.steps:,} of "
             f"{plan.steps * len(plan.learning_rates):,} planned steps"
         )
     work.mkdir(parents=True, exist_ok=True)
-    write_json(kept, found.model_dump(mode="json"))
-    return found
+    write_json(kept, shorter.model_dump(mode="json"))
+    return shorter
 
 
 @dataclass(frozen=True)

@@ -59,5 +59,5 @@ def _refuses(classifier: Classifier, texts: tuple[str, ...], *, bf16: bool) -> s
         gradients = torch.autograd.grad(logits.float().sum(), wanted, allow_unused=True)
     except Exception as error:  # a network's code is anybody's
         return first_line(error)
-    found = [logits, *(each for each in gradients if each is not None)]
-    return "" if all(each.isfinite().all() for each in found) else "it gives what is no number"
+    tensors = [logits, *(each for each in gradients if each is not None)]
+    return "" if all(each.isfinite().all() for each in tensors) else "it gives what is no number"

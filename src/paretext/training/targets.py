@@ -93,10 +93,10 @@ def _state_widths(model: Any, layers: Sequence[int]) -> list[int]:
     """Of the states after these layers, as the network gives them."""
     ids = torch.zeros(1, 1, dtype=torch.long, device=model.device)
     with torch.no_grad():
-        found = model(
+        states = model(
             input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
         ).hidden_states
-    return [found[layer].shape[-1] for layer in layers]
+    return [states[layer].shape[-1] for layer in layers]
 
 
 class Distance:

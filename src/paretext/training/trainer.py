@@ -76,12 +76,12 @@ def selection_scores(
     def scores(predicted: Any) -> dict[str, float]:
         logits, labels = predicted.predictions, predicted.label_ids
         counts = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
-        found = {"macro_f1": float(macro_f1(counts))}
+        measured = {"macro_f1": float(macro_f1(counts))}
         if teacher is not None:
             own, wanted = (torch.from_numpy(each).log_softmax(1) for each in (logits, teacher))
             divergence = (wanted.exp() * (wanted - own)).sum(1).mean()
-            found["divergence"] = float(divergence)
-        return found
+            measured["divergence"] = float(divergence)
+        return measured
 
     return scores
 

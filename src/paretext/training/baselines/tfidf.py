@@ -141,11 +141,11 @@ class Tfidf(BaseModel):
         """Raise ParetextError, before hours are spent on other models, where `fit` would."""
         from paretext.models.classifier import Classifier
 
-        tokenizer, found = self._tokenizer(train, language), Counter[str]()
+        tokenizer, counts = self._tokenizer(train, language), Counter[str]()
         for text in train.texts:  # nearly always the first few say that there is no fault
             words = set(filter(_is_words, self.ngrams(tokenizer(text)["input_ids"])))
-            found.update(words)
-            if any(found[word] >= self.minimum_texts for word in words):
+            counts.update(words)
+            if any(counts[word] >= self.minimum_texts for word in words):
                 return
         self._counted(Classifier(None, tokenizer, train.label_names, self.max_length), train)
 
@@ -158,7 +158,7 @@ class Tfidf(BaseModel):
         """
         clean, cut = plain(), cutting(TOKEN)
         pieces = (cut.pre_tokenize_str(clean.normalize_str(text)) for text in train.texts)
-        seen = {letter for found in pieces for piece, _ in found for letter in piece} - {BORDER}
+        seen = {letter for of_text in pieces for piece, _ in of_text for letter in piece} - {BORDER}
         tokens = (PAD, UNKNOWN, BORDER, *sorted(seen))
         vocabulary = {token: index for index, token in enumerate(tokens)}
         backend = Tokenizer(models.BPE(vocabulary, [], unk_token=UNKNOWN))
@@ -203,19 +203,19 @@ class Tfidf(BaseModel):
         """The n-grams of a text's ids, each as the string of the characters with these codes."""
         border, unknown = chr(_BORDER_ID), chr(_UNKNOWN_ID)
         words = [word for word in "".join(map(chr, ids)).split(border) if word]
-        found = [
+        grams = [
             f"{border}{border.join(words[start : start + size])}{border}"
             for size in range(1, self.words + 1)
             for start in range(len(words) - size + 1)
         ]
         shortest, longest = self.pieces or (1, 0)
         for word in (f"{border}{word}{border}" for word in words):
-            found += [
+            grams += [
                 word[start : start + size]
                 for size in range(shortest, min(longest, len(word) - 1) + 1)
                 for start in range(len(word) - size + 1)
             ]
-        return [gram for gram in found if len(gram) <= _LONGEST and unknown not in gram]
+        return [gram for gram in grams if len(gram) <= _LONGEST and unknown not in gram]
 
     def _machines(
         self,
@@ -319,10 +319,10 @@ def _temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
     from scipy.optimize import minimize_scalar
 
     aim = (len(labels) + 1) / (len(labels) + 2)
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda log: _loss(logits / math.exp(log), labels, aim), bounds=(-5, 5), method="bounded"
     )
-    return math.exp(found.x)
+    return math.exp(minimum.x)
 
 
 def _loss(logits: NDArray[Any], labels: NDArray[np.int64], aim: float = 1.0) -> float:
