@@ -28,9 +28,9 @@ class WordCounts:
 
     def add(self, texts: Sequence[list[str]], labels: NDArray[np.int64]) -> None:
         """texts: the words of each."""
-        for found, label in zip(texts, labels.tolist(), strict=True):
-            self.counts[label].update(found)
-            self.totals[label] += len(found)
+        for words, label in zip(texts, labels.tolist(), strict=True):
+            self.counts[label].update(words)
+            self.totals[label] += len(words)
         while sum(map(len, self.counts)) > self._most_entries:
             self._forget()
 
