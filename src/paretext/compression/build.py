@@ -121,9 +121,9 @@ def _climb(
         if isinstance(made, str):
             unmade[version.name] = made
             continue
-        found, classifiers[version.name] = made
-        artifacts += found
-        if judge and below and (why := judge(found[-1].folder)):
+        compressed, classifiers[version.name] = made
+        artifacts += compressed
+        if judge and below and (why := judge(compressed[-1].folder)):
             names = [each.name for each in below]
             return artifacts, unmade | dict.fromkeys(
                 names, f"{version.name} is the last: on selection {why}"

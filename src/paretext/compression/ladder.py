@@ -47,9 +47,9 @@ def ends(drops: Drops, limits: Mapping[str, float]) -> str | None:
         "accuracy": ("accuracy_drop", drops.accuracy),
     }
     lost = [
-        f"{found.estimate:.3f} of {name}, where {limits[clause]:g} is the limit"
-        for name, (clause, found) in seen.items()
-        if clause in limits and _low(found) > limits[clause]
+        f"{drop.estimate:.3f} of {name}, where {limits[clause]:g} is the limit"
+        for name, (clause, drop) in seen.items()
+        if clause in limits and _low(drop) > limits[clause]
     ]
     if "flips" in limits and _low(drops.flips) > limits["flips"]:
         lost.append(
@@ -59,8 +59,8 @@ def ends(drops: Drops, limits: Mapping[str, float]) -> str | None:
     return f"it loses {listed(lost)}" if lost else None
 
 
-def _low(found: Interval) -> float:
-    return float("-inf") if found.is_withheld else found.low
+def _low(interval: Interval) -> float:
+    return float("-inf") if interval.is_withheld else interval.low
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Judge:
         return self._answers(self.parent)
 
     def _answers(self, artifact: Path) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = Artifact.load(artifact).logits(self.selection.texts).argmax(1)
-        return found
+        answers: NDArray[np.int64] = Artifact.load(artifact).logits(self.selection.texts).argmax(1)
+        return answers
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,14 @@ class Allowance:
 
         ParetextError where that is not even enough for one version that learns nothing.
         """
-        found = TimeLeft(self.clock, self.kept_back(parent))
-        if (lacking := -found.seconds(0, 1)) > 0:
+        left = TimeLeft(self.clock, self.kept_back(parent))
+        if (lacking := -left.seconds(0, 1)) > 0:
             raise ParetextError(
                 f"--time {in_words(self.clock.seconds)} is too short: a version that learns "
                 f"nothing takes about {in_words(lacking)} more with its measurement; give --time "
                 f"{_minutes(self.clock.seconds + lacking)} or more."
             )
-        return found
+        return left
 
 
 @dataclass(frozen=True)

@@ -175,10 +175,10 @@ class Recipe(InputSettings):
             reason = next(iter(without.values()))
             progress.say(f"of the ladder {listed([*without])} {are} left out: {reason}")
         ladder = by_default if self.ladder is None else self.ladder
-        found = self.model_copy(update={"versions": tuple(kept), "ladder": ladder})
+        recipe = self.model_copy(update={"versions": tuple(kept), "ladder": ladder})
         if not by_default:
-            found.plan(parent)
-        return found
+            recipe.plan(parent)
+        return recipe
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:

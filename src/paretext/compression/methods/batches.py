@@ -26,12 +26,12 @@ def batches(classifier: Classifier, texts: Sequence[str], size: int = 32) -> lis
     """The texts, short ones first, on the classifier's device."""
     ids = classifier.tokenize(texts)["input_ids"]
     order = np.argsort([len(row) for row in ids], kind="stable")
-    found = []
+    batched = []
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         padded = classifier.pad([ids[row] for row in rows])
         device = classifier.model.device
-        found.append(
+        batched.append(
             Batch(padded["input_ids"].to(device), padded["attention_mask"].to(device), rows)
         )
-    return found
+    return batched

@@ -103,8 +103,8 @@ def measure(
     curves = []
     for key in keys:
         copies = 1 if key[0] else _COPIES
-        found = {name[1]: ms for name, ms in times.items() if name[0] == key}
-        curves.append({0: 0.0, **{w: max(ms - rest, 0) / copies for w, ms in found.items()}})
+        by_width = {name[1]: ms for name, ms in times.items() if name[0] == key}
+        curves.append({0: 0.0, **{w: max(ms - rest, 0) / copies for w, ms in by_width.items()}})
     # Together the parts take as long as the layers of the whole network do, one after the other.
     scale = layers / (sum(curve[max(curve)] for curve in curves) or 1)
     curves = [{width: ms * scale for width, ms in curve.items()} for curve in curves]
@@ -193,7 +193,7 @@ def _session(encoder: Encoder, runtime: Runtime, feed: Feed) -> Any:
 def _time(sessions: dict[Any, Any], feed: Feed, random: np.random.Generator) -> dict[Any, float]:
     """Median milliseconds of each session's call."""
     names = list(sessions)
-    found: dict[Any, list[float]] = {name: [] for name in names}
+    milliseconds: dict[Any, list[float]] = {name: [] for name in names}
     end = time.perf_counter() + _SECONDS
     with progress.task("timing the parts on this machine", _ROUNDS[1]) as advance:
         for done in range(_ROUNDS[1]):
@@ -203,9 +203,9 @@ def _time(sessions: dict[Any, Any], feed: Feed, random: np.random.Generator) -> 
                 sessions[names[index]].run(["logits"], feed)  # its weights come back to the cache
                 start = time.thread_time()
                 sessions[names[index]].run(["logits"], feed)
-                found[names[index]].append((time.thread_time() - start) * 1000)
+                milliseconds[names[index]].append((time.thread_time() - start) * 1000)
             advance()
-    return {name: float(np.median(times)) for name, times in found.items()}
+    return {name: float(np.median(times)) for name, times in milliseconds.items()}
 
 
 def cheapest(

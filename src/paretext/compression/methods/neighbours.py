@@ -30,8 +30,8 @@ _CORE = re.compile(r"(\W*)([^\W\d_]+)(\W*)")
 
 def core(word: str) -> tuple[str, str, str] | None:
     """What stands before, in and after a word's letters; None where it is no plain word."""
-    found = _CORE.fullmatch(word)
-    return None if found is None else found.groups()  # type: ignore[return-value]
+    match = _CORE.fullmatch(word)
+    return None if match is None else match.groups()  # type: ignore[return-value]
 
 
 def neighbours(classifier: Classifier, texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -68,7 +68,7 @@ def neighbours(classifier: Classifier, texts: Sequence[str]) -> dict[str, tuple[
     table = rows[torch.tensor(list(whole.values()))]
     table = torch.nn.functional.normalize(table - table.mean(dim=0), dim=1)
     places = {name: place for place, name in enumerate(names)}
-    found, asked = {}, list(known)
+    by_word, asked = {}, list(known)
     for start in range(0, len(asked), _TOGETHER):
         part = asked[start : start + _TOGETHER]
         own = table[torch.tensor([places[known[word]] for word in part])]
@@ -82,8 +82,8 @@ def neighbours(classifier: Classifier, texts: Sequence[str]) -> dict[str, tuple[
                 if cosine >= LEAST and names[place] != known[word]
             ]
             if near:
-                found[word] = tuple(_as(word, each) for each in near)
-    return found
+                by_word[word] = tuple(_as(word, each) for each in near)
+    return by_word
 
 
 def _key(word: str, whole: dict[str, int]) -> str | None:

@@ -96,13 +96,13 @@ def _run(layer: Any, x: torch.Tensor, places: Places, rows: slice) -> Any:
 @contextmanager
 def _inputs(*modules: nn.Module) -> Iterator[list[torch.Tensor]]:
     """What each of the modules was last given, in this order."""
-    found = [torch.empty(0)] * len(modules)
+    inputs = [torch.empty(0)] * len(modules)
     hooks = [
-        module.register_forward_pre_hook(lambda _, given, i=index: found.__setitem__(i, given[0]))
+        module.register_forward_pre_hook(lambda _, given, i=index: inputs.__setitem__(i, given[0]))
         for index, module in enumerate(modules)
     ]
     try:
-        yield found
+        yield inputs
     finally:
         for hook in hooks:
             hook.remove()
@@ -111,13 +111,13 @@ def _inputs(*modules: nn.Module) -> Iterator[list[torch.Tensor]]:
 def _sums(layer: Any, states: Sequence[_State], rows: slice) -> dict[str, list[torch.Tensor]]:
     """What is there after each part of a layer of the whole network, batch by batch."""
     names = [total for units, _, total, _ in _PARTS if getattr(layer, units)]
-    found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+    sums: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     with _inputs(*(getattr(layer, name) for name in names)) as given:
         for state in states:
             _run(layer, state.whole, state.places, rows)
             for name, total in zip(names, given, strict=True):
-                found[name].append(total)
-    return found
+                sums[name].append(total)
+    return sums
 
 
 def _fit_matrix(

@@ -67,12 +67,12 @@ class ParentTeacher:
                 flips = int8.manifest.agreement.flipped_predictions
                 return int8 if flips <= _LARGEST_FLIP_SHARE * len(sample) else self.artifact
 
-            found = []
+            logits = []
             for number, texts in enumerate(rounds, 1):
                 label = f"teacher's answers to copies, {number} of {len(rounds)}"
                 question = ["logits of copies", list(texts)]
-                found.append(self._kept(question, partial(_asked, quick, texts, label)))
-            return found
+                logits.append(self._kept(question, partial(_asked, quick, texts, label)))
+            return logits
 
     def states(
         self, texts: Sequence[str], layers: Sequence[int], place: Path
@@ -139,11 +139,11 @@ def _write_states(parent: Classifier, texts: Sequence[str], files: Mapping[int, 
     with torch.inference_mode(), progress.task("teacher's states", len(texts)) as advance:
         for batch in batches(parent, texts):
             asked = {"input_ids": batch.ids, "attention_mask": batch.mask}
-            found = getattr(model(**asked, output_hidden_states=True), "hidden_states", None)
-            if found is None or len(found) != layers + 1:
+            hidden = getattr(model(**asked, output_hidden_states=True), "hidden_states", None)
+            if hidden is None or len(hidden) != layers + 1:
                 return False
             for layer, path in files.items():
-                states = found[layer].float()
+                states = hidden[layer].float()
                 if states.shape[:2] != batch.ids.shape:
                     return False
                 if layer not in kept:
@@ -160,20 +160,20 @@ def _write_states(parent: Classifier, texts: Sequence[str], files: Mapping[int, 
 def _opened(path: Path) -> NDArray[np.float16] | None:
     """The states in a file; None where there are none, or not all of them."""
     try:
-        found: NDArray[np.float16] = np.load(path, mmap_mode="r")
+        states: NDArray[np.float16] = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
-    return found
+    return states
 
 
 def _whole(path: Path, texts: int) -> NDArray[Any]:
     """The answers in a file, by whose checksum they are as they were written; ValueError if they
     are not answers to so many texts."""
-    found = np.load(path, allow_pickle=False)
-    if not isinstance(found, np.lib.npyio.NpzFile):
+    archive = np.load(path, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError("it is no archive")
-    with found:
-        answers: NDArray[Any] = found["answers"]
+    with archive:
+        answers: NDArray[Any] = archive["answers"]
     if len(answers) != texts:
         raise ValueError(f"it answers {len(answers):,} texts and not {texts:,}")
     return answers

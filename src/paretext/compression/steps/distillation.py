@@ -186,7 +186,7 @@ class Distillation(Step):
         assert data.work is not None
         kept = data.work / "length.json"
         if kept.is_file():
-            texts, epochs = read_json(kept, f"delete {data.work}", lambda found: tuple(found))
+            texts, epochs = read_json(kept, f"delete {data.work}", lambda pair: tuple(pair))
             return own[:texts], epochs
         begin = time.monotonic()
         a_text = self._seconds_a_text(classifier, data, settings, own)

@@ -69,11 +69,11 @@ def linears(model: nn.Module) -> list[tuple[str, nn.Linear]]:
     """All Linear layers, by name; a weight that two of them share is counted once."""
     from torch import nn
 
-    found: list[tuple[str, nn.Linear]] = []
+    layers: list[tuple[str, nn.Linear]] = []
     for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and not any(module.weight is m.weight for _, m in found):
-            found.append((name, module))
-    return found
+        if isinstance(module, nn.Linear) and not any(module.weight is m.weight for _, m in layers):
+            layers.append((name, module))
+    return layers
 
 
 def keep_masks(model: nn.Module, amount: float) -> dict[str, torch.Tensor]:
