@@ -169,6 +169,9 @@ def test_versions_are_asked_from_the_largest_and_the_first_that_fails_stops(
     )
     assert first.may_be_chosen is second.may_be_chosen is False
     assert "may not be chosen on these texts: int8, larger" in second.sentence
+    by_hand = certify(copy, *asked[1:3], budget, resamples=500, out=asked[3])
+    assert by_hand.looks == second.looks  # asked once more, what stopped it is not forgotten
+    assert not by_hand.may_be_chosen
     certify_versions([copy], *asked[1:], budget=budget)  # by itself: nothing stopped before it
     again = Certificate.of(copy)
     assert again is not None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FILE = "looks.json"
 _KEYS = ("name", "candidate", "reference", "budget")
+_ORDER = ("sequence", "stopped_at")
+"""Of a look that was one of several in an order."""
 
 
 class Looks(Record):
@@ -44,7 +46,10 @@ class Looks(Record):
 
 
 def _checked(values: Any) -> list[dict[str, Any]]:
-    return [{key: each[key] for key in ("texts", *_KEYS)} for each in values]
+    entries = [{key: each[key] for key in ("texts", *_KEYS)} for each in values]
+    for entry, each in zip(entries, values, strict=True):
+        entry |= {key: each[key] for key in _ORDER if key in each}
+    return entries
 
 
 def looked(
@@ -56,6 +61,7 @@ def looked(
 ) -> Looks:
     """Write the look down in a folder, and say which it is.
 
+    A look that was one of a sequence stays so: asked once more by itself, it can no more be chosen.
     labels: of texts that had none: with more of them it is another look.
     """
     path = place / FILE
@@ -74,15 +80,19 @@ def looked(
     }
     if labels:
         own["budget"] = digest_of([own["budget"], labels])
-    if own not in known:
-        known.append(own)
+    same = [each for each in known if own.items() <= each.items()]
+    look = same[0] if same else own
+    order = {"sequence": list(sequence), "stopped_at": stopped_at} if sequence else {}
+    if not same or not order.items() <= look.items():
+        look |= order
+        known += [] if same else [look]
         place.mkdir(parents=True, exist_ok=True)
         write_json(path, known)
-    same = [each for each in known if each["texts"] == own["texts"]]
-    number = same.index(own) + 1
+    asked = [each for each in known if each["texts"] == own["texts"]]
+    number = asked.index(look) + 1
     return Looks(
         number=number,
-        before=tuple(str(each["name"]) for each in same[: number - 1]),
-        sequence=tuple(sequence),
-        stopped_at=stopped_at,
+        before=tuple(str(each["name"]) for each in asked[: number - 1]),
+        sequence=tuple(look.get("sequence", ())),
+        stopped_at=look.get("stopped_at"),
     )
