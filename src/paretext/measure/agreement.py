@@ -34,15 +34,15 @@ def is_export_of(artifact: Path, classifier: Path) -> bool:
 
 
 def require_agreement(
-    artifact: Path, expected: NDArray[np.float32], found: NDArray[np.float32]
+    artifact: Path, expected: NDArray[np.float32], logits: NDArray[np.float32]
 ) -> None:
     """ParetextError where the artifact's logits, (n, K), are not PyTorch's `expected` ones."""
-    differences = np.abs(found.astype(np.float64) - expected).max(axis=1)
+    differences = np.abs(logits.astype(np.float64) - expected).max(axis=1)
     allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     off = np.flatnonzero(~(differences <= allowed))  # a NaN is a difference too
     if not off.size:
         return
-    flipped = int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
+    flipped = int((logits.argmax(axis=1) != expected.argmax(axis=1)).sum())
     worst = int(off[np.nan_to_num(differences[off], nan=np.inf).argmax()])
     raise ParetextError(
         f"{artifact} does not answer as the PyTorch model does that it was exported from: "

@@ -45,10 +45,10 @@ class Aim:
     def parse(cls, text: str, labels: Sequence[str]) -> Aim:
         """What the module's docstring shows; ParetextError for anything else."""
         share = r"(?P<share>\d*\.?\d+)\s*(?P<percent>%?)"
-        found = re.fullmatch(
+        match = re.fullmatch(
             rf"\s*(?:(?P<label>.+):)?\s*precision\s*>=\s*{share}\s*", text, re.S
         ) or re.fullmatch(rf"\s*unsure\s*<=\s*{share}(?:\s+by\s+(?P<by>\w+))?\s*", text)
-        values = found.groupdict() if found else {}
+        values = match.groupdict() if match else {}
         value = float(values.get("share", 0)) / (100 if values.get("percent") else 1)
         by = values.get("by") or "probability"
         if not 0 < value < 1 or by not in ("probability", "margin"):

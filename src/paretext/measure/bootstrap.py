@@ -71,12 +71,12 @@ def bootstrap(
         # Matrices that turn weights of outcomes (..., T) into margins (..., K).
         truths, *answers = cells
         support = drawn @ one_hot[truths]
-        found = []
+        by_model = []
         for given in answers:
             right = given == truths
             hits = drawn[..., right] @ one_hot[truths[right]]
-            found.append(scores(Margins(hits, support, drawn @ one_hot[given])))
-        return np.stack(found)
+            by_model.append(scores(Margins(hits, support, drawn @ one_hot[given])))
+        return np.stack(by_model)
 
     drawn = resampled_weights(shapes, len(truth), resamples, seed)
     return np.concatenate([score(weights) for weights in drawn], axis=1)

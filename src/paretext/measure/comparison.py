@@ -91,11 +91,11 @@ class Comparison:
     def _fits_together(self) -> Comparison:
         classes = len(self.labels)
         for row in self.rows:
-            found = [row.quality.f1, row.quality.recall, row.quality.confusion]
-            found += list(row.quality.confusion) + (
+            figures = [row.quality.f1, row.quality.recall, row.quality.confusion]
+            figures += list(row.quality.confusion) + (
                 [row.drops.f1, row.drops.recall] if row.drops else []
             )
-            if any(len(each) != classes for each in found):
+            if any(len(each) != classes for each in figures):
                 raise ValueError(f"{row.version} has not one figure for each of {classes} labels")
         return self
 
@@ -131,8 +131,8 @@ class Comparison:
 
     def record(self) -> dict[str, Any]:
         """What comparison.json holds: the fields, null where a number is undefined."""
-        found: dict[str, Any] = TypeAdapter(Comparison).dump_python(self, mode="json")
-        return found
+        fields: dict[str, Any] = TypeAdapter(Comparison).dump_python(self, mode="json")
+        return fields
 
     def flat(self) -> list[dict[str, Any]]:
         """One flat row a version, as in comparison.csv."""
@@ -163,12 +163,12 @@ def measured(
     manifests = [Manifest.read(each.folder) for each in targets if each.kind == "artifact"]
     if (seen := overlap(data, manifests)) is not None:
         say_seen(seen, data)
-    found = benchmark(targets, data.texts, threads=threads, rounds=rounds)
-    _require_agreement(versions, found)
+    measurements = benchmark(targets, data.texts, threads=threads, rounds=rounds)
+    _require_agreement(versions, measurements)
     rows = []
     with progress.task("intervals of all versions", len(versions)) as advance:
         for version in versions:
-            rows.append(_row(version, found, data, seed, badges.get(version.target.name)))
+            rows.append(_row(version, measurements, data, seed, badges.get(version.target.name)))
             advance()
     return Comparison(
         rows=tuple(rows),
@@ -182,7 +182,9 @@ def measured(
             **({} if data.answered_by is None else {"answered_by": data.answered_by}),
         },
         machine=machine(threads),
-        standing=_standing(versions, rows, found, data) if data.answered_by is None else None,
+        standing=_standing(versions, rows, measurements, data)
+        if data.answered_by is None
+        else None,
     )
 
 
@@ -216,8 +218,8 @@ def _require_agreement(versions: Sequence[Version], measured: dict[str, Measured
         if against is None or (own.kind, against.kind) != ("artifact", "pytorch"):
             continue
         if is_export_of(own.folder, against.folder):
-            expected, found = (measured[each.name].logits for each in (against, own))
-            require_agreement(own.folder, expected, found)
+            expected, logits = (measured[each.name].logits for each in (against, own))
+            require_agreement(own.folder, expected, logits)
 
 
 def _standing(
@@ -283,19 +285,19 @@ def _row(
 
 def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
     drop = row.drops.macro_f1 if row.drops else Interval(math.nan, math.nan, math.nan)
-    found, cost = row.quality, row.cost
+    metrics, cost = row.quality, row.cost
     return {
         "version": row.version,
         "parent": row.parent or "",
-        "macro_f1": found.macro_f1.estimate,
-        "macro_f1_low": found.macro_f1.low,
-        "macro_f1_high": found.macro_f1.high,
+        "macro_f1": metrics.macro_f1.estimate,
+        "macro_f1_low": metrics.macro_f1.low,
+        "macro_f1_high": metrics.macro_f1.high,
         "macro_f1_drop": drop.estimate,
         "macro_f1_drop_low": drop.low,
         "macro_f1_drop_high": drop.high,
-        "balanced_accuracy": found.balanced_accuracy.estimate,
-        "kappa": found.kappa.estimate,
-        "accuracy": found.accuracy.estimate,
+        "balanced_accuracy": metrics.balanced_accuracy.estimate,
+        "kappa": metrics.kappa.estimate,
+        "accuracy": metrics.accuracy.estimate,
         "bytes": cost.bytes,
         "peak_memory_bytes": cost.peak_memory_bytes,
         "first_answer_ms": cost.first_answer_ms,
@@ -303,8 +305,8 @@ def _flat(row: Row, labels: Sequence[str]) -> dict[str, Any]:
         "batch1_ms_p95": cost.batch1_ms_p95,
         "batch32_ms_per_text": cost.batch32_ms_per_text,
         "bulk_texts_per_second": cost.bulk_texts_per_second,
-        **{f"f1_{label}": found.f1[i].estimate for i, label in enumerate(labels)},
-        **{f"recall_{label}": found.recall[i].estimate for i, label in enumerate(labels)},
+        **{f"f1_{label}": metrics.f1[i].estimate for i, label in enumerate(labels)},
+        **{f"recall_{label}": metrics.recall[i].estimate for i, label in enumerate(labels)},
     }
 
 

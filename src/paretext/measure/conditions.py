@@ -54,15 +54,15 @@ class Meter:
 
 def _waited(proc: Path) -> float:
     """Seconds that all threads of this process have waited for a core."""
-    found = 0.0
+    seconds = 0.0
     try:
         threads = list((proc / "self" / "task").iterdir())
         for thread in threads:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-                found += int((thread / "schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+                seconds += int((thread / "schedstat").read_text(encoding="ascii").split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return math.nan
-    return found
+    return seconds
 
 
 def _worked(proc: Path) -> float:

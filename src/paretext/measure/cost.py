@@ -176,12 +176,12 @@ def benchmark(
             advance()
         few = int(np.clip(ROUND_MS / slowest_call, 32, BATCH1_TEXTS))
         many = int(np.clip(2 * ROUND_MS / slowest, 64, BATCH32_TEXTS))
-        found: dict[str, list[Round]] = {name: [] for name in workers}
+        rounds_of: dict[str, list[Round]] = {name: [] for name in workers}
         names, together = list(workers), min(32, len(texts))
         more = min(MORE_ROUNDS, rounds)
         for index in range(rounds + more):
             if index >= rounds:
-                if not any(settled(each, rounds)[1] for each in found.values()):
+                if not any(settled(each, rounds)[1] for each in rounds_of.values()):
                     break
                 left = rounds + more - index
                 rest = "a round" if left == 1 else f"{left} rounds"
@@ -194,10 +194,10 @@ def benchmark(
                     if what == "bulk" and index < rounds:
                         advance()
             for name in names:
-                found[name].append(made(said[name], together))
+                rounds_of[name].append(made(said[name], together))
         return {
             name: Measured(
-                _cost(worker, *settled(found[name], rounds)),
+                _cost(worker, *settled(rounds_of[name], rounds)),
                 np.load(worker.logits),
             )
             for name, worker in workers.items()

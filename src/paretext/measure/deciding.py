@@ -30,9 +30,9 @@ def texts_needed(n: int, at: Callable[[float], Interval], limit: float) -> int |
         return None
     below = now.estimate < limit
 
-    def open_(found: Interval) -> float:
+    def open_(interval: Interval) -> float:
         """How far the end that faces the limit lies beyond it."""
-        return found.high - limit if below else limit - found.low
+        return interval.high - limit if below else limit - interval.low
 
     gap = abs(limit - now.estimate)
     # The end moves almost in a line with 1 / sqrt(times): from here towards the estimate.
@@ -41,11 +41,11 @@ def texts_needed(n: int, at: Callable[[float], Interval], limit: float) -> int |
     for _ in range(_TRIES):
         if n / step**2 > MOST_TEXTS:
             return None
-        found = open_(at(step**-2))
-        slope = (over - found) / (before - step)
-        if abs(found) <= 0.02 * gap or slope <= 0:
+        beyond = open_(at(step**-2))
+        slope = (over - beyond) / (before - step)
+        if abs(beyond) <= 0.02 * gap or slope <= 0:
             break
-        before, over, step = step, found, step - found / slope
+        before, over, step = step, beyond, step - beyond / slope
         if step <= 0:
             return None
         step = min(step, 1.0)

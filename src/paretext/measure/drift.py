@@ -104,28 +104,28 @@ def drift(
     shifts, needed = [], [FEWEST]
     for (measure, own), test, level in zip(cells.items(), tested, levels, strict=True):
         beyond, few = test.psi - test.by_chance, min(n, m) < FEWEST
-        found: Found = "alike"
+        verdict: Found = "alike"
         if not few and test.p <= level and beyond >= CHANGED:
-            found = "unlike" if beyond >= UNLIKE else "changed"
+            verdict = "unlike" if beyond >= UNLIKE else "changed"
         elif few or test.reach * (1 / n + 1 / m) > UNLIKE:
-            found = "too few"
+            verdict = "too few"
             needed.append(FEWEST if n < FEWEST else _needed(test.reach, m))
         shifts.append(
             Shift(
                 measure=measure,
-                found=found,
+                found=verdict,
                 psi=test.psi,
                 by_chance=test.by_chance,
                 p=test.p,
                 cells=tuple(own),
             )
         )
-    found = max((each.found for each in shifts), key=_ORDER.index)
+    overall = max((each.found for each in shifts), key=_ORDER.index)
     return Drift(
-        found=found,
+        found=overall,
         certified=m,
         counted=n,
-        needed=max(needed) if found == "too few" and m >= FEWEST and min(needed) else None,
+        needed=max(needed) if overall == "too few" and m >= FEWEST and min(needed) else None,
         shifts=tuple(shifts),
     )
 
@@ -159,8 +159,8 @@ def _test(cells: Sequence[Cell], draws: int, rng: np.random.Generator) -> _Teste
     drawn = rng.multivariate_hypergeometric(both, m, draws, method="marginals")
     expected = both * (m / (n + m))
     weight = 1 / expected + 1 / (both - expected)
-    found, by_chance = (((each - expected) ** 2 @ weight) for each in (before, drawn))
-    p = (1 + np.count_nonzero(by_chance >= found * (1 - 1e-9))) / (1 + draws)
+    statistic, by_chance = (((each - expected) ** 2 @ weight) for each in (before, drawn))
+    p = (1 + np.count_nonzero(by_chance >= statistic * (1 - 1e-9))) / (1 + draws)
     beyond = float(np.quantile(by_chance, 1 - LEVEL / 4) - by_chance.mean())
     mean = float(_parts(drawn, both - drawn).sum(axis=1).mean())
     return _Tested(psi, mean, p, beyond)
@@ -169,8 +169,8 @@ def _test(cells: Sequence[Cell], draws: int, rng: np.random.Generator) -> _Teste
 def _parts(before: IntArray, after: IntArray) -> FloatArray:
     """What each cell adds to the index; counts in (..., cells)."""
     p, q = ((each + 0.5) / (each + 0.5).sum(axis=-1, keepdims=True) for each in (before, after))
-    found: FloatArray = (q - p) * np.log(q / p)
-    return found
+    parts: FloatArray = (q - p) * np.log(q / p)
+    return parts
 
 
 def _cells(before: Distribution, after: Distribution) -> dict[Measure, list[Cell]]:

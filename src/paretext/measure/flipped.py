@@ -64,19 +64,23 @@ class Flipped:
         return float(self.flips / self.texts * (self.lost - self.won) / self.labelled)
 
 
-def flipped_interval(found: Flipped, low_level: float, high_level: float) -> Interval:
+def flipped_interval(flipped: Flipped, low_level: float, high_level: float) -> Interval:
     """The drop in accuracy; each end misses with about its own level."""
-    if not found.labelled:  # nothing, or nothing that could be
-        high = upper_share(found.flips, found.texts, high_level)
-        low = -upper_share(found.flips, found.texts, low_level)
-        return Interval(found.drop, low, high)
-    worst = Flipped(found.texts, found.flips, found.labelled, found.lost + found.unclear, found.won)
-    best = Flipped(found.texts, found.flips, found.labelled, found.lost, found.won + found.unclear)
+    if not flipped.labelled:  # nothing, or nothing that could be
+        high = upper_share(flipped.flips, flipped.texts, high_level)
+        low = -upper_share(flipped.flips, flipped.texts, low_level)
+        return Interval(flipped.drop, low, high)
+    worst = Flipped(
+        flipped.texts, flipped.flips, flipped.labelled, flipped.lost + flipped.unclear, flipped.won
+    )
+    best = Flipped(
+        flipped.texts, flipped.flips, flipped.labelled, flipped.lost, flipped.won + flipped.unclear
+    )
     low_z, high_z = (NormalDist().inv_cdf(1 - level) for level in (low_level, high_level))
-    return Interval(found.drop, _end(best, low_z, -1.0), _end(worst, -high_z, 1.0))
+    return Interval(flipped.drop, _end(best, low_z, -1.0), _end(worst, -high_z, 1.0))
 
 
-def flipped_z(found: Flipped, drop: Any) -> FloatArray:
+def flipped_z(flipped: Flipped, drop: Any) -> FloatArray:
     """How many standard errors the estimate is above a supposed drop; of arrays, an array.
 
     At least one flip is labelled.
@@ -84,7 +88,14 @@ def flipped_z(found: Flipped, drop: Any) -> FloatArray:
     texts, flips, labelled, lost, won, drop = np.broadcast_arrays(
         *(
             np.asarray(each, float)
-            for each in (found.texts, found.flips, found.labelled, found.lost, found.won, drop)
+            for each in (
+                flipped.texts,
+                flipped.flips,
+                flipped.labelled,
+                flipped.lost,
+                flipped.won,
+                drop,
+            )
         )
     )
     both = labelled - lost - won
@@ -125,16 +136,16 @@ def flipped_z(found: Flipped, drop: Any) -> FloatArray:
     )
 
 
-def labels_needed(found: Flipped, limit: float, level: float, power: float = 0.9) -> int | None:
+def labels_needed(flipped: Flipped, limit: float, level: float, power: float = 0.9) -> int | None:
     """About how many labels in all would show, with that power, that the drop is within a limit;
     None where those of all flips would not.
 
     Where some are there, the rates go on as they are; without any, as many flips are lost as won,
     and no label makes both wrong (which takes the most labels).
     """
-    s = max(found.labelled, 1)
-    share = (found.lost + found.unclear - found.won) / s if found.labelled else 0.0
-    either = (found.lost + found.unclear + found.won) / s if found.labelled else 1.0
+    s = max(flipped.labelled, 1)
+    share = (flipped.lost + flipped.unclear - flipped.won) / s if flipped.labelled else 0.0
+    either = (flipped.lost + flipped.unclear + flipped.won) / s if flipped.labelled else 1.0
     either = max(either, 1 / (s + 2))
     beyond = NormalDist().inv_cdf(power) * math.sqrt(max(either - share**2, 0.0))
 
@@ -143,26 +154,26 @@ def labels_needed(found: Flipped, limit: float, level: float, power: float = 0.9
     def decides(labels: int) -> bool:
         net = min(share + beyond / math.sqrt(labels), either)
         lost, won = (either + net) / 2 * labels, (either - net) / 2 * labels
-        again = Flipped(found.texts, found.flips, labels, lost, won)
+        again = Flipped(flipped.texts, flipped.flips, labels, lost, won)
         return bool(flipped_z(again, limit) <= -z)
 
-    if not found.flips or not decides(found.flips):  # all of them are not enough
+    if not flipped.flips or not decides(flipped.flips):  # all of them are not enough
         return None
-    low, high = 0, int(found.flips)
+    low, high = 0, int(flipped.flips)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if decides(middle) else (middle, high)
     return high
 
 
-def _end(found: Flipped, z: float, bound: float) -> float:
+def _end(flipped: Flipped, z: float, bound: float) -> float:
     """Where the score is z, between the estimate and `bound` (-1 or 1)."""
     from scipy.optimize import brentq
 
     def excess(drop: float) -> float:
-        return float(flipped_z(found, drop)) - z
+        return float(flipped_z(flipped, drop)) - z
 
-    start = found.drop + math.copysign(1e-12, bound)
+    start = flipped.drop + math.copysign(1e-12, bound)
     limit = math.copysign(1 - 1e-9, bound)
     if excess(limit) * math.copysign(1, bound) > 0:
         return bound

@@ -100,16 +100,16 @@ def quality(
     confusion = confusion_matrix(truth, predicted, n_classes)
     estimates = _scores(truth, predicted, n_classes)
     draws = bootstrap(truth, (predicted,), n_classes, resamples, seed, times=times)[0]
-    found = _around(truth, ((predicted,),), n_classes, estimates, draws, confidence, times)
+    intervals = _around(truth, ((predicted,),), n_classes, estimates, draws, confidence, times)
     hits, texts = confusion.diagonal().tolist(), confusion.sum(axis=1).tolist()
     return Quality(
         n=len(truth),
         confusion=tuple(map(tuple, confusion.tolist())),
-        macro_f1=found[0],
-        balanced_accuracy=found[1],
-        kappa=found[2],
+        macro_f1=intervals[0],
+        balanced_accuracy=intervals[1],
+        kappa=intervals[2],
         accuracy=proportion(sum(hits) * times, len(truth) * times, confidence),
-        f1=found[3:],
+        f1=intervals[3:],
         recall=tuple(
             proportion(hit * times, n * times, confidence) if n else _NOTHING
             for hit, n in zip(hits, texts, strict=True)
@@ -153,7 +153,7 @@ def paired_drops(
     draws = bootstrap(truth, models, n_classes, resamples, seed, times=times)
     drawn = draws[0] - draws[1]
     pairs = ((before,), (after,))
-    found = _around(truth, pairs, n_classes, estimates, drawn, confidence, times)
+    intervals = _around(truth, pairs, n_classes, estimates, drawn, confidence, times)
     right, right_now = before == truth, after == truth
     tail = (1 - confidence) / 2
     classes = [truth == k for k in range(n_classes)]
@@ -164,11 +164,11 @@ def paired_drops(
 
     return Drops(
         n=len(truth),
-        macro_f1=found[0],
-        balanced_accuracy=found[1],
-        kappa=found[2],
+        macro_f1=intervals[0],
+        balanced_accuracy=intervals[1],
+        kappa=intervals[2],
         accuracy=drop_of(np.ones(len(truth), np.bool_)),
-        f1=found[3:],
+        f1=intervals[3:],
         recall=tuple(map(drop_of, classes)),
         flips=proportion(int((before != after).sum()) * times, len(truth) * times, confidence),
     )
@@ -262,16 +262,16 @@ def _around(
         wanted[3:] = deviations(cells[0], weights, moves, n_classes)[3:]
     stretch = np.divide(wanted, drawn, out=np.ones_like(drawn), where=drawn > 0)
     bias = total(biases, 0.0)[2]
-    found = [
+    intervals = [
         _interval(estimates[column], draws[:, column], stretch[at], bias[at], confidence)
         for at, column in enumerate(asked)
     ]
     bound = (0.0, 1.0) if len(arms) == 1 else (-1.0, 1.0)
     least = (-1.0, 1.0) if len(arms) == 1 else (-2.0, 2.0)
-    found = [_within(each, *(least if at == 2 else bound)) for at, each in enumerate(found)]
+    intervals = [_within(each, *(least if at == 2 else bound)) for at, each in enumerate(intervals)]
     if withheld(truth, n_classes):
-        found[:2] = [Interval(each.estimate, *bound) for each in found[:2]]
-    return tuple(found)
+        intervals[:2] = [Interval(each.estimate, *bound) for each in intervals[:2]]
+    return tuple(intervals)
 
 
 def _interval(
@@ -290,8 +290,8 @@ def _interval(
     )
 
 
-def _within(found: Interval, least: float, most: float) -> Interval:
+def _within(interval: Interval, least: float, most: float) -> Interval:
     """What a score can be at all."""
-    if math.isnan(found.estimate):
-        return found
-    return Interval(found.estimate, max(found.low, least), min(found.high, most))
+    if math.isnan(interval.estimate):
+        return interval
+    return Interval(interval.estimate, max(interval.low, least), min(interval.high, most))

@@ -63,14 +63,14 @@ def likeness(
 ) -> tuple[Likeness, NDArray[np.bool_]]:
     """How like the texts of `second` are to those of `first`, and which of them are, (texts,)."""
     table: dict[str, int] = {}
-    found = [[words_of(text) for text in texts] for texts in (first, second)]
-    sets = [[_ids(words, table) for words in each] for each in found]
+    word_lists = [[words_of(text) for text in texts] for texts in (first, second)]
+    sets = [[_ids(words, table) for words in each] for each in word_lists]
     known = np.zeros(len(table), np.bool_)
     for ids in sets[0]:
         known[ids] = True
     there = sum(np.count_nonzero(~known[ids]) for ids in sets[1])
     total = sum(len(ids) for ids in sets[1])
-    lengths = [float(np.median([len(words) for words in each] or [0])) for each in found]
+    lengths = [float(np.median([len(words) for words in each] or [0])) for each in word_lists]
     alike = np.ones(len(second), np.bool_)
     auc = None
     if min(len(first), len(second)) >= FEWEST:
@@ -102,7 +102,7 @@ def _scores(
     """Each text's mean log odds for the second set, by what the other half of the texts tells."""
     chance = np.random.default_rng(seed)
     halves = [chance.permutation(len(each)) % 2 for each in sets]
-    found = [np.zeros(len(each)) for each in sets]
+    log_odds = [np.zeros(len(each)) for each in sets]
     for half in (0, 1):
         counted = []
         for each, own in zip(sets, halves, strict=True):
@@ -111,10 +111,10 @@ def _scores(
         pooled = sum(counts for counts, _ in counted) / sum(texts for _, texts in counted)
         rates = [(counts + _PRIOR * pooled) / (texts + _PRIOR) for counts, texts in counted]
         odds = np.log(np.divide(rates[1], rates[0], where=pooled > 0, out=np.ones(words)))
-        for scores, each, own in zip(found, sets, halves, strict=True):
+        for scores, each, own in zip(log_odds, sets, halves, strict=True):
             for row in np.flatnonzero(own == half).tolist():
                 scores[row] = odds[each[row]].mean() if len(each[row]) else 0.0
-    return found
+    return log_odds
 
 
 def _auc(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:

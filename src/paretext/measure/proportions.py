@@ -121,12 +121,12 @@ def _end(pairs: Pairs, z: float, bound: float) -> float:
     return float(brentq(excess, start, bound, xtol=1e-10))
 
 
-def upper_share(found: float, n: float, level: float) -> float:
-    """The exact upper end, one-sided, of a share of which `found` of n showed (Clopper & Pearson
+def upper_share(count: float, n: float, level: float) -> float:
+    """The exact upper end, one-sided, of a share of which `count` of n showed (Clopper & Pearson
     1934)."""
     from scipy.special import betaincinv
 
-    return 1.0 if found >= n else float(betaincinv(found + 1, n - found, 1 - level))
+    return 1.0 if count >= n else float(betaincinv(count + 1, n - count, 1 - level))
 
 
 def holm_levels(p_values: Sequence[float], level: float) -> list[float]:

@@ -14,8 +14,8 @@ STAGE = re.compile(r"^(?P<version>.+)\.(?P<number>\d+)-(?P<step>\w+)$")
 def is_stage(name: str, names: Sequence[str]) -> bool:
     """Whether `name` is a step on the way to a version among `names`, or to one that there was no
     time to make."""
-    found = STAGE.match(name)
-    return found is not None and (found["version"] in names or found["step"] in STEPS)
+    match = STAGE.match(name)
+    return match is not None and (match["version"] in names or match["step"] in STEPS)
 
 
 def versions(rows: Sequence[Row]) -> list[Row]:
@@ -49,9 +49,9 @@ def _are_timed(rows: Sequence[Row]) -> bool:
 
 def stages(comparison: Comparison, version: str) -> list[Row]:
     """The rows of the steps to `version`, in their order, and its own last."""
-    found = [
+    steps = [
         (int(match["number"]), row)
         for row in comparison.rows
         if (match := STAGE.match(row.version)) and match["version"] == version
     ]
-    return [row for _, row in sorted(found, key=lambda pair: pair[0])] + [comparison.row(version)]
+    return [row for _, row in sorted(steps, key=lambda pair: pair[0])] + [comparison.row(version)]

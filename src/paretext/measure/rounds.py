@@ -176,8 +176,8 @@ def _slowness(one: Round, name: str) -> float:
 
 def _disagreement(rounds: Sequence[Round]) -> str:
     """The times that differ most, as the end of a sentence."""
-    found = {name: [_slowness(each, name) for each in rounds] for name in _COMPARED}
-    worst = max(found.values(), key=lambda values: max(values) / min(values))
+    slowness = {name: [_slowness(each, name) for each in rounds] for name in _COMPARED}
+    worst = max(slowness.values(), key=lambda values: max(values) / min(values))
     return f"rounds disagree, {min(worst):.3g} to {max(worst):.3g} ms a text"
 
 
@@ -200,8 +200,8 @@ def ratio(
     estimate: the ratio of their medians; steady: whether both are figures to quote.
     """
     both = [(a, b) for a, b in zip(slow, fast, strict=True) if not (a.disturbed or b.disturbed)]
-    found = [_slowness(a, time) / _slowness(b, time) for a, b in both]
-    if not steady and len(found) < 2:
+    ratios = [_slowness(a, time) / _slowness(b, time) for a, b in both]
+    if not steady and len(ratios) < 2:
         return None
-    low, high = min([estimate, *found]), max([estimate, *found])
+    low, high = min([estimate, *ratios]), max([estimate, *ratios])
     return Ratio(estimate, low, high, steady and high <= MOST_SPREAD * low)

@@ -13,20 +13,20 @@ from paretext.runtime.manifest import Manifest
 def overlap(data: Dataset, manifests: Sequence[Manifest]) -> Overlap | None:
     """How many of the texts one of the models was made from, of the one that knows most; None
     where no manifest tells of any."""
-    found = []
+    overlaps = []
     for manifest in manifests:
         if data.fingerprint in manifest.data.values():
             different = len(set(data.texts))
-            found.append(Overlap(texts=different, tested=different, known=different))
+            overlaps.append(Overlap(texts=different, tested=different, known=different))
         elif manifest.seen is not None:
-            found.append(manifest.seen.overlap(data.texts))
-    known = [each for each in found if each.known]
+            overlaps.append(manifest.seen.overlap(data.texts))
+    known = [each for each in overlaps if each.known]
     return max(known, key=lambda each: (each.mostly, each.share)) if known else None
 
 
-def say_seen(found: Overlap, data: Dataset) -> None:
+def say_seen(seen: Overlap, data: Dataset) -> None:
     """That some of the texts are none to measure on."""
     progress.say(
-        f"warning: {found} of {data.name} are texts that the models have seen (trained, chosen or "
+        f"warning: {seen} of {data.name} are texts that the models have seen (trained, chosen or "
         "calibrated on)"
     )

@@ -119,13 +119,13 @@ class Standing(Record):
                 "from one that always answers it"
             )
         if self.verdict == "no better":
-            found = (
+            why = (
                 f"its macro-F1, {self.macro_f1.estimate:.3f}, is not above chance, "
                 f"{self.chance_macro_f1:.3f}"
             )
             if self.only is not None:
                 return f"{self.model} answers {self.only!r} to every text: it has learnt nothing"
-            return f"{self.model} has learnt nothing that these texts show: {found}"
+            return f"{self.model} has learnt nothing that these texts show: {why}"
         if best := self.beaten_by:
             ahead = Interval(estimate=-best.drop.estimate, low=-best.drop.high, high=-best.drop.low)
             return (
@@ -134,16 +134,16 @@ class Standing(Record):
             )
         if self.verdict == "too few texts":
             are = "is" if self.texts == 1 else "are"
-            found = (
+            why = (
                 f"its macro-F1, {self.macro_f1.written()}, may be chance, which is "
                 f"{self.chance_macro_f1:.3f}"
             )
             if self.macro_f1.low > self.chance_macro_f1:
-                found = (
+                why = (
                     f"what its macro-F1 is above that of always answering {self.most_frequent!r}, "
                     f"{self.gain.written()}, may be nothing"
                 )
-            return f"{_texts(self.texts)} {are} too few to say anything of {self.model}: {found}"
+            return f"{_texts(self.texts)} {are} too few to say anything of {self.model}: {why}"
         return None
 
     @property
@@ -190,14 +190,14 @@ def stand(
     truth: IntArray,
     answers: IntArray,
     label_names: Sequence[str],
-    found: Quality,
+    metrics: Quality,
     *,
     beside: Sequence[Beside] = (),
     seen: Overlap | None = None,
 ) -> Standing:
     """Judge one model.
 
-    truth, answers: (n,) class ids; found: their quality; beside: baselines trained on the same
+    truth, answers: (n,) class ids; metrics: their quality; beside: baselines trained on the same
     texts; seen: how many of the texts the models were trained on.
     """
     n, classes = len(truth), len(label_names)
@@ -214,7 +214,7 @@ def stand(
 
     gain = gained(1.0)
     only = int(answers[0]) if (answers == answers[0]).all() else None
-    own, chance = found.macro_f1, 1 / classes
+    own, chance = metrics.macro_f1, 1 / classes
     verdict: Literal["better", "no better", "too few texts"] = "too few texts"
     if own.low > chance and gain.low > 0:
         verdict = "better"
@@ -228,7 +228,7 @@ def stand(
         texts=n,
         labels=int(np.count_nonzero(counts)),
         macro_f1=own,
-        accuracy=found.accuracy,
+        accuracy=metrics.accuracy,
         chance_macro_f1=chance,
         chance_accuracy=float((shares**2).sum()),
         most_frequent=label_names[most],
@@ -252,8 +252,8 @@ def say_standing(artifact: Path, name: str, data: Dataset) -> bool:
     rows = np.random.default_rng(0).permutation(len(data))[:MOST_TEXTS]
     some = data.take(np.sort(rows))
     answers = Artifact.load(artifact).logits(some.texts).argmax(axis=1).astype(np.int64)
-    found = quality(some.labels, answers, len(some.label_names), resamples=_RESAMPLES)
-    standing = stand(name, some.labels, answers, some.label_names, found)
+    metrics = quality(some.labels, answers, len(some.label_names), resamples=_RESAMPLES)
+    standing = stand(name, some.labels, answers, some.label_names, metrics)
     progress.say(f"to begin with: {standing.scores}")
     if standing.reason is not None:
         progress.say(f"warning: {standing.reason}")
