@@ -76,9 +76,9 @@ def read_truth(
         return Truth(given if names is None else given.named(names), {"text": given.texts})
     if _is_plain(given):
         labels = [Label(n, label_value(each)) for n, each in enumerate(_listed(given), 1)]
-        found, ids = name_labels(labels, names, None, "the labels", named_by)
+        label_names, ids = name_labels(labels, names, None, "the labels", named_by)
         numbers = tuple(f"row {label.row}" for label in labels)
-        return Truth(Dataset(numbers, np.array(ids), found, "the labels"), {})
+        return Truth(Dataset(numbers, np.array(ids), label_names, "the labels"), {})
     source = open_given(given, "validation")
     id_column = next((each for each in source.columns if each.lower() in ID_NAMES), None)
     texts = text_column or any(each.lower() in TEXT_NAMES for each in source.columns)
@@ -105,9 +105,9 @@ def label_names_of(given: Given) -> tuple[str, ...] | None:
         return None
     columns = open_given(given, "validation").columns
     for pattern in _PATTERNS:
-        found = [match[1] for each in columns if (match := re.fullmatch(pattern, each))]
-        if len(found) > 1:
-            return tuple(found)
+        labels = [match[1] for each in columns if (match := re.fullmatch(pattern, each))]
+        if len(labels) > 1:
+            return tuple(labels)
     return None
 
 
@@ -146,22 +146,22 @@ def read_answers(given: Given, truth: Truth, what: str) -> Answers:
             f"call it predicted_label, or give probabilities as probability_{names[0]}, ..."
         )
     if columns:
-        found = _checked([[_number(row[each]) for each in columns] for row in rows], name)
+        probabilities = _checked([[_number(row[each]) for each in columns] for row in rows], name)
     if label is not None:
         answered = _one_hot([row[label] for row in rows], names, name)
         if columns:
-            _require_agreement(found, answered, names, name)
+            _require_agreement(probabilities, answered, names, name)
         else:
-            found = answered
-    found = found[order]
+            probabilities = answered
+    probabilities = probabilities[order]
     if isinstance(given, str | Path) and Path(given).is_file():
-        return Answers(Path(given).stem, sha256(Path(given)), found, not columns)
-    return _of_array(what, found, only_labels=not columns)
+        return Answers(Path(given).stem, sha256(Path(given)), probabilities, not columns)
+    return _of_array(what, probabilities, only_labels=not columns)
 
 
-def _of_array(name: str, found: FloatArray, *, only_labels: bool) -> Answers:
-    digest = hashlib.sha256(np.ascontiguousarray(found, "<f8").tobytes()).hexdigest()
-    return Answers(name, digest, found, only_labels)
+def _of_array(name: str, probabilities: FloatArray, *, only_labels: bool) -> Answers:
+    digest = hashlib.sha256(np.ascontiguousarray(probabilities, "<f8").tobytes()).hexdigest()
+    return Answers(name, digest, probabilities, only_labels)
 
 
 def _matched(
@@ -184,25 +184,25 @@ def _matched(
 
 
 def _by_key(
-    found: Sequence[str], wanted: Sequence[str], name: str, whose: str, kind: str
+    keys: Sequence[str], wanted: Sequence[str], name: str, whose: str, kind: str
 ) -> list[int]:
-    if tuple(found) == tuple(wanted):
-        return list(range(len(found)))
+    if tuple(keys) == tuple(wanted):
+        return list(range(len(keys)))
     places: dict[str, list[int]] = {}
-    for place, key in enumerate(found):
+    for place, key in enumerate(keys):
         places.setdefault(key, []).append(place)
     asked = Counter(wanted)
     missing = [place for place, key in enumerate(wanted) if key not in places]
     if len({*missing}) == len(wanted):
         raise ParetextError(
-            f"{name} answers other texts than {whose}: none of its {len(found):,} {kind}s is "
+            f"{name} answers other texts than {whose}: none of its {len(keys):,} {kind}s is "
             "there; give the predictions for these."
         )
     if twice := next((at for key, at in places.items() if len(at) > max(asked[key], 1)), None):
         raise ParetextError(
-            f"{name} has the {kind} {shown(found[twice[0]])} in "
+            f"{name} has the {kind} {shown(keys[twice[0]])} in "
             f"{named_rows([at + 1 for at in twice])}, and {whose} has it "
-            f"{asked[found[twice[0]]]} times; keep one row a text."
+            f"{asked[keys[twice[0]]]} times; keep one row a text."
         )
     if missing:
         raise ParetextError(
@@ -241,14 +241,14 @@ def _probability_columns(columns: Sequence[str], names: Sequence[str], name: str
                 )
             return [each for each in known if each]
     plain = {label_name(each): each for each in columns}
-    found = [plain.get(label_name(each)) for each in names]
-    return [each for each in found if each] if all(found) else []
+    known = [plain.get(label_name(each)) for each in names]
+    return [each for each in known if each] if all(known) else []
 
 
 def _answer_column(columns: Sequence[str]) -> str | None:
     for usual in (*_ANSWERS, *LABEL_NAMES):
-        if found := next((each for each in columns if each.lower() == usual), None):
-            return found
+        if column := next((each for each in columns if each.lower() == usual), None):
+            return column
     return None
 
 
@@ -260,40 +260,40 @@ def _one_hot(answers: Sequence[Any], names: Sequence[str], name: str) -> FloatAr
         labels.append(Label(row, label_value(answer)))
     by = NamedBy("the truth lacks", "mend the rows, or give all label names with --labels")
     _, ids = name_labels(labels, names, None, name, by)
-    found: FloatArray = np.eye(len(names))[ids]
-    return found
+    one_hot: FloatArray = np.eye(len(names))[ids]
+    return one_hot
 
 
 def _checked(values: Any, name: str) -> FloatArray:
     """(n, K) probabilities, each row's sum 1 to the last digit."""
-    found = np.asarray(values, np.float64)
-    bad = ~np.isfinite(found).all(axis=1) | (found < -_SUM).any(axis=1)
+    probabilities = np.asarray(values, np.float64)
+    bad = ~np.isfinite(probabilities).all(axis=1) | (probabilities < -_SUM).any(axis=1)
     if bad.any():
         raise ParetextError(
             f"{name}, row {int(bad.argmax()) + 1} has a probability that is none; give numbers "
             "from 0 to 1."
         )
-    sums = found.sum(axis=1)
+    sums = probabilities.sum(axis=1)
     if (off := np.abs(sums - 1) > _SUM).any():
         row = int(off.argmax())
         raise ParetextError(
             f"{name}, row {row + 1} has probabilities that sum to {sums[row]:.4g}; give those of "
             "all labels, which sum to 1 (scores need a softmax first)."
         )
-    return np.asarray(found / sums[:, None])
+    return np.asarray(probabilities / sums[:, None])
 
 
 def _require_agreement(
-    found: FloatArray, answered: FloatArray, names: Sequence[str], name: str
+    probabilities: FloatArray, answered: FloatArray, names: Sequence[str], name: str
 ) -> None:
     """The answer is the likeliest label, or nearly."""
-    given = (found * answered).sum(axis=1)
-    if (off := found.max(axis=1) - given > 1e-4).any():
+    given = (probabilities * answered).sum(axis=1)
+    if (off := probabilities.max(axis=1) - given > 1e-4).any():
         row = int(off.argmax())
         raise ParetextError(
             f"{name}, row {row + 1} answers {names[answered[row].argmax()]!r}, and the likeliest "
-            f"by its probabilities is {names[found[row].argmax()]!r}; leave out the column of "
-            "answers or those of probabilities, whichever is not meant."
+            f"by its probabilities is {names[probabilities[row].argmax()]!r}; leave out the column "
+            "of answers or those of probabilities, whichever is not meant."
         )
 
 

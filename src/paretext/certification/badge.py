@@ -12,11 +12,11 @@ from paretext.runtime.manifest import Manifest
 
 def badge_of(artifact: Path) -> Badge | None:
     """None where there is no certificate, or one that proves nothing (`held_out.doubts`)."""
-    found = Certificate.of(artifact)
-    if found is None or doubts(found, Manifest.read(artifact)):
+    certificate = Certificate.of(artifact)
+    if certificate is None or doubts(certificate, Manifest.read(artifact)):
         return None
     broken, undecided = (
-        tuple(clause.name for clause in found.clauses if clause.verdict == verdict)
+        tuple(clause.name for clause in certificate.clauses if clause.verdict == verdict)
         for verdict in ("broken", "undecided")
     )
-    return Badge(found.verdict, found.reference.name, broken, undecided)
+    return Badge(certificate.verdict, certificate.reference.name, broken, undecided)

@@ -67,8 +67,8 @@ class Budget(Settings):
         known = {name: value for name, value in values.items() if name in CATALOGUE}
         others = {name: value for name, value in values.items() if name not in CATALOGUE}
         confidence = {"confidence": others.pop("confidence")} if "confidence" in others else {}
-        found = cls(**{**dict.fromkeys(CATALOGUE), **known, **confidence})
-        return found.model_copy(update=others)
+        budget = cls(**{**dict.fromkeys(CATALOGUE), **known, **confidence})
+        return budget.model_copy(update=others)
 
     @classmethod
     def read(cls, path: str | Path) -> Budget:
@@ -88,11 +88,11 @@ class Budget(Settings):
     @classmethod
     def given(cls, given: Iterable[str | Path]) -> dict[str, Any]:
         """Those limits alone, by clause."""
-        found: dict[str, Any] = {}
+        limits: dict[str, Any] = {}
         for each in given:
             written = re.search(r"[<≤=]", str(each)) is not None and not Path(each).is_file()
-            found |= parse_limits(str(each)) if written else cls._limits(each)
-        return found
+            limits |= parse_limits(str(each)) if written else cls._limits(each)
+        return limits
 
     @classmethod
     def _limits(cls, path: str | Path) -> dict[str, Any]:

@@ -172,13 +172,13 @@ class Certificate(Record):
             return None
         manifest = Manifest.read(folder)
         manifest.verify_certificate(folder)
-        found = cls.read(path)
-        if found.candidate.digest != manifest.identity:
+        certificate = cls.read(path)
+        if certificate.candidate.digest != manifest.identity:
             raise ParetextError(
-                f"{path} is about another artifact ({found.candidate.name}, "
-                f"{found.candidate.digest[:12]}); certify this one with: paretext certify."
+                f"{path} is about another artifact ({certificate.candidate.name}, "
+                f"{certificate.candidate.digest[:12]}); certify this one with: paretext certify."
             )
-        return found
+        return certificate
 
     @classmethod
     def read(cls, path: Path) -> Certificate:
@@ -192,7 +192,7 @@ class Certificate(Record):
                     f"reads formats {FORMATS[0]} to {FORMATS[-1]}; use a newer one, or certify "
                     "again."
                 )
-            found = cls.model_validate(values)
+            certificate = cls.model_validate(values)
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"]))
             raise ParetextError(
@@ -203,11 +203,11 @@ class Certificate(Record):
         except (OSError, ValueError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise ParetextError(f"{path} cannot be read ({reason}); certify again.") from None
-        if found.digest != digest_of({k: v for k, v in values.items() if k != "digest"}):
+        if certificate.digest != digest_of({k: v for k, v in values.items() if k != "digest"}):
             raise ParetextError(
                 f"{path} differs from its own digest: it was changed; certify again."
             )
-        return found
+        return certificate
 
 
 def attach(certificate: Certificate, folder: Path) -> None:

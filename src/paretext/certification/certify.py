@@ -107,8 +107,8 @@ def certify(
 
 def with_looks(certificate: Certificate, looks: Looks) -> Certificate:
     """It with its sentence, which says them."""
-    found = certificate.model_copy(update={"looks": looks})
-    return found.model_copy(update={"sentence": claim(found)}).sealed()
+    certificate = certificate.model_copy(update={"looks": looks})
+    return certificate.model_copy(update={"sentence": claim(certificate)}).sealed()
 
 
 def measure(
@@ -149,7 +149,7 @@ def measure(
     if renamed and data.answered_by is None:
         check_order(old, data, "--labels")
     with progress.task(f"judging {folder.name}", 2) as advance:
-        found = judge(
+        judgement = judge(
             data.labels,
             old,
             new,
@@ -173,23 +173,23 @@ def measure(
             )
         advance()
     certificate = Certificate(
-        verdict=overall([clause.verdict for clause in found.clauses]),
+        verdict=overall([clause.verdict for clause in judgement.clauses]),
         candidate=after.record,
         reference=before.record,
         data=Data.of(data, after.distribution(data.texts, new, data.label_names)),
         budget=budget,
-        clauses=found.clauses,
-        reported=found.reported,
-        operating_points=found.points,
+        clauses=judgement.clauses,
+        reported=judgement.reported,
+        operating_points=judgement.points,
         flips=find_flips(data, old, new, budget.confidence),
-        alike=found.alike,
+        alike=judgement.alike,
         resamples=resamples,
         seed=seed,
         at=tuple(map(str, points)),
         machine=machine(threads),
         version=__version__,
         standing=standing,
-        ruled=_ruled(after.rule is not None, rule, found.unsure),
+        ruled=_ruled(after.rule is not None, rule, judgement.unsure),
         ways=ways,
     )
     certificate = certificate.model_copy(update={"sentence": claim(certificate)}).sealed()

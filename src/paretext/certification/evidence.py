@@ -116,12 +116,12 @@ class Evidence:
 
     @cached_property
     def points(self) -> list[Point]:
-        found = operating_points(
+        points = operating_points(
             self.truth, self.reference, self.candidate, self.labels, self.at, self.confidence
         )
         if self.rule is not None and self.given is not None:
-            found += rule_points(self.truth, *self.given, self.labels, self.rule, self.confidence)
-        return found
+            points += rule_points(self.truth, *self.given, self.labels, self.rule, self.confidence)
+        return points
 
     def scores(self, metric: str) -> tuple[float, float]:
         """The reference's and the candidate's own value of one of `metrics.METRICS`."""

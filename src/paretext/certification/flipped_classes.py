@@ -72,8 +72,8 @@ def recall_clause(
     """The drop of every label that the labelled texts have."""
     present = np.unique(beside.truth).tolist()
     parts = tuple(_part(k, len(present), flips, beside, labels[k], limit, tail) for k in present)
-    found = with_parts(CATALOGUE["recall_drop"], limit, parts, None)
-    return with_absent(found, [name for k, name in enumerate(labels) if k not in present])
+    clause = with_parts(CATALOGUE["recall_drop"], limit, parts, None)
+    return with_absent(clause, [name for k, name in enumerate(labels) if k not in present])
 
 
 def _part(
@@ -165,7 +165,7 @@ def macro_f1_clause(
     if (flips.labels == -1).any():
         low = macro_f1_drop(flips, beside, classes, tail, resamples, seed, unclear="won")
     middle = (low.estimate + high.estimate) / 2 if told or not count else math.nan
-    found = Interval(middle, low.low, high.high)
+    drop = Interval(middle, low.low, high.high)
     values = [
         float(macro_f1(confusion_matrix(beside.truth, each, classes)))
         for each in (beside.before, beside.after)
@@ -175,7 +175,7 @@ def macro_f1_clause(
     clause = simple(
         rule,
         limit,
-        Interval(found.estimate, -1.0, 1.0) if few else found,
+        Interval(drop.estimate, -1.0, 1.0) if few else drop,
         flips.texts,
         (values[0], values[1]),
         withheld=few,

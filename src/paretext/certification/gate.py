@@ -56,20 +56,22 @@ def check_machine(certificate: Certificate, artifact: str | Path) -> None:
     here = machine(int(certificate.machine["threads"]))
     sets, runtime = "instruction_sets", "onnxruntime"
     then, now = certificate.machine["versions"].get(runtime), here["versions"].get(runtime)
-    found = ""
+    difference = ""
     if set(certificate.machine[sets]) != set(here[sets]):
-        found = f"with {_listed(certificate.machine[sets])}, and here are {_listed(here[sets])}"
+        difference = (
+            f"with {_listed(certificate.machine[sets])}, and here are {_listed(here[sets])}"
+        )
     elif then != now:
-        found = f"with onnxruntime {then}, and here is {now}"
+        difference = f"with onnxruntime {then}, and here is {now}"
     clauses = [clause.name for clause in certificate.clauses]
-    if not found:
+    if not difference:
         clauses = [name for name in clauses if "latency" in name]
         if clauses and certificate.machine["cpu"] != here["cpu"]:
-            found = f"on {certificate.machine['cpu']}, and here is {here['cpu']}"
-    if found:
+            difference = f"on {certificate.machine['cpu']}, and here is {here['cpu']}"
+    if difference:
         raise ParetextError(
-            f"{', '.join(clauses)} of {artifact} was certified {found}: certify it on this machine "
-            "with: paretext certify, or see what differs with: paretext verify --rerun."
+            f"{', '.join(clauses)} of {artifact} was certified {difference}: certify it on this "
+            "machine with: paretext certify, or see what differs with: paretext verify --rerun."
         )
 
 

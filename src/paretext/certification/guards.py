@@ -57,9 +57,9 @@ def guards(pairs: Sequence[Pairs], limit: float, tail: float) -> list[Guard]:
 
 def _guard(pairs: Pairs, limit: float, tail: float, low_level: float) -> Guard:
     promise = promised(pairs.n, limit, tail)
-    found = score_interval(pairs, low_level, tail)
+    interval = score_interval(pairs, low_level, tail)
     lost = upper_share(pairs.lost, pairs.n, 2 * tail)
-    drop = Interval(found.estimate, found.low, min(found.high, lost))
+    drop = Interval(interval.estimate, interval.low, min(interval.high, lost))
     if drop.low > limit:
         return Guard(promise, drop, "broken")
     gone = pairs.kept == 0 and pairs.lost > 0
@@ -93,8 +93,8 @@ def texts_for_all(pairs: Sequence[Pairs], limit: float, tail: float) -> int | No
         ]
         times = [each for each, past in zip(shown, beyond, strict=True) if past and each]
         return two_digits(total * min(times)) if times else None
-    found = _first(lambda times: _all_hold(n * times, rates, limit, tail) >= 0.5, most)
-    return two_digits(total * found) if found else None
+    factor = _first(lambda times: _all_hold(n * times, rates, limit, tail) >= 0.5, most)
+    return two_digits(total * factor) if factor else None
 
 
 def _rates(n: FloatArray, lost: FloatArray, won: FloatArray) -> FloatArray:

@@ -17,19 +17,19 @@ def require_held_out(
     data: Dataset, manifests: Sequence[Manifest], force: bool = False
 ) -> Overlap | None:
     """`overlap`; ParetextError where most of the texts were trained on, unless forced."""
-    found = overlap(data, manifests)
-    if found is None:
+    seen = overlap(data, manifests)
+    if seen is None:
         return None
-    if found.mostly and not force:
+    if seen.mostly and not force:
         raise ParetextError(
-            f"{found} of {data.name} are texts that the models have seen (trained, chosen or "
+            f"{seen} of {data.name} are texts that the models have seen (trained, chosen or "
             "calibrated on): a "
             "certificate needs texts that neither training nor compression has seen, so give "
             "others (--force is only to try things out: the certificate says that it proves "
             "nothing)."
         )
-    say_seen(found, data)
-    return found
+    say_seen(seen, data)
+    return seen
 
 
 def doubts(certificate: Certificate, manifest: Manifest) -> str | None:

@@ -90,10 +90,10 @@ def _broken_together(clauses: list[Clause], evidence: Evidence) -> list[Clause]:
         level = evidence.tail / (len(chances) - len(sure))
         closer = replace(evidence, confidence=1 - 2 * level)
         again = [CATALOGUE[clause.name].judge(closer, clause.limit) for clause in doubtful]
-        found = {clause.name for clause in again if clause and clause.verdict == "broken"}
-        if not found:
+        broken = {clause.name for clause in again if clause and clause.verdict == "broken"}
+        if not broken:
             break
-        sure |= found
+        sure |= broken
         doubtful = [clause for clause in doubtful if clause.name not in sure]
     open_ = {clause.name for clause in doubtful}
     why = f"it looks broken, but not for sure with {len(chances)} clauses asked at once"
@@ -112,11 +112,11 @@ def _unsure(evidence: Evidence) -> tuple[Interval, Interval] | None:
 
 
 def _reported(rule: catalogue.Rule, evidence: Evidence) -> Reported:
-    found = rule.judge(evidence, math.inf)
-    assert found is not None
+    clause = rule.judge(evidence, math.inf)
+    assert clause is not None
     return Reported(
         name=rule.name,
-        reference=found.reference,
-        candidate=found.candidate,
-        found=found.found,
+        reference=clause.reference,
+        candidate=clause.candidate,
+        found=clause.found,
     )

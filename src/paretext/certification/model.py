@@ -56,10 +56,10 @@ class Opened:
         """
         assert self.artifact is not None
         columns = [labels.index(label) for label in self.labels]
-        found = probabilities[:, columns].astype(np.float32)
-        names: list[str] = self.artifact.decide(found).tolist()
+        reordered = probabilities[:, columns].astype(np.float32)
+        names: list[str] = self.artifact.decide(reordered).tolist()
         return Distribution.of(
-            texts, names, found.max(axis=1).tolist(), self.artifact.longer(texts)
+            texts, names, reordered.max(axis=1).tolist(), self.artifact.longer(texts)
         )
 
 

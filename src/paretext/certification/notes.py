@@ -23,10 +23,10 @@ def _by_the_rule(certificate: Certificate) -> list[str]:
     if ruled is None:
         return []
     whose = f"{new}'s rule" if ruled.of == "candidate" else f"{old}'s rule ({new} carries none)"
-    found, before = ruled.candidate_unsure, ruled.reference_unsure
+    after, before = ruled.candidate_unsure, ruled.reference_unsure
     return [
         f"By {whose} it answers {first_few(ruled.rule.sentences(), _MOST_NAMED)}: "
-        f"{found.estimate:.1%} of the texts are unsure ({found.low:.1%} to {found.high:.1%}), of "
+        f"{after.estimate:.1%} of the texts are unsure ({after.low:.1%} to {after.high:.1%}), of "
         f"{old} by the same rule {before.estimate:.1%}."
     ]
 

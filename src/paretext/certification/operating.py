@@ -45,14 +45,14 @@ class At:
     @classmethod
     def parse(cls, text: str) -> At:
         """ "precision=0.9" or "fpr=0.01"; ParetextError for anything else."""
-        found = re.fullmatch(r"\s*(precision|fpr)\s*=\s*(\d*\.?\d+)\s*(%?)\s*", text)
-        value = float(found[2]) / (100 if found[3] else 1) if found else 0.0
-        if found is None or not 0 < value < 1:
+        match = re.fullmatch(r"\s*(precision|fpr)\s*=\s*(\d*\.?\d+)\s*(%?)\s*", text)
+        value = float(match[2]) / (100 if match[3] else 1) if match else 0.0
+        if match is None or not 0 < value < 1:
             raise ParetextError(
                 f"the operating point {text!r} is not understood; "
                 "give precision=0.9 or fpr=0.01, with a share between 0 and 1."
             )
-        return cls("precision" if found[1] == "precision" else "fpr", value)
+        return cls("precision" if match[1] == "precision" else "fpr", value)
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ def rule_points(
 
     before, after: (n,) class ids of the reference and the candidate, NO_ANSWER where one is unsure.
     """
-    found = []
+    points = []
     for k, label in enumerate(labels):
         positive, taken = truth == k, (before == k, after == k)
         if 0 < positive.sum() < len(truth):
             point = _taken(positive, *taken, label, RULE, rule.least(label), confidence)
-            found.append(replace(point, precision=Cells.count(positive, *taken)))
-    return found
+            points.append(replace(point, precision=Cells.count(positive, *taken)))
+    return points
 
 
 def _point(

@@ -80,7 +80,7 @@ def certify_predictions(
     old, new = reference.probabilities, candidate.probabilities
     with progress.task(f"judging {candidate.name}", 2) as advance:
         settings: Any = {"resamples": resamples, "seed": seed}
-        found = judge(data.labels, old, new, data.label_names, budget, at=points, **settings)
+        judgement = judge(data.labels, old, new, data.label_names, budget, at=points, **settings)
         advance()
         answered, classes = old.argmax(axis=1), len(data.label_names)
         own = quality(data.labels, answered, classes, **settings)
@@ -92,16 +92,16 @@ def certify_predictions(
             update={"slices": tuple(each for each in flips.slices if each.kind == "label")}
         )
     certificate = Certificate(
-        verdict=overall([clause.verdict for clause in found.clauses]),
+        verdict=overall([clause.verdict for clause in judgement.clauses]),
         candidate=_record(candidate),
         reference=_record(reference),
         data=Data.of(data),
         budget=budget,
-        clauses=found.clauses,
-        reported=found.reported,
-        operating_points=found.points,
+        clauses=judgement.clauses,
+        reported=judgement.reported,
+        operating_points=judgement.points,
         flips=flips,
-        alike=found.alike and not only_labels,
+        alike=judgement.alike and not only_labels,
         resamples=resamples,
         seed=seed,
         at=tuple(map(str, points)),

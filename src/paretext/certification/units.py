@@ -39,10 +39,10 @@ def quantity(name: str, text: str, kind: Kind) -> float:
     Raises ParetextError, naming the limit, for what is no number, a unit of another kind, a unit
     that is missing, or a value that no limit can have.
     """
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
         raise ParetextError(f"{name} is limited to {text.strip()!r}; give {_EXAMPLES[kind]}.")
-    number, unit = float(found[1]), found[2]
+    number, unit = float(match[1]), match[2]
     factor = _FACTORS[kind].get(unit)
     if factor is None:
         problem = f"the unit {unit!r}" if unit else "no unit"

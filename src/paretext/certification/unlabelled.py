@@ -184,11 +184,11 @@ def _answers(
     models: Sequence[Opened], texts: Sequence[str], names: Sequence[str]
 ) -> tuple[FloatArray, FloatArray]:
     with progress.task(f"answers to {len(texts):,} texts", len(models)) as advance:
-        found = []
+        answers = []
         for model in models:
-            found.append(model.probabilities(model.logits(texts), names))
+            answers.append(model.probabilities(model.logits(texts), names))
             advance()
-    return found[0], found[1]
+    return answers[0], answers[1]
 
 
 def _certificate(
@@ -217,7 +217,7 @@ def _certificate(
     flips = Flips(
         len(data), old_answers[asked.order], new_answers[asked.order], told, (counts[0], counts[1])
     )
-    found = judge(
+    judgement = judge(
         data.labels,
         old,
         new,
@@ -230,7 +230,7 @@ def _certificate(
         ways=ways,
     )
     of_flips, counted = _of_flips(flips), budget.limits()
-    clauses, needed = list(found.clauses), None
+    clauses, needed = list(judgement.clauses), None
     judges: list[Callable[[float], Clause]] = []
     if "accuracy_drop" in counted:
         limit = counted["accuracy_drop"]
@@ -256,10 +256,10 @@ def _certificate(
         data=Data.of(data, models[1].distribution(data.texts, new, names)),
         budget=budget.model_copy(update={name: None for name in counted if name not in judged}),
         clauses=tuple(clauses),
-        reported=found.reported,
+        reported=judgement.reported,
         operating_points=(),
         flips=seen.model_copy(update={"lost": of_flips.lost, "won": of_flips.won}),
-        alike=found.alike,
+        alike=judgement.alike,
         resamples=resamples,
         seed=seed,
         at=(),
@@ -302,23 +302,23 @@ def _of_flips(flips: Flips) -> Flipped:
 
 def _surely(judge_at: Callable[[float], Clause], tail: float, clauses: int) -> Clause:
     """The clause; broken only where it is with all of them asked at once (Bonferroni)."""
-    found = judge_at(tail)
-    if found.verdict != "broken" or judge_at(tail / clauses).verdict == "broken":
-        return found
+    clause = judge_at(tail)
+    if clause.verdict != "broken" or judge_at(tail / clauses).verdict == "broken":
+        return clause
     why = f"it looks broken, but not for sure with {clauses} clauses asked at once"
-    return found.model_copy(update={"verdict": "undecided", "why": why})
+    return clause.model_copy(update={"verdict": "undecided", "why": why})
 
 
-def _labels_needed(found: Flipped, limit: float, tail: float) -> int | None:
+def _labels_needed(flipped: Flipped, limit: float, tail: float) -> int | None:
     """About how many would decide the clause of accuracy, where it is undecided."""
-    undecided = _accuracy(found, limit, None, tail).verdict == "undecided"
-    return labels_needed(found, limit, tail) if undecided else None
+    undecided = _accuracy(flipped, limit, None, tail).verdict == "undecided"
+    return labels_needed(flipped, limit, tail) if undecided else None
 
 
-def _accuracy(found: Flipped, limit: float, needed: int | None, tail: float) -> Clause:
+def _accuracy(flipped: Flipped, limit: float, needed: int | None, tail: float) -> Clause:
     """needed: about how many labels would decide it, if so many would."""
-    interval = flipped_interval(found, tail, tail)
-    clause = simple(CATALOGUE["accuracy_drop"], limit, interval, found.texts)
+    interval = flipped_interval(flipped, tail, tail)
+    clause = simple(CATALOGUE["accuracy_drop"], limit, interval, flipped.texts)
     if clause.verdict != "undecided":
         return clause
     if needed is not None:
@@ -327,5 +327,5 @@ def _accuracy(found: Flipped, limit: float, needed: int | None, tail: float) -> 
         would = "those of all would not decide, so give more texts"
     else:
         would = "as it looks, those of all would not let it hold"
-    have = f"{found.labelled:,} of {found.flips:,} flipped texts have labels"
+    have = f"{flipped.labelled:,} of {flipped.flips:,} flipped texts have labels"
     return clause.model_copy(update={"why": f"{have}, and {would}"})

@@ -37,7 +37,7 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
 def simple(
     rule: Rule,
     limit: float,
-    found: Interval,
+    interval: Interval,
     n: int,
     values: tuple[float, float] | None = None,
     *,
@@ -50,7 +50,7 @@ def simple(
     values: the reference's and the candidate's own. at: the interval if each text counted so many
     times; None where more texts would not settle it. withheld: why the texts say nothing of it.
     """
-    result = verdict(found, limit)
+    result = verdict(interval, limit)
     open_ = result == "undecided" and at is not None and withheld is None
     return Clause(
         name=rule.name,
@@ -58,9 +58,9 @@ def simple(
         limit=limit,
         reference=values[0] if values else None,
         candidate=values[1] if values else None,
-        found=found,
+        found=interval,
         verdict=result,
-        certifiable=None if withheld else found.high,
+        certifiable=None if withheld else interval.high,
         texts_needed=texts_needed(n, at, limit) if open_ and at else None,
         p_value=p_value,
         why=withheld if result == "undecided" else None,
@@ -81,7 +81,7 @@ class Asked:
 def of_parts(rule: Rule, limit: float, asked: Sequence[Asked], confidence: float, n: int) -> Clause:
     """A clause that every part has to hold, each within what its texts can promise (`guards`)."""
     tail = (1 - confidence) / 2
-    found = guards([each.pairs for each in asked], limit, tail)
+    by_part = guards([each.pairs for each in asked], limit, tail)
     parts = tuple(
         Part(
             label=each.label,
@@ -93,7 +93,7 @@ def of_parts(rule: Rule, limit: float, asked: Sequence[Asked], confidence: float
             drop=guard.drop,
             verdict=guard.verdict,
         )
-        for each, guard in zip(asked, found, strict=True)
+        for each, guard in zip(asked, by_part, strict=True)
     )
     needed = None
     if overall([part.verdict for part in parts]) == "undecided":

@@ -160,19 +160,21 @@ def _check_reference(certificate: Certificate, folder: Path) -> None:
 
 def _differences(then: Certificate, now: Certificate) -> list[str]:
     """Where measuring anew gave another number of flips, estimate or verdict."""
-    found = []
+    differences = []
     if then.flips.flipped != now.flips.flipped:
-        found.append(f"flips: {then.flips.flipped:,} when certified, {now.flips.flipped:,} now")
+        differences.append(
+            f"flips: {then.flips.flipped:,} when certified, {now.flips.flipped:,} now"
+        )
     ruled = then.format_version == now.format_version  # else only what was measured is compared
     for old, new in zip(then.clauses, now.clauses, strict=True):
         if ruled and old.verdict != new.verdict:
-            found.append(f"{old.name}: {old.verdict} when certified, {new.verdict} now")
+            differences.append(f"{old.name}: {old.verdict} when certified, {new.verdict} now")
         elif old.unit == "share" and not _alike(old, new, ruled):
-            found.append(
+            differences.append(
                 f"{old.name}: {old.found.estimate:+.6f} when certified, "
                 f"{new.found.estimate:+.6f} now"
             )
-    return found
+    return differences
 
 
 def _alike(old: Clause, new: Clause, ruled: bool) -> bool:

@@ -49,18 +49,18 @@ def certify_versions(
     order = sorted(artifacts, key=deployed_bytes, reverse=True)
     sequence, stopped_at = tuple(each.name for each in order), None
     for folder in order:
-        if found := _current(folder, reference, data, budget, threads):
+        if certificate := _current(folder, reference, data, budget, threads):
             progress.say(f"certificate of {folder.name}: kept, its inputs have not changed")
-            looks = looked(out, found, sequence, stopped_at)
-            if found.looks != looks:
-                found = with_looks(found, looks)
-                attach(found, folder)
+            looks = looked(out, certificate, sequence, stopped_at)
+            if certificate.looks != looks:
+                certificate = with_looks(certificate, looks)
+                attach(certificate, folder)
         else:
             if classifier is not None:
                 _require_agreement(reference, classifier, data, threads)
                 classifier = None  # once is enough
             try:
-                found = certify(
+                certificate = certify(
                     folder,
                     reference,
                     data,
@@ -75,35 +75,37 @@ def certify_versions(
             except ParetextError as error:
                 progress.say(f"no certificate for {folder.name}: {error}")
             else:
-                progress.say(f"certificate of {folder.name}: {headline(found)}")
-        if stopped_at is None and (found is None or found.verdict != "holds"):
+                progress.say(f"certificate of {folder.name}: {headline(certificate)}")
+        if stopped_at is None and (certificate is None or certificate.verdict != "holds"):
             stopped_at = folder.name
 
 
 def _require_agreement(reference: Path, classifier: Path, data: Dataset, threads: int) -> None:
     if is_export_of(reference, classifier):
         progress.say(f"checking {reference.name} against PyTorch on {len(data):,} texts")
-        expected, found = (
+        expected, logits = (
             open_model(each, threads).logits(data.texts) for each in (classifier, reference)
         )
-        require_agreement(reference, expected, found)
+        require_agreement(reference, expected, logits)
 
 
 def _current(
     folder: Path, reference: Path, data: Dataset, budget: Budget, threads: int
 ) -> Certificate | None:
     """The certificate that there is, if it says what one that is made now would."""
-    found = Certificate.of(folder)
-    same = found is not None and (
-        found.format_version == FORMATS[-1]
-        and found.candidate.digest == Manifest.read(folder).identity
-        and found.reference.digest == Manifest.read(reference).identity
-        and found.data.fingerprint == data.fingerprint
-        and found.budget == budget
-        and found.data.answered_by == data.answered_by
-        and (found.standing is not None or data.answered_by is not None)  # older ones did not look
-        and found.is_held_out
-        and (found.resamples, found.seed, found.at) == (RESAMPLES, SEED, ())
-        and found.machine == machine(threads)
+    certificate = Certificate.of(folder)
+    same = certificate is not None and (
+        certificate.format_version == FORMATS[-1]
+        and certificate.candidate.digest == Manifest.read(folder).identity
+        and certificate.reference.digest == Manifest.read(reference).identity
+        and certificate.data.fingerprint == data.fingerprint
+        and certificate.budget == budget
+        and certificate.data.answered_by == data.answered_by
+        and (  # older ones did not look
+            certificate.standing is not None or data.answered_by is not None
+        )
+        and certificate.is_held_out
+        and (certificate.resamples, certificate.seed, certificate.at) == (RESAMPLES, SEED, ())
+        and certificate.machine == machine(threads)
     )
-    return found if same else None
+    return certificate if same else None

@@ -40,12 +40,12 @@ def ask_each_way(artifact: Artifact, texts: Sequence[str], bulk: Floats | None, 
     drawn = np.random.default_rng(seed).permutation(len(texts))[:ALONE]
     rows = np.sort(drawn)
     some = [texts[row] for row in rows]
-    found = each_way(artifact, some, None if bulk is None else bulk[rows])
-    record = found.record()
+    answers = each_way(artifact, some, None if bulk is None else bulk[rows])
+    record = answers.record()
     return Ways(
         alone=record.texts,
         bulk=len(texts),
         largest_probability_difference=record.largest_probability_difference,
         changed_labels=record.changed_labels,
-        allowed=found.allowed(artifact.manifest),
+        allowed=answers.allowed(artifact.manifest),
     )

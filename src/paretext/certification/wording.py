@@ -50,7 +50,7 @@ def would_decide(certificate: Certificate) -> int | None:
 def _promises(certificate: Certificate, most: str) -> list[str]:
     """ "loses at most 0.7% of accuracy": what holds by its upper end, what is broken by its
     lower."""
-    found = []
+    promises = []
     for clause in certificate.clauses:
         rule = CATALOGUE.get(clause.name)
         if rule is None or not rule.promise or clause.verdict != certificate.verdict:
@@ -59,15 +59,15 @@ def _promises(certificate: Certificate, most: str) -> list[str]:
             limit = f" (limit {written_share(clause.limit)})"
             of = f" ({_where(worst)})" if (worst := _worst(clause)) else ""
             amount = f"{most} {written_share(clause.found.low, down=True)}"
-            found.append(rule.promise.format(amount) + of + limit)
+            promises.append(rule.promise.format(amount) + of + limit)
         elif clause.parts:
             amount, note = guarded(clause)
-            found.append(rule.promise.format(f"{most} {amount}") + note)
+            promises.append(rule.promise.format(f"{most} {amount}") + note)
         elif clause.found.high <= 0:
-            found.append(rule.promise.format("nothing"))
+            promises.append(rule.promise.format("nothing"))
         else:
-            found.append(rule.promise.format(f"{most} {written_share(clause.found.high)}"))
-    return found
+            promises.append(rule.promise.format(f"{most} {written_share(clause.found.high)}"))
+    return promises
 
 
 def guarded(clause: Clause) -> tuple[str, str]:
@@ -87,9 +87,11 @@ def guarded(clause: Clause) -> tuple[str, str]:
 
 def _not_judged(certificate: Certificate) -> str:
     """What texts without labels leave of the budget."""
-    found = certificate.unlabelled
+    unlabelled = certificate.unlabelled
     names = (
-        [CATALOGUE[each].judged for each in found.left_out if each in CATALOGUE] if found else []
+        [CATALOGUE[each].judged for each in unlabelled.left_out if each in CATALOGUE]
+        if unlabelled
+        else []
     )
     return f" Not judged: {listed(names)}." if names else ""
 
@@ -161,12 +163,12 @@ def _open(certificate: Certificate) -> list[str]:
     clauses = [each for each in certificate.clauses if each.verdict == "undecided"]
     whole = [each for each in clauses if not each.parts and not each.why]
     phrase = _of_flips if certificate.unlabelled else _of_classes
-    found = [phrase(each) for each in clauses if each.parts and _undecided(each)]
+    phrases = [phrase(each) for each in clauses if each.parts and _undecided(each)]
     if whole:
         texts, judged = certificate.data.texts, listed([_judged(each) for each in whole])
-        found.append(f"{texts:,} texts are too few to judge {judged}")
-    found += [f"{each.name} is open: {each.why}" for each in clauses if each.why]
-    return found
+        phrases.append(f"{texts:,} texts are too few to judge {judged}")
+    phrases += [f"{each.name} is open: {each.why}" for each in clauses if each.why]
+    return phrases
 
 
 def _of_flips(clause: Clause) -> str:
@@ -321,8 +323,8 @@ def section(certificate: Certificate) -> str:
 
 
 def _labelled(certificate: Certificate) -> str:
-    found = certificate.unlabelled
-    return f"{found.labelled:,} of these have a label, and by it " if found else ""
+    unlabelled = certificate.unlabelled
+    return f"{unlabelled.labelled:,} of these have a label, and by it " if unlabelled else ""
 
 
 def _runtime(certificate: Certificate) -> str:
@@ -333,21 +335,21 @@ def _runtime(certificate: Certificate) -> str:
 def _clause(clause: Clause) -> tuple[str, ...]:
     worst = _worst(clause)
     name = f"{clause.name} ({_where(worst)})" if worst else clause.name
-    found = clause.found
+    interval = clause.found
     return (
         name,
-        _value(found.estimate, clause.unit),
-        _ends(found, clause.unit),
+        _value(interval.estimate, clause.unit),
+        _ends(interval, clause.unit),
         _value((worst and worst.limit) or clause.limit, clause.unit),
         BADGES[clause.verdict],
         clause.why or (f"about {clause.texts_needed:,} texts" if clause.texts_needed else ""),
     )
 
 
-def _ends(found: Interval, unit: Kind) -> str:
-    if found.is_withheld:
+def _ends(interval: Interval, unit: Kind) -> str:
+    if interval.is_withheld:
         return "withheld"
-    return f"{_value(found.low, unit)} to {_value(found.high, unit)}"
+    return f"{_value(interval.low, unit)} to {_value(interval.high, unit)}"
 
 
 def _where(part: Part) -> str:

@@ -21,12 +21,12 @@ class BalancedAccuracy(Rule):
     judged = "its balanced accuracy"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        found, values = evidence.drops.balanced_accuracy, evidence.scores("balanced_accuracy")
+        drop, values = evidence.drops.balanced_accuracy, evidence.scores("balanced_accuracy")
 
         def at(times: float) -> Interval:
             return evidence.drops_if(times).balanced_accuracy
 
-        return simple(self, limit, found, evidence.n, values, at=at, withheld=evidence.withheld)
+        return simple(self, limit, drop, evidence.n, values, at=at, withheld=evidence.withheld)
 
     def estimate(self, drops: Drops) -> float:
         return drops.balanced_accuracy.estimate

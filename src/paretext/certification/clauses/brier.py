@@ -21,9 +21,9 @@ class Brier(Rule):
     needs_probabilities = True
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        found, values = evidence.rises.brier, evidence.rises.briers
+        rise, values = evidence.rises.brier, evidence.rises.briers
 
         def at(times: float) -> Interval:
             return evidence.rises_if(times).brier
 
-        return simple(self, limit, found, evidence.n, values, at=at)
+        return simple(self, limit, rise, evidence.n, values, at=at)

@@ -22,9 +22,9 @@ class CalibrationError(Rule):
     needs_probabilities = True
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        found, values = evidence.rises.calibration_error, evidence.rises.calibration_errors
+        rise, values = evidence.rises.calibration_error, evidence.rises.calibration_errors
 
         def at(times: float) -> Interval:
             return evidence.rises_if(times).calibration_error
 
-        return simple(self, limit, found, evidence.n, values, at=at)
+        return simple(self, limit, rise, evidence.n, values, at=at)

@@ -29,9 +29,9 @@ class Independence(Rule):
         if ways is None:
             return None
         most = ways.largest_probability_difference
-        found = simple(self, min(limit, ways.allowed), Interval(most, most, most), evidence.n)
+        clause = simple(self, min(limit, ways.allowed), Interval(most, most, most), evidence.n)
         if not ways.changed_labels:
-            return found
+            return clause
         labels = "1 label" if ways.changed_labels == 1 else f"{ways.changed_labels:,} labels"
         said: dict[str, Any] = {"verdict": "broken", "why": f"{labels} changed"}
-        return found.model_copy(update=said)
+        return clause.model_copy(update=said)

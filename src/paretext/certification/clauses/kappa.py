@@ -21,12 +21,12 @@ class Kappa(Rule):
     judged = "its kappa"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        found, values = evidence.drops.kappa, evidence.scores("kappa")
+        drop, values = evidence.drops.kappa, evidence.scores("kappa")
 
         def at(times: float) -> Interval:
             return evidence.drops_if(times).kappa
 
-        return simple(self, limit, found, evidence.n, values, at=at)
+        return simple(self, limit, drop, evidence.n, values, at=at)
 
     def estimate(self, drops: Drops) -> float:
         return drops.kappa.estimate

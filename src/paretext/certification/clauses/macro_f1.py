@@ -23,12 +23,12 @@ class MacroF1(Rule):
     promise = "loses {} of macro-F1"
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
-        found, values = evidence.drops.macro_f1, evidence.scores("macro_f1")
+        drop, values = evidence.drops.macro_f1, evidence.scores("macro_f1")
 
         def at(times: float) -> Interval:
             return evidence.drops_if(times).macro_f1
 
-        return simple(self, limit, found, evidence.n, values, at=at, withheld=evidence.withheld)
+        return simple(self, limit, drop, evidence.n, values, at=at, withheld=evidence.withheld)
 
     def estimate(self, drops: Drops) -> float:
         return drops.macro_f1.estimate

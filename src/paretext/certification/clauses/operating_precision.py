@@ -43,12 +43,12 @@ class OperatingPrecision(Rule):
             _part(label, cells, cells.interval(drawn, low, tail), limit, tail)
             for (label, cells), drawn, low in zip(asked.items(), draws, lows, strict=True)
         ]
-        found = with_parts(self, limit, parts, None)
-        if found.verdict != "undecided":
-            return found
-        worst = next(part for part in parts if part.drop == found.found)
+        clause = with_parts(self, limit, parts, None)
+        if clause.verdict != "undecided":
+            return clause
+        worst = next(part for part in parts if part.drop == clause.found)
         needed = _texts_needed(asked[worst.label], limit, evidence)
-        return found.model_copy(update={"texts_needed": needed})
+        return clause.model_copy(update={"texts_needed": needed})
 
 
 def _part(label: str, cells: Cells, drop: Interval, limit: float, tail: float) -> Part:
@@ -75,8 +75,8 @@ def _texts_needed(cells: Cells, limit: float, evidence: Evidence) -> int | None:
     def at(times: float) -> Interval:
         """As far beyond the limit as it is beyond what so many answers can promise."""
         many, rng = cells.times(times), np.random.default_rng(evidence.seed)
-        found = many.interval(many.draws(evidence.resamples, rng), tail, tail)
+        interval = many.interval(many.draws(evidence.resamples, rng), tail, tail)
         wider = promised(many.answered[0], limit, tail) - limit
-        return Interval(found.estimate, found.low, found.high - wider)
+        return Interval(interval.estimate, interval.low, interval.high - wider)
 
     return texts_needed(evidence.n, at, limit)

@@ -42,12 +42,12 @@ class P95Latency(Rule):
             for _ in range(PROCESSES)
         ]
         times = [cost.batch1_ms_p95 for cost in costs]
-        found = Interval(median(times), min(times), max(times))
+        interval = Interval(median(times), min(times), max(times))
         # More texts would not settle it; a quieter machine might.
-        known: dict[str, Any] = {"candidate": found.estimate}
+        known: dict[str, Any] = {"candidate": interval.estimate}
         if busy := [cost.unsteady for cost in costs if cost.unsteady]:
             known |= {"verdict": "undecided", "why": f"the machine was busy: {busy[0]}"}
-        return simple(self, limit, found, evidence.n).model_copy(update=known)
+        return simple(self, limit, interval, evidence.n).model_copy(update=known)
 
     def price(self, size: float, p95_ms: float) -> float:
         return p95_ms

@@ -28,9 +28,9 @@ class Recall(Rule):
 
     def judge(self, evidence: Evidence, limit: float) -> Clause:
         asked = _of_labels_with_texts(evidence)
-        found = of_parts(self, limit, asked, evidence.confidence, evidence.n)
+        clause = of_parts(self, limit, asked, evidence.confidence, evidence.n)
         judged = {each.label for each in asked}
-        return with_absent(found, [each for each in evidence.labels if each not in judged])
+        return with_absent(clause, [each for each in evidence.labels if each not in judged])
 
     def estimate(self, drops: Drops) -> float:
         return float(np.nanmax([each.estimate for each in drops.recall]))
