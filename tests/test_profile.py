@@ -26,7 +26,7 @@ from paretext.profile.languages import LanguageGuesses
 from paretext.profile.lengths import LengthCounts, padding_random, padding_sorted
 from paretext.profile.near_duplicates import jaccard, near, plainly
 from paretext.profile.stop_words import StopWordCounts
-from paretext.profile.word_forms import association, holm, word_forms
+from paretext.profile.word_forms import association, word_forms
 from paretext.profile.words import WordCounts
 
 pytest.importorskip("sklearn")
@@ -229,16 +229,6 @@ def test_association_is_scipys_with_the_bias_taken_out() -> None:
     plain = np.mean([cramer(each, method="cramer") for each in unrelated])
     corrected = np.mean([association(each)[0] for each in unrelated])
     assert corrected < plain / 2
-
-
-def test_holm_is_its_definition() -> None:
-    values = [0.01, 0.04, 0.03, 0.005, 0.9]
-    ranked = sorted(values)
-    expected = [
-        max(min((5 - j) * ranked[j], 1) for j in range(ranked.index(value) + 1)) for value in values
-    ]
-    assert holm(values) == pytest.approx(expected)
-    assert holm([]) == []
 
 
 def test_a_class_that_prefers_a_form_is_found() -> None:

@@ -14,6 +14,7 @@ import scipy.stats
 from paretext.measure.proportions import (
     Pairs,
     holm_levels,
+    holm_p_values,
     mcnemar,
     score_interval,
     score_z,
@@ -110,6 +111,18 @@ def test_holm_rejects_what_closed_testing_rejects(seed: int) -> None:
         all(p[list(s)].min() <= 0.05 / len(s) for s in subsets if index in s) for index in range(5)
     ]
     assert ours == closed
+
+
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
+def test_corrected_p_values_reject_what_the_levels_do(level: float) -> None:
+    for seed in range(50):
+        p = (np.random.default_rng(seed).random(6) ** 4).tolist()
+        by_level = [value <= own for value, own in zip(p, holm_levels(p, level), strict=True)]
+        assert [value <= level for value in holm_p_values(p)] == by_level
+    assert holm_p_values([0.01, 0.04, 0.03, 0.005, 0.9]) == pytest.approx(
+        [0.04, 0.09, 0.09, 0.025, 0.9]
+    )
+    assert holm_p_values([]) == holm_levels([], level) == []
 
 
 @pytest.mark.parametrize(("found", "n"), [(0, 50), (2, 52), (7, 7), (30, 400)])

@@ -28,7 +28,7 @@ from paretext.data.checks import say_cut
 from paretext.data.dataset import Dataset
 from paretext.data.reading import GENERIC
 from paretext.measure.agreement import is_export_of, require_agreement
-from paretext.measure.cost import Cost, Measured, Target, benchmark, machine
+from paretext.measure.cost import Cost, Measurement, Target, benchmark, machine
 from paretext.measure.intervals import Drops, Quality, paired_drops, quality
 from paretext.measure.seen import overlap, say_seen
 from paretext.measure.standing import Beside, Standing, stand
@@ -210,7 +210,7 @@ def check(versions: Sequence[Version], data: Dataset) -> None:
                 )
 
 
-def _require_agreement(versions: Sequence[Version], measured: dict[str, Measured]) -> None:
+def _require_agreement(versions: Sequence[Version], measured: dict[str, Measurement]) -> None:
     """ParetextError where an artifact does not answer as PyTorch does before it was compressed."""
     targets = {version.target.name: version.target for version in versions}
     for version in versions:
@@ -223,7 +223,10 @@ def _require_agreement(versions: Sequence[Version], measured: dict[str, Measured
 
 
 def _standing(
-    versions: Sequence[Version], rows: Sequence[Row], measured: dict[str, Measured], data: Dataset
+    versions: Sequence[Version],
+    rows: Sequence[Row],
+    measured: dict[str, Measurement],
+    data: Dataset,
 ) -> Standing:
     """Of the first artifact, which the others are measured against, beside the baselines."""
     artifacts = [each.target for each in versions if each.target.kind == "artifact"]
@@ -258,7 +261,7 @@ def _is_baseline(manifest: Manifest, judged: Manifest) -> bool:
 
 def _row(
     version: Version,
-    measured: dict[str, Measured],
+    measured: dict[str, Measurement],
     data: Dataset,
     seed: int,
     badge: Badge | None,

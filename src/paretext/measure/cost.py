@@ -117,7 +117,7 @@ def times_faster(slow: Cost, fast: Cost, time: str) -> Ratio | None:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What was measured of one target: its cost, and its logits for all texts, (n, classes)."""
 
     cost: Cost
@@ -152,7 +152,7 @@ def benchmark(
     *,
     threads: int | None = None,
     rounds: int = 5,
-) -> dict[str, Measured]:
+) -> dict[str, Measurement]:
     """Measure all targets interleaved, on the same texts, with `threads` cores each.
 
     Raises ParetextError if a target cannot be loaded; the reason is the target's own.
@@ -196,7 +196,7 @@ def benchmark(
             for name in names:
                 rounds_of[name].append(made(said[name], together))
         return {
-            name: Measured(
+            name: Measurement(
                 _cost(worker, *settled(rounds_of[name], rounds)),
                 np.load(worker.logits),
             )

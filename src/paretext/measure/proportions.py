@@ -8,9 +8,9 @@ Of n texts `lost` are right by the reference alone and `won` by the candidate al
   width where lost = won = 0: [-z^2/(n+z^2), z^2/(n+z^2)].
 - `mcnemar`: the exact test of "no drop" (McNemar 1947): of lost + won texts each fell either way
   with probability 1/2.
-- `holm_levels`: Holm's step-down procedure (1979) for several classes at once. The smallest
-  p-value is tested at level/K, the next at level/(K-1), and so on until one is not rejected; the
-  chance of one or more wrong rejections is at most the level.
+- `holm_levels`, `holm_p_values`: Holm's step-down procedure (1979) for several classes at once.
+  The smallest p-value is tested at level/K, the next at level/(K-1), and so on until one is not
+  rejected; the chance of one or more wrong rejections is at most the level.
 - `upper_share`: the exact upper end of a share (Clopper & Pearson 1934, *Biometrika* 26:404).
 """
 
@@ -127,6 +127,15 @@ def upper_share(count: float, n: float, level: float) -> float:
     from scipy.special import betaincinv
 
     return 1.0 if count >= n else float(betaincinv(count + 1, n - count, 1 - level))
+
+
+def holm_p_values(p_values: Sequence[float]) -> list[float]:
+    """The p values corrected by Holm's procedure: each is the least level that rejects its own."""
+    order = np.argsort(p_values, kind="stable")
+    steps = np.array(p_values)[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1) if len(order) else []
+    return [float(value) for value in corrected]
 
 
 def holm_levels(p_values: Sequence[float], level: float) -> list[float]:

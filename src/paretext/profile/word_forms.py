@@ -17,6 +17,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from paretext.measure.proportions import holm_p_values
 from paretext.profile.schema import Lemma, Preference, WordForms
 from paretext.profile.words import WordCounts
 
@@ -47,7 +48,7 @@ def word_forms(
         if len(rows) > 1 and counts[rows].sum() >= _LEAST_COUNT
     }
     tested = [(lemma, rows, table, *association(table)) for lemma, (rows, table) in tables.items()]
-    corrected = holm([p for *_, p in tested])
+    corrected = holm_p_values([p for *_, p in tested])
     lemmas = [
         Lemma(
             lemma=lemma,
@@ -85,15 +86,6 @@ def association(table: NDArray[np.int64]) -> tuple[float, float]:
     phi = max(tested.statistic / n - (rows - 1) * (columns - 1) / (n - 1), 0.0)
     least = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
     return float(np.sqrt(phi / least)) if least > 0 else 0.0, float(tested.pvalue)
-
-
-def holm(values: list[float]) -> list[float]:
-    """Holm's step-down correction (1979) of p values."""
-    order = np.argsort(values, kind="stable")
-    steps = np.array(values)[order] * np.arange(len(values), 0, -1)
-    corrected = np.empty(len(values))
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1) if values else []
-    return [float(value) for value in corrected]
 
 
 def _preferences(
