@@ -50,13 +50,13 @@ def _smallest(workshop: Workshop, name: str, family: Family, parent: Outline) ->
 def _impossible(corners: dict[str, Shape], limits: Limits) -> str:
     """Which limit cannot be met, and how close the smallest shapes came."""
     for clause, limit in limits.costs().items():
-        found = {name: price(clause, shape.bytes, shape.p95_ms) for name, shape in corners.items()}
-        best = min(found, key=lambda name: found[name])
-        if found[best] > limit:
+        prices = {name: price(clause, shape.bytes, shape.p95_ms) for name, shape in corners.items()}
+        best = min(prices, key=lambda name: prices[name])
+        if prices[best] > limit:
             kind = "smallest" if unit_of(clause) == "bytes" else "fastest"
             return (
                 f"{limits.phrase(clause)} cannot be met: the {kind} shape that is tried has "
-                f"{written(found[best], unit_of(clause))} (family {best}); allow more."
+                f"{written(prices[best], unit_of(clause))} (family {best}); allow more."
             )
     listed = ", ".join(
         f"{name} {written(shape.bytes, 'bytes')} and p95 {written(shape.p95_ms, 'ms')}"

@@ -24,9 +24,9 @@ def is_drop(name: str) -> bool:
 
 def price(name: str, size: float, p95_ms: float) -> float:
     """What an artifact has of a cost, in the unit of its limit."""
-    found = CATALOGUE[name].price(size, p95_ms)
-    assert found is not None
-    return found
+    cost = CATALOGUE[name].price(size, p95_ms)
+    assert cost is not None
+    return cost
 
 
 class Measured(Protocol):
@@ -83,11 +83,11 @@ class Limits:
             if over > 0
         ]
 
-    def broken(self, found: Measured) -> list[str]:
+    def broken(self, measured: Measured) -> list[str]:
         """A phrase for each limit that an artifact does not hold."""
         return [
-            *self.broken_costs(found.bytes, found.p95_ms),
-            *self.broken_drops(found.drops),
+            *self.broken_costs(measured.bytes, measured.p95_ms),
+            *self.broken_drops(measured.drops),
         ]
 
     def phrase(self, name: str) -> str:

@@ -68,11 +68,11 @@ class Found:
         """What an earlier search wrote."""
 
         def read(values: Any) -> Found:
-            found = [Candidate(**_known(each)) for each in values["front"]]
+            candidates = [Candidate(**_known(each)) for each in values["front"]]
             return cls(
                 parent=Candidate(**_known(values["parent"])),
-                front=tuple(found),
-                winner=next((each for each in found if each.name == values["winner"]), None),
+                front=tuple(candidates),
+                winner=next((each for each in candidates if each.name == values["winner"]), None),
                 certificate=Certificate.of(folder / "winner") if values["winner"] else None,
                 sentence=values["sentence"],
                 limits=Limits(values["limits"]),
@@ -196,8 +196,8 @@ def _write(
     )
     if draw is not None:
         points = [
-            Point(each, quality(labels, found, classes).macro_f1, each is parent, each is best)
-            for each, found in ((parent, own), *((each, answers[each.name]) for each in shown))
+            Point(each, quality(labels, predicted, classes).macro_f1, each is parent, each is best)
+            for each, predicted in ((parent, own), *((each, answers[each.name]) for each in shown))
         ]
         title = f"Search on {workshop.parent_name}: quality on {len(labels):,} selection texts"
         draw(points, limits.values, folder / "pareto.svg", title)

@@ -62,13 +62,13 @@ def _check_whole(storage: str) -> None:
         return
     try:
         with closing(sqlite3.connect(path, timeout=60)) as database:
-            (found,) = database.execute("PRAGMA integrity_check").fetchone()
+            (integrity,) = database.execute("PRAGMA integrity_check").fetchone()
     except sqlite3.DatabaseError as error:
-        found = str(error)
-    if found != "ok":
+        integrity = str(error)
+    if integrity != "ok":
         raise ParetextError(
-            f"{path} is damaged ({' '.join(found.split())[:200]}); delete it, and the study begins "
-            "anew with the shapes and trainings that are kept."
+            f"{path} is damaged ({' '.join(integrity.split())[:200]}); delete it, and the study "
+            "begins anew with the shapes and trainings that are kept."
         )
 
 

@@ -126,10 +126,10 @@ class Trials:
 
     def candidates(self) -> list[Candidate]:
         """What was taught to its end, a recipe each."""
-        found = {}
+        by_recipe = {}
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             known = trial.user_attrs
-            found[known["recipe"]] = Candidate(
+            by_recipe[known["recipe"]] = Candidate(
                 name=known["recipe"],
                 family=trial.params[FAMILY],
                 values=self.workshop.space.values(trial.params),
@@ -139,7 +139,7 @@ class Trials:
                 p95_ms=known["p95_ms"],
                 ms_per_text=known["ms_per_text"],
             )
-        return list(found.values())
+        return list(by_recipe.values())
 
     # --- what happens to a trial
 
@@ -165,14 +165,14 @@ class Trials:
     def _refusal(self, trial: Trial, point: Point) -> str | None:
         """Why the point's shape cannot hold the limits; its excess goes to the sampler."""
         try:
-            found = self.workshop.measured(point)
+            shape = self.workshop.measured(point)
         except ParetextError as error:
             trial.set_constraint("possible", 1.0)
             return str(error)
-        for clause, excess in self.limits.excess_of_costs(found.bytes, found.p95_ms).items():
+        for clause, excess in self.limits.excess_of_costs(shape.bytes, shape.p95_ms).items():
             trial.set_constraint(clause, excess)
-        trial.set_user_attr("shape", found.model_dump(mode="json"))
-        return "; ".join(self.limits.broken_costs(found.bytes, found.p95_ms)) or None
+        trial.set_user_attr("shape", shape.model_dump(mode="json"))
+        return "; ".join(self.limits.broken_costs(shape.bytes, shape.p95_ms)) or None
 
     def _teach(self, trial: Trial, point: Point, lock: FileLock) -> None:
         """Train the point's student, export it, and measure the artifact on the selection split."""
@@ -184,15 +184,15 @@ class Trials:
         begin = time.monotonic()
         try:
             folder = self.workshop.trained(point, self._watch(trial, point))
-            found = self._measured(trial, name, folder)
-            self._note(trial, {**found, "taught": True, "seconds": time.monotonic() - begin})
+            measured = self._measured(trial, name, folder)
+            self._note(trial, {**measured, "taught": True, "seconds": time.monotonic() - begin})
             single = len(self.study.directions) == 1
-            values = [found["macro_f1"], found["bytes"], found["p95_ms"]]
+            values = [measured["macro_f1"], measured["bytes"], measured["p95_ms"]]
             self.study.tell(trial, values[0] if single else values)
             progress.say(
-                f"{name}: macro-F1 {found['macro_f1']:.4f} on selection, "
-                f"{found['bytes'] / 1e6:.2f} MB, p95 {found['p95_ms']:.3g} ms"
-                + (f"; {found['outcome']}" if self.limits else "")
+                f"{name}: macro-F1 {measured['macro_f1']:.4f} on selection, "
+                f"{measured['bytes'] / 1e6:.2f} MB, p95 {measured['p95_ms']:.3g} ms"
+                + (f"; {measured['outcome']}" if self.limits else "")
             )
         except Hopeless as reason:
             seconds = time.monotonic() - begin
@@ -258,8 +258,8 @@ class Trials:
 
     def _seconds(self) -> float | None:
         """How long a training took so far, on average."""
-        found = [trial.user_attrs["seconds"] for trial in self.taught()]
-        return mean(found) if found else None
+        seconds = [trial.user_attrs["seconds"] for trial in self.taught()]
+        return mean(seconds) if seconds else None
 
     def _enough(self, refused: int) -> str | None:
         """Why no further point is tried, if so."""
@@ -340,8 +340,8 @@ class Trials:
 
 def _queued(trial: FrozenTrial) -> Point | None:
     """The point that a trial was queued with; None if it was drawn."""
-    found: Point | None = trial.system_attrs.get("fixed_params")
-    return found
+    point: Point | None = trial.system_attrs.get("fixed_params")
+    return point
 
 
 def described(values: Mapping[str, Any]) -> str:

@@ -165,8 +165,8 @@ class Workshop:
     def answers(self, name: str) -> Answers:
         """The class that an artifact gives each selection text, (n,)."""
         artifact = Artifact.load(self.artifact(name), self.threads)
-        found: Answers = artifact.logits(self.selection.texts).argmax(axis=1).astype(np.int64)
-        return found
+        answers: Answers = artifact.logits(self.selection.texts).argmax(axis=1).astype(np.int64)
+        return answers
 
     def macro_f1(self, answers: Answers) -> float:
         labels, names = self.selection.labels, self.selection.label_names
@@ -179,7 +179,7 @@ class Workshop:
             self.selection.labels, self._reference_answers, answers, classes, resamples=1
         )
         seen = ((each.name, each.estimate(lost)) for each in rules())
-        return {name: found for name, found in seen if found is not None}
+        return {name: estimate for name, estimate in seen if estimate is not None}
 
     @cached_property
     def _reference_answers(self) -> Answers:
