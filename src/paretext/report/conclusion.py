@@ -123,31 +123,31 @@ def conclude(
             f"Certify {chosen.version} before you deploy it: "
             f"{where.artifacts.get(chosen.version, 'its artifact is gone')}"
         )
-    found = Conclusion(
+    conclusion = Conclusion(
         headline=headline,
         sentences=tuple(said),
         details=tuple(details),
         verdict=verdict,
         **where.using(chosen.version),
     )
-    if verdict != "uncertified" or found.path is None:
-        return found
+    if verdict != "uncertified" or conclusion.path is None:
+        return conclusion
     against = where.artifacts.get(reference.version, "PARENT")
     asked = (where.artifacts[chosen.version], "--against", against, "--eval", "EVAL.csv")
-    return found.model_copy(update={"command": shell("certify", *asked)})
+    return conclusion.model_copy(update={"command": shell("certify", *asked)})
 
 
-def going_on(found: Conclusion, begun: Unfinished | None) -> Conclusion:
+def going_on(conclusion: Conclusion, begun: Unfinished | None) -> Conclusion:
     """The conclusion of a run in which a command was begun and has not ended: that comes next."""
     if begun is None:
-        return found
-    nothing = found.headline == NOTHING
+        return conclusion
+    nothing = conclusion.headline == NOTHING
     said = (f"{'' if nothing else f'{FROM_BEFORE} '}{begun.sentence}",)
-    return found.model_copy(
+    return conclusion.model_copy(
         update={
-            "headline": UNFINISHED if nothing else found.headline,
-            "sentences": (*found.sentences, *said),
-            "command": begun.command or found.command,
+            "headline": UNFINISHED if nothing else conclusion.headline,
+            "sentences": (*conclusion.sentences, *said),
+            "command": begun.command or conclusion.command,
         }
     )
 
@@ -193,8 +193,8 @@ def _choose(own: Sequence[Measured], certificates: Mapping[str, Certificate]) ->
 
 def _may(row: Measured, certificates: Mapping[str, Certificate]) -> bool:
     """Whether nothing larger failed before it. Of an artifact that is gone nothing is known."""
-    found = certificates.get(row.version)
-    return found is None or found.may_be_chosen
+    certificate = certificates.get(row.version)
+    return certificate is None or certificate.may_be_chosen
 
 
 def _alone(
@@ -255,8 +255,10 @@ def _lost(row: Measured, answered_by: str | None) -> str:
 
 def _open(own: Sequence[Measured], certificates: Mapping[str, Certificate]) -> list[str]:
     """What is undecided, what would decide it, and what may not be chosen."""
-    found = [certificates[row.version] for row in own if row.version in certificates]
-    kept = [each for each in found if each.verdict != "broken" and not each.may_be_chosen]
+    own_certificates = [certificates[row.version] for row in own if row.version in certificates]
+    kept = [
+        each for each in own_certificates if each.verdict != "broken" and not each.may_be_chosen
+    ]
     return [each.sentence or claim(each) for each in kept]
 
 
@@ -265,8 +267,10 @@ def _names(rows: Sequence[Measured]) -> list[str]:
 
 
 def _broken(row: Measured, certificates: Mapping[str, Certificate]) -> str:
-    found = certificates.get(row.version)
-    clauses = [each for each in found.clauses if each.verdict == "broken"] if found else []
+    certificate = certificates.get(row.version)
+    clauses = (
+        [each for each in certificate.clauses if each.verdict == "broken"] if certificate else []
+    )
     what = f" (broken: {listed([*map(clause_name, clauses)])})" if clauses else ""
     return f"Do not deploy {row.version}{what}."
 

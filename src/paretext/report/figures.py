@@ -111,23 +111,23 @@ def confusion(counts: npt.ArrayLike, label_names: Sequence[str], path: Path, tit
 
 def confusions(counts: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
     """(truth, answer, texts) of everything that was answered wrongly, the most frequent first."""
-    found = [
+    cells = [
         (i, j, int(count))
         for i, row in enumerate(counts)
         for j, count in enumerate(row)
         if i != j and count
     ]
-    return sorted(found, key=lambda cell: -cell[2])
+    return sorted(cells, key=lambda cell: -cell[2])
 
 
 def _largest(counts: list[list[int]], names: Sequence[str], path: Path, title: str) -> None:
     """Write the largest confusions among many classes, a bar each."""
-    found = confusions(counts)
-    wrong, texts = sum(count for _, _, count in found), sum(map(sum, counts))
+    cells = confusions(counts)
+    wrong, texts = sum(count for _, _, count in cells), sum(map(sum, counts))
     said = f"No answer to {texts:,} texts with {len(names)} classes is wrong."
-    if found:
+    if cells:
         said = (
-            f"The {min(len(found), _LARGEST)} most frequent of {len(found):,} confusions among "
+            f"The {min(len(cells), _LARGEST)} most frequent of {len(cells):,} confusions among "
             f"{len(names)} classes; {wrong:,} of {texts:,} answers are wrong."
         )
     rows = [
@@ -136,11 +136,11 @@ def _largest(counts: list[list[int]], names: Sequence[str], path: Path, title: s
                 {"shown": fit(names[each], _PAIR_EMS), "full": names[each]}
                 for each in (truth, answer)
             ],
-            "bar": _LONGEST_BAR * count / found[0][2],
+            "bar": _LONGEST_BAR * count / cells[0][2],
             "count": count,
             "share": percent(count, sum(counts[truth])),
         }
-        for truth, answer, count in found[:_LARGEST]
+        for truth, answer, count in cells[:_LARGEST]
     ]
     column = 1.15 * _LABEL * _PAIR_EMS
     write(

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 COLUMNS = ("recipe", "macro-F1", "drop", "MB", "p95 ms", "ms a text at 32", "holds", "settings")
 
 
-def cells(found: Found) -> list[list[str]]:
+def cells(outcome: Found) -> list[list[str]]:
     """The parent, and then the front, the smallest first, in COLUMNS."""
     rows = []
-    for each in (found.parent, *found.front):
-        verdict = "" if not found.limits or each is found.parent else "yes"
-        if each is not found.parent and found.limits.broken(each):
+    for each in (outcome.parent, *outcome.front):
+        verdict = "" if not outcome.limits or each is outcome.parent else "yes"
+        if each is not outcome.parent and outcome.limits.broken(each):
             verdict = "no"
-        if found.winner is not None and each.name == found.winner.name:
+        if outcome.winner is not None and each.name == outcome.winner.name:
             verdict = "winner"
         rows.append(
             [
                 each.name,
                 f"{each.macro_f1:.4f}",
-                "" if each is found.parent else f"{each.drops['macro_f1_drop']:.4f}",
+                "" if each is outcome.parent else f"{each.drops['macro_f1_drop']:.4f}",
                 f"{each.bytes / 1e6:.2f}",
                 f"{each.p95_ms:.3g}",
                 f"{each.ms_per_text:.3g}",

@@ -62,7 +62,7 @@ def picture(template: str, values: Mapping[str, Any]) -> str:
     """
     colours = dict(re.findall(r"--(\w+):(#\w+)", _read("page.css").split("}")[0]))
     style = _read("pictures.css") + _read("picture.css")
-    style = re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], style)
+    style = re.sub(r"var\(--(\w+)\)", lambda match: colours[match[1]], style)
     return str(_environment().get_template(template).render(style=_own(style), **values))
 
 

@@ -79,8 +79,11 @@ def conclusion_of(
     out: where the comparison lies.
     """
     manifests = {name: Manifest.read(folder) for name, folder in artifacts.items()}
-    found = {name: Certificate.of(folder) for name, folder in artifacts.items()}
-    certificates = {name: each for name, each in found.items() if each is not None}
+    certificates = {
+        name: certificate
+        for name, folder in artifacts.items()
+        if (certificate := Certificate.of(folder)) is not None
+    }
     first = next(iter(manifests.values()))
     versions = [
         measured(
@@ -229,8 +232,8 @@ class _Gatherer:
             return recipe, named(DataReport.model_validate(values["data"]))
 
         remedy = "start the run again"
-        found = self._read("settings", path, remedy, lambda: read_json(path, remedy, read))
-        return found or (None, None)
+        settings = self._read("settings", path, remedy, lambda: read_json(path, remedy, read))
+        return settings or (None, None)
 
     def _profile(self, checks: DataReport | None) -> parts.ProfileShown | None:
         path = self.run / "profile" / "profile.json"
@@ -292,7 +295,7 @@ class _Gatherer:
 
     def _manifests(self, settings: dict[str, Any] | None) -> dict[str, Manifest]:
         """Of every artifact, the parent's first."""
-        found: dict[str, Manifest] = {}
+        manifests: dict[str, Manifest] = {}
         for folder in RunFolder(self.run).listed():
             if not (folder / NAME).is_file():
                 continue
@@ -301,26 +304,26 @@ class _Gatherer:
                 lambda folder=folder: Manifest.read(folder),  # type: ignore[misc]
             )
             if manifest is not None:
-                found[folder.name] = manifest
-        if PARENT not in found:
+                manifests[folder.name] = manifest
+        if PARENT not in manifests:
             said = "start the same command again, it goes on where it was"
             self._lacks("artifacts", f"{PARENT} is not made yet; {said}.")
-            return found
-        if not found[PARENT].is_encoder:  # nothing of it was to be compressed
-            return found
+            return manifests
+        if not manifests[PARENT].is_encoder:  # nothing of it was to be compressed
+            return manifests
         planned = [each["name"] for each in (settings or {}).get("versions", ())]
-        if {*found} - {PARENT, *planned} and not {*planned} & {*found}:
+        if {*manifests} - {PARENT, *planned} and not {*planned} & {*manifests}:
             planned = []  # compress was given other versions than run.json has
-        if absent := [name for name in planned if name not in found]:
+        if absent := [name for name in planned if name not in manifests]:
             self._lacks(
                 "artifacts",
                 f"{_listed(absent)} not made yet; make {_them(absent)} with: paretext compress "
                 f"{self.run} --data TRAIN.",
             )
-        return found
+        return manifests
 
     def _certificates(self, manifests: dict[str, Manifest]) -> dict[str, Certificate]:
-        found: dict[str, Certificate] = {}
+        certificates: dict[str, Certificate] = {}
         absent = []
         for name, manifest in manifests.items():
             folder = RunFolder(self.run).artifact(name)
@@ -330,7 +333,7 @@ class _Gatherer:
                     lambda folder=folder: Certificate.of(folder),  # type: ignore[misc]
                 )
                 if certificate is not None:
-                    found[name] = certificate
+                    certificates[name] = certificate
             elif (
                 name != PARENT and not ranking.STAGE.match(name) and is_derived(manifest, manifests)
             ):
@@ -342,7 +345,7 @@ class _Gatherer:
                 f"{_listed(absent)} not certified; certify {_them(absent)} with: paretext certify "
                 f"{artifacts / absent[0]} --against {artifacts / PARENT} --eval EVAL.",
             )
-        return found
+        return certificates
 
     def _comparison(self, manifests: dict[str, Manifest]) -> Comparison | None:
         folder = RunFolder(self.run).comparison
@@ -350,18 +353,18 @@ class _Gatherer:
         if not (folder / "comparison.json").is_file():
             self._lacks("comparison", f"nothing is measured yet; measure with: {remedy}.")
             return None
-        found = self._read(
+        comparison = self._read(
             *("comparison", folder / "comparison.json", f"measure again with: {remedy}"),
             lambda: Comparison.read(folder),
         )
-        if found is not None:
-            measured = [row.version for row in found.rows]
+        if comparison is not None:
+            measured = [row.version for row in comparison.rows]
             if absent := [name for name in manifests if name not in measured]:
                 self._lacks(
                     "comparison",
                     f"{_listed(absent)} not measured; measure all with: {remedy}.",
                 )
-        return found
+        return comparison
 
     def _versions(
         self,
@@ -371,7 +374,7 @@ class _Gatherer:
     ) -> tuple[parts.Measured, ...]:
         if comparison is None:
             return ()
-        found = []
+        versions = []
         for row in ranking.versions(comparison.rows):
             manifest = manifests.get(PARENT if row.version == BASELINE else row.version)
             certificate = certificates.get(row.version)
@@ -385,7 +388,7 @@ class _Gatherer:
                 )
             if manifest is None and row.certificate:  # the artifact has gone, its row has not
                 verdict = row.certificate.verdict
-            found.append(
+            versions.append(
                 measured(
                     row,
                     comparison,
@@ -394,10 +397,10 @@ class _Gatherer:
                     verdict=verdict,
                 )
             )
-        return tuple(found)
+        return tuple(versions)
 
     def _flipped(self, certificates: dict[str, Certificate]) -> tuple[parts.Flipped, ...]:
-        found = []
+        flipped = []
         for name, certificate in certificates.items():
             flips = certificate.flips
             if flips.file is None:
@@ -420,7 +423,7 @@ class _Gatherer:
                     *("flipped texts", path, "certify again"),
                     lambda path=path: flipped_texts(path),  # type: ignore[misc]
                 )
-            found.append(
+            flipped.append(
                 parts.Flipped(
                     version=name,
                     reference=certificate.reference.name,
@@ -432,7 +435,7 @@ class _Gatherer:
                     shown=rows or (),
                 )
             )
-        return tuple(found)
+        return tuple(flipped)
 
     def _unfinished(self) -> None:
         """Stages that were begun: what stands in their place, if anything, is from before."""

@@ -210,8 +210,8 @@ def _by(ratio: Ratio | None) -> float | str:
 
 def _verdict_first(row: Sequence[str]) -> tuple[str, ...]:
     """A row of clauses with its verdict beside the name, where a narrow screen shows it."""
-    name, *found, verdict, needed = row
-    return name, verdict, *found, needed
+    name, *figures, verdict, needed = row
+    return name, verdict, *figures, needed
 
 
 def _numbers(columns: Sequence[str], first: int, end: int) -> list[str]:
@@ -238,13 +238,13 @@ def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
     shown = [(row, classes) for row, classes in shown if classes]  # a card of zeros says nothing
     own = [each for each in shown if each[0].derived]
     others = [[each] for each in shown if not each[0].derived]
-    found = []
+    cards = []
     for group in (own, *others):
         flat = [each.f1_drop for _, classes in group for each in classes]
         scale = pictures.strips(flat)
         strips = iter(scale["strips"])
         for row, classes in group:
-            found.append(
+            cards.append(
                 {
                     "row": row,
                     "most": scale["most"],
@@ -255,18 +255,18 @@ def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
                     ],
                 }
             )
-    return found
+    return cards
 
 
 def _most_changed(classes: Sequence[ClassMeasured]) -> list[ClassMeasured]:
-    found = [each for each in classes if not _is_unchanged(each)]
+    changed = [each for each in classes if not _is_unchanged(each)]
     if len(classes) <= MOST_CLASSES:
-        return found
-    changed = sorted(
-        found,
+        return changed
+    ordered = sorted(
+        changed,
         key=lambda c: (not _said(c.f1_drop), -abs(c.f1_drop.estimate) if c.f1_drop else 0),
     )
-    return changed[:FEW_CLASSES]
+    return ordered[:FEW_CLASSES]
 
 
 def _is_unchanged(each: ClassMeasured) -> bool:
@@ -328,11 +328,11 @@ def _shade(count: int, total: int) -> int:
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Settings one a line; the versions have a section of their own."""
-    found = []
+    rows = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found += _flat(value, f"{prefix}{name}.")
+            rows += _flat(value, f"{prefix}{name}.")
         elif name != "versions":
             listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            found.append((f"{prefix}{name}", "none" if value is None else listed))
-    return found
+            rows.append((f"{prefix}{name}", "none" if value is None else listed))
+    return rows

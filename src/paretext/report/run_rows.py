@@ -82,13 +82,13 @@ def is_derived(manifest: Manifest, manifests: dict[str, Manifest]) -> bool:
 
 
 def flipped_texts(path: Path) -> tuple[parts.FlippedText, ...]:
-    found: list[parts.FlippedText] = []
+    texts: list[parts.FlippedText] = []
     for row in itertools.islice(read_rows(path), MOST_FLIPS):
         values = {name: row.get(name) for name in parts.FlippedText.model_fields}
         if values["text"] is not None:
             values["text"] = shown(str(values["text"]))
-        found.append(parts.FlippedText.model_validate(values))
-    return tuple(found)
+        texts.append(parts.FlippedText.model_validate(values))
+    return tuple(texts)
 
 
 def history(path: Path) -> tuple[dict[str, float | None], ...]:
@@ -110,11 +110,13 @@ def named(checks: DataReport) -> DataReport:
 
 def profile_shown(path: Path) -> parts.ProfileShown:
     """What is to mend, then what is to look at."""
-    found = Profile.model_validate_json(path.read_text(encoding="utf-8")).findings
-    levels = [each.level for each in found]
+    findings = Profile.model_validate_json(path.read_text(encoding="utf-8")).findings
+    levels = [each.level for each in findings]
     return parts.ProfileShown(
         counts={level: levels.count(level) for level in ("mend", "look", "fine")},
-        findings=tuple(each for level in ("mend", "look") for each in found if each.level == level),
+        findings=tuple(
+            each for level in ("mend", "look") for each in findings if each.level == level
+        ),
     )
 
 

@@ -118,8 +118,8 @@ def number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
-def interval(found: Interval) -> str:
-    return found.written("{:.4f}".format)
+def interval(score: Interval) -> str:
+    return score.written("{:.4f}".format)
 
 
 CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
@@ -127,7 +127,7 @@ CERTIFICATES = ("version", "certificate", "against", "broken", "undecided")
 
 def certificate_cells(comparison: Comparison) -> list[tuple[str, ...]]:
     """One tuple for each version that has a certificate, under CERTIFICATES."""
-    found = [(row.version, row.certificate) for row in ranking.versions(comparison.rows)]
+    badges = [(row.version, row.certificate) for row in ranking.versions(comparison.rows)]
     return [
         (
             name,
@@ -136,14 +136,14 @@ def certificate_cells(comparison: Comparison) -> list[tuple[str, ...]]:
             ", ".join(badge.broken),
             ", ".join(badge.undecided),
         )
-        for name, badge in found
+        for name, badge in badges
         if badge is not None
     ]
 
 
 def sentences(comparison: Comparison) -> list[str]:
     """What each version bought and cost against its parent, zeros and noise called by name."""
-    found = []
+    said = []
     for row in ranking.versions(comparison.rows):
         if row.parent is None or row.drops is None:
             continue
@@ -163,19 +163,19 @@ def sentences(comparison: Comparison) -> list[str]:
             if drop.low <= 0 <= drop.high
             else ("a loss" if drop.estimate > 0 else "a gain")
         )
-        found.append(
+        said.append(
             f"{row.version} against {row.parent}: {size}, {timed_as}; "
             f"macro-F1 drop {drop.written(signed)}, "
             f"{verdict}; {row.drops.flips.estimate:.2%} of the predictions differ."
         )
         amount = _zeros(row.recipe)
         if amount and not _quantised(row.recipe):
-            found.append(
+            said.append(
                 f"{row.version} has {amount:.1%} zeros, and they buy nothing here: a dense runtime "
                 "multiplies by a zero as by any other number, and stores it in as many bytes. "
                 "What speed it shows against its parent is noise."
             )
-    return found
+    return said
 
 
 def _zeros(recipe: Sequence[dict[str, Any]]) -> float:
@@ -252,9 +252,9 @@ def _disturbed(first: Row, rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def _few(found: Sequence[str]) -> str:
-    more = f"; and {len(found) - FEW} more" if len(found) > FEW else ""
-    return "; ".join(found[:FEW]) + more
+def _few(phrases: Sequence[str]) -> str:
+    more = f"; and {len(phrases) - FEW} more" if len(phrases) > FEW else ""
+    return "; ".join(phrases[:FEW]) + more
 
 
 def markdown(comparison: Comparison) -> str:
@@ -330,20 +330,20 @@ def _standing(standing: Standing | None) -> list[str]:
 
 
 def _certificates(comparison: Comparison) -> list[str]:
-    found = certificate_cells(comparison)
+    rows = certificate_cells(comparison)
     said = "Certificates, each in its artifact (`certificate.json`, and a section of `README.md`):"
-    return [f"{said}\n\n{table(CERTIFICATES, found)}"] if found else []
+    return [f"{said}\n\n{table(CERTIFICATES, rows)}"] if rows else []
 
 
 def _step_by_step(comparison: Comparison) -> list[str]:
     """A table for each version of several steps."""
-    found = {
+    by_version = {
         row.version: attribution.cells(comparison, row.version)
         for row in ranking.versions(comparison.rows)
     }
     return [
         f"{escaped(name)}, step by step, each against the one before:\n\n"
         + table(attribution.COLUMNS, rows)
-        for name, rows in found.items()
+        for name, rows in by_version.items()
         if rows
     ]
