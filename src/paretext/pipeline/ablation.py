@@ -94,13 +94,13 @@ class Ablation:
         if drop.low > 0 or drop.high < 0:
             verb = "lowers" if drop.low > 0 else "raises"
             ends = sorted((abs(drop.low), abs(drop.high)))
-            found = f"{verb} macro-F1 by {abs(drop.estimate):.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
+            effect = f"{verb} macro-F1 by {abs(drop.estimate):.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
         else:
-            found = (
+            effect = (
                 f"makes no difference in macro-F1 that these {self.texts:,} texts can show: "
                 f"{-drop.estimate:+.3f} [{-drop.high:+.3f}, {-drop.low:+.3f}]"
             )
-        return f"{self.change} {found}{self._over_seeds()}."
+        return f"{self.change} {effect}{self._over_seeds()}."
 
     def _over_seeds(self) -> str:
         if self.spread is None:
@@ -225,12 +225,12 @@ def ablate(
             name = f"{arm.name}-seed-{seed}"
             folder = train_candidate(stages, name, arm.model, data, arm.recipe(recipe, seed))
             own.append(_answers(stages, name, model_of(folder), evaluation))
-    found = _compared(change, (arms[0].name, arms[1].name), seeds, answers, evaluation)
-    record = {**found.record(), "settings": recipe.model_dump(mode="json", exclude={"versions"})}
+    ablation = _compared(change, (arms[0].name, arms[1].name), seeds, answers, evaluation)
+    record = {**ablation.record(), "settings": recipe.model_dump(mode="json", exclude={"versions"})}
     write_json(out / "ablation.json", record)
-    write_text(out / "ablation.md", found.markdown())
-    progress.say(found.sentence)
-    return found
+    write_text(out / "ablation.md", ablation.markdown())
+    progress.say(ablation.sentence)
+    return ablation
 
 
 def _answers(stages: Stages, name: str, model: Path, evaluation: Dataset) -> Predictions:

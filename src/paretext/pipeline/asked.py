@@ -47,8 +47,8 @@ def asked_versions(asked: Compress) -> Recipe | None:
         return None
     own = parent_of(Path(asked.model))[2] if is_run(asked.model) else None
     beside = asked.recipe is not None
-    found = _with_presets(_read(asked.recipe) or own or Recipe(), listed(asked.preset), beside)
-    return found if own is None else own.model_copy(update={"versions": found.versions})
+    recipe = _with_presets(_read(asked.recipe) or own or Recipe(), listed(asked.preset), beside)
+    return recipe if own is None else own.model_copy(update={"versions": recipe.versions})
 
 
 def _with_presets(recipe: Recipe, presets: Sequence[str] | None, beside: bool) -> Recipe:

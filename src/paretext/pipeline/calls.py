@@ -80,12 +80,12 @@ def ablate(asked: Ablate) -> tuple[ablation.Ablation, Recipe]:
     own = asked.model_copy(update={"remove_stop_words": None})  # which is no setting here
     recipe = asked_recipe(own, seed=seeds[0])
     ablation.require_startable(recipe.models, change, seeds, asked.out)
-    found = ablation.ablate(
+    effect = ablation.ablate(
         *(recipe.models, read(asked, recipe), recipe, asked.out),
         remove_stop_words=change,
         seeds=seeds,
     )
-    return found, recipe
+    return effect, recipe
 
 
 def compare(asked: Compare) -> Comparison:
@@ -111,10 +111,12 @@ def compare(asked: Compare) -> Comparison:
         check_order(Artifact.load(first, asked.threads).logits(some.texts), some, "--labels")
     with change(folder):
         Stages(folder.parent).forget(folder.name)
-        found = compare_versions(versions, data, folder, threads=asked.threads, rounds=asked.rounds)
+        comparison = compare_versions(
+            versions, data, folder, threads=asked.threads, rounds=asked.rounds
+        )
     if folder.parent == folders[0]:
         renew_report(folders[0])
-    return found
+    return comparison
 
 
 def certify(asked: Certify) -> Certificate:
@@ -156,7 +158,7 @@ def certify(asked: Certify) -> Certificate:
     names = labels_of(asked.against, given)
     data = asked.evaluation(names, NamedBy.model(asked.against, names))
     assert data is not None
-    found = certify_one(
+    certificate = certify_one(
         asked.artifact,
         asked.against,
         data,
@@ -170,15 +172,15 @@ def certify(asked: Certify) -> Certificate:
         out=asked.out,
         force=asked.force,
     )
-    return _renewed(asked, found)
+    return _renewed(asked, certificate)
 
 
-def _renewed(asked: Certify, found: Certificate) -> Certificate:
+def _renewed(asked: Certify, certificate: Certificate) -> Certificate:
     """The certificate, which the page of its run shows, too."""
     run = run_of(Path(asked.artifact or ""))
     if run is not None:
         renew_report(run)
-    return found
+    return certificate
 
 
 def search(asked: Search) -> Found:

@@ -126,8 +126,8 @@ def best_epoch(folder: Path) -> dict[str, Any]:
 def identities(models: Sequence[str]) -> dict[str, str]:
     """What tells the encoders among `models` from others, and what they are called; the baselines
     where there are no encoders."""
-    found = {source_digest(model): model for model in models if model not in BASELINES}
-    return found or {f"baseline:{model}": model for model in models}
+    encoders = {source_digest(model): model for model in models if model not in BASELINES}
+    return encoders or {f"baseline:{model}": model for model in models}
 
 
 def _train_one(

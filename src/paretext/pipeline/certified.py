@@ -95,7 +95,7 @@ def certify_traffic(asked: Certify) -> Certificate:
     limits, traffic = asked.limits(), _traffic(asked)
     labelled = asked.evaluation(names, NamedBy.model(asked.against, names))
     unlike = _unlike(labelled, traffic) if labelled is not None else None
-    found = certify_unlabelled(
+    certificate = certify_unlabelled(
         asked.artifact,
         asked.against,
         traffic,
@@ -111,21 +111,21 @@ def certify_traffic(asked: Certify) -> Certificate:
         unlike=unlike,
     )
     path = to_label_of(asked)
-    if asked.label_page and path.is_file() and found.unlabelled is not None:
-        write_label_page(path, names, found.unlabelled.labels_needed, giving_back(asked))
-    return found
+    if asked.label_page and path.is_file() and certificate.unlabelled is not None:
+        write_label_page(path, names, certificate.unlabelled.labels_needed, giving_back(asked))
+    return certificate
 
 
 def _unlike(labelled: Dataset, traffic: Traffic) -> float | None:
     """The AUC of a classifier between the two, which is said: recall and macro-F1 take them for
     texts of one source."""
-    found, _ = likeness(labelled.texts, traffic.texts)
-    warned = found.auc is not None and found.auc > _ALIKE
+    similarity, _ = likeness(labelled.texts, traffic.texts)
+    warned = similarity.auc is not None and similarity.auc > _ALIKE
     progress.say(
-        f"{'warning: ' if warned else ''}{traffic.name} beside {labelled.name}: {found}"
+        f"{'warning: ' if warned else ''}{traffic.name} beside {labelled.name}: {similarity}"
         + ("; recall and macro-F1 hold only if both come from one source" if warned else "")
     )
-    return found.auc
+    return similarity.auc
 
 
 def page_of(asked: Certify) -> Path:
@@ -169,6 +169,6 @@ def to_label_of(asked: Certify) -> Path:
 def _traffic(asked: Certify) -> Traffic:
     source = open_texts(asked.unlabelled, asked.on_bad_row)
     column, bad = choose_text_column(source, asked.text_column), Bad()
-    found = [(n, str(row[column])) for n, row in rows_with_text(source, column, bad)]
-    require_rows(source, len(found), bad, asked.on_bad_row)
-    return Traffic(source.name, tuple(text for _, text in found), tuple(n for n, _ in found))
+    rows = [(n, str(row[column])) for n, row in rows_with_text(source, column, bad)]
+    require_rows(source, len(rows), bad, asked.on_bad_row)
+    return Traffic(source.name, tuple(text for _, text in rows), tuple(n for n, _ in rows))

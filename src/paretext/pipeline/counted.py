@@ -51,10 +51,10 @@ def compare_counts(counts: str | Path, artifact: str | Path) -> Counted:
             f"the certificate of {folder} is of a version of paretext that did not keep what its "
             f"texts looked like; make another with: {again}."
         )
-    found = read_counts(path)
-    hours = [key.hour for key in found if key.identity == identity]
+    recorded = read_counts(path)
+    hours = [key.hour for key in recorded if key.identity == identity]
     if not hours:
-        others = {key.identity: key.model for key in found}
+        others = {key.identity: key.model for key in recorded}
         named = [f"{model} ({each[:12]})" for each, model in others.items()]
         raise ParetextError(
             f"{path} counts the answers of {first_few(named, 4)}, and none of {folder} "
@@ -68,5 +68,5 @@ def compare_counts(counts: str | Path, artifact: str | Path) -> Counted:
         reference=certificate.reference.name,
         first=min(hours),
         last=max(hours),
-        drift=drift(certified, counted(found, identity)),
+        drift=drift(certified, counted(recorded, identity)),
     )

@@ -67,14 +67,14 @@ def _rule(rule: Rule | None) -> dict[str, Any]:
     return {"answers stand where": [*rule.sentences(), *origin]} if rule else {}
 
 
-def _independence(found: Independence | None) -> str:
+def _independence(independence: Independence | None) -> str:
     """Whether an answer depends on its text alone."""
-    if found is None:
+    if independence is None:
         return "not measured by the version that wrote it"
     return (
-        f"{found.changed_labels} of {found.texts} predictions differ from the text's by itself "
-        f"where others share its call, probabilities by at most "
-        f"{found.largest_probability_difference:.1e}"
+        f"{independence.changed_labels} of {independence.texts} predictions differ from the text's "
+        f"by itself where others share its call, probabilities by at most "
+        f"{independence.largest_probability_difference:.1e}"
     )
 
 
@@ -93,9 +93,9 @@ def _run(path: Path) -> dict[str, Any]:
     }
 
 
-def _scores(found: Any) -> dict[str, str]:
+def _scores(recorded: Any) -> dict[str, str]:
     """What parent.json says of each candidate; of a damaged one, what it holds."""
-    scores = found if isinstance(found, dict) else {}
+    scores = recorded if isinstance(recorded, dict) else {}
     return {
         name: f"{score:.4f}" if isinstance(score, float) else str(score)
         for name, score in scores.items()

@@ -284,19 +284,19 @@ def _answers(
         from paretext.models.classifier import Classifier
 
         classifier, order = Classifier.load(parent), np.argsort([len(text) for text in texts])
-        found = np.empty(len(texts), np.int64)
+        answers = np.empty(len(texts), np.int64)
         with progress.task(f"answers of {name}", len(texts)) as advance:
             for start in range(0, len(texts), _ANSWERED_TOGETHER):
                 rows = order[start : start + _ANSWERED_TOGETHER]
-                found[rows] = classifier.logits([texts[i] for i in rows]).argmax(axis=1)
+                answers[rows] = classifier.logits([texts[i] for i in rows]).argmax(axis=1)
                 advance(len(rows))
-        np.save(folder / "answers.npy", found)
+        np.save(folder / "answers.npy", answers)
 
     stages.finished(
         ANSWERS, {"parent": folder_digest(parent), "texts": digest_of(list(texts))}, work
     )
-    found: npt.NDArray[np.int64] = np.load(RunFolder(stages.root).answers / "answers.npy")
-    return found
+    answers: npt.NDArray[np.int64] = np.load(RunFolder(stages.root).answers / "answers.npy")
+    return answers
 
 
 def _called(texts: object) -> str:

@@ -67,10 +67,10 @@ def threshold(asked: Threshold) -> Tuned:
         say_seen(seen, evaluation)
     loaded = Artifact.load(folder, asked.threads)
     reference = None if asked.against is None else _of_same_task(asked, manifest)
-    found = loaded.probabilities(selection.texts)
+    probabilities = loaded.probabilities(selection.texts)
     if names != manifest.labels:
-        check_order(found, selection, "--labels")
-    rule = tune(selection.labels, found, names, wanted, selection.fingerprint)
+        check_order(probabilities, selection, "--labels")
+    rule = tune(selection.labels, probabilities, names, wanted, selection.fingerprint)
 
     def figures(data: Dataset, own: np.ndarray) -> tuple[str, Decided]:
         others = own if reference is None else reference.probabilities(data.texts)
@@ -78,7 +78,7 @@ def threshold(asked: Threshold) -> Tuned:
         after = answers(own, names, rule)
         return Path(data.name).name, decided(data.labels, before, after, names)
 
-    shown = [figures(selection, found)]
+    shown = [figures(selection, probabilities)]
     if evaluation is not None:
         shown.append(figures(evaluation, loaded.probabilities(evaluation.texts)))
     against = "" if asked.against is None else str(asked.against)

@@ -43,10 +43,10 @@ def profiled(train: Dataset, evaluation: Dataset | None, recipe: Recipe, out: Pa
         progress.say(f"profiling {len(train):,} texts, which takes seconds, or a minute")
         try:
             model = _first_with_tokenizer(recipe.models)
-            found = profile(train, evaluation, settings.model_copy(update={"model": model}))
+            data_profile = profile(train, evaluation, settings.model_copy(update={"model": model}))
         except ParetextError as error:
             raise NoProfile(str(error)) from None
-        write_profile(found, folder)
+        write_profile(data_profile, folder)
 
     inputs = {
         "version": __version__,  # another one may find more

@@ -91,14 +91,14 @@ def _differences(
     before: Mapping[str, Any], now: Mapping[str, Any], within: str = ""
 ) -> dict[str, tuple[Any, Any]]:
     """Setting -> its old and its new value; those of groups by "group.setting"."""
-    found: dict[str, tuple[Any, Any]] = {}
+    differences: dict[str, tuple[Any, Any]] = {}
     for name, new in now.items():
         old = before.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
-            found |= _differences(old, new, f"{within}{name}.")
+            differences |= _differences(old, new, f"{within}{name}.")
         elif old != new:
-            found[f"{within}{name}"] = (old, new)
-    return found
+            differences[f"{within}{name}"] = (old, new)
+    return differences
 
 
 def write_record(recipe: Recipe, data: Data, out: Path) -> None:

@@ -238,10 +238,10 @@ def finish(
         threads=threads,
         classifier=parent,
     )
-    found = compared(parent, artifacts, data.evaluation, out, threads=threads, rounds=rounds)
+    comparison = compared(parent, artifacts, data.evaluation, out, threads=threads, rounds=rounds)
     page, _ = write_report(out)
     progress.say(f"report: {page}")
-    return found
+    return comparison
 
 
 @works_in("out")

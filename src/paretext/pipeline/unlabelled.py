@@ -29,12 +29,16 @@ def like_the_labelled(
     said, and stands in unlabelled.json."""
     if not unlabelled:
         return ()
-    found, alike = likeness(data.train.texts, unlabelled)
+    similarity, alike = likeness(data.train.texts, unlabelled)
     kept = tuple(text for text, is_like in zip(unlabelled, alike, strict=True) if is_like)
     rates = _rates(parent, data, unlabelled)
     said = f"of the {len(unlabelled):,} texts without labels "
-    said += f"{found.unlike:,} are left out, being unlike" if found.unlike else "all are learned"
-    progress.say(f"{said}: {found}")
+    said += (
+        f"{similarity.unlike:,} are left out, being unlike"
+        if similarity.unlike
+        else "all are learned"
+    )
+    progress.say(f"{said}: {similarity}")
     if not kept:
         progress.say(
             "no text without a label is of the kind of the labelled ones; your own traffic would "
@@ -45,11 +49,11 @@ def like_the_labelled(
     shares = ", ".join(f"{names[k]} {rates[1][k]:.0%} beside {rates[0][k]:.0%}" for k in order)
     progress.say(f"what the parent answers to them, beside the labelled ones: {shares}")
     record = {
-        "texts": found.texts,
+        "texts": similarity.texts,
         "kept": len(kept),
-        "auc": found.auc,
-        "unseen_words": found.unseen,
-        "words_a_text": list(found.words),
+        "auc": similarity.auc,
+        "unseen_words": similarity.unseen,
+        "words_a_text": list(similarity.words),
         "label_rates": {
             name: [float(rates[0][k]), float(rates[1][k])] for k, name in enumerate(names)
         },
@@ -63,9 +67,9 @@ def _rates(parent: Path, data: Data, unlabelled: Sequence[str]) -> list[np.ndarr
     from paretext.models.classifier import Classifier
 
     classifier = Classifier.load(parent)
-    found = []
+    rates = []
     for texts in (data.selection.texts, unlabelled):
         rows = np.random.default_rng(0).permutation(len(texts))[:_ASKED]
         answers = classifier.logits([texts[row] for row in rows]).argmax(axis=1)
-        found.append(np.bincount(answers, minlength=len(data.train.label_names)) / len(rows))
-    return found
+        rates.append(np.bincount(answers, minlength=len(data.train.label_names)) / len(rows))
+    return rates
