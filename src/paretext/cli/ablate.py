@@ -18,11 +18,11 @@ def ablate(asked: Ablate, json: Json = False) -> None:
     from paretext.cli.endings import of_ablation
     from paretext.pipeline import calls
 
-    found, recipe = calls.ablate(asked)
-    verdict = of_ablation(found, recipe.models, asked.remove_stop_words, asked.out)
+    ablation, recipe = calls.ablate(asked)
+    verdict = of_ablation(ablation, recipe.models, asked.remove_stop_words, asked.out)
     if json:
-        dump_with(verdict, found.record())
+        dump_with(verdict, ablation.record())
         return
-    table(found.columns, found.rows())
+    table(ablation.columns, ablation.rows())
     line(f"Wrote {asked.out}: ablation.md, ablation.json, candidates/.")
     show_verdict(verdict)

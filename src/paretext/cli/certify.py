@@ -47,8 +47,8 @@ def certify(asked: Certify, json: Json = False) -> None:
     else:
         verdict = of_certificate(certificate, artifact, asked.against)
     if json:  # whose own verdict is a word
-        found = certificate.model_dump(mode="json")
-        dump({**found, "conclusion": verdict.model_dump(mode="json")})
+        record = certificate.model_dump(mode="json")
+        dump({**record, "conclusion": verdict.model_dump(mode="json")})
     else:
         show_certificate(certificate, artifact if asked.artifact else None, as_path(asked.out))
         if certificate.unlabelled is not None:

@@ -22,8 +22,9 @@ def compare(asked: Compare, json: Json = False) -> None:
     from paretext.pipeline import calls
     from paretext.pipeline.stages import artifacts_of
 
-    found, artifacts = calls.compare(asked), [Path(each) for each in listed(asked.artifacts) or ()]
+    comparison = calls.compare(asked)
+    artifacts = [Path(each) for each in listed(asked.artifacts) or ()]
     run = artifacts[0]
     folder = Path(asked.out or RunFolder(run).comparison)
     made = artifacts_of(run) if RunFolder(run).artifacts.is_dir() else artifacts
-    show_comparison(folder, of_comparison(found, made, folder), json)
+    show_comparison(folder, of_comparison(comparison, made, folder), json)

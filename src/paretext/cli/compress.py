@@ -29,8 +29,8 @@ def compress(asked: Compress, json: Json = False) -> None:
         return
     made = artifacts_of(folder)
     if json:
-        found = {each.name: Manifest.read(each).model_dump(mode="json") for each in made}
-        dump_with(verdict, found)
+        manifests = {each.name: Manifest.read(each).model_dump(mode="json") for each in made}
+        dump_with(verdict, manifests)
         return
     line(f"Wrote {folder / 'artifacts'}: {', '.join(each.name for each in made)}.")
     show_verdict(verdict)

@@ -198,10 +198,10 @@ def show_comparison(folder: Path, verdict: Verdict, as_json: bool) -> None:
     title = f"{comparison.data['texts']:,} texts; {ranking.in_words(comparison.rows)}"
     table(BRIEF, brief_cells(comparison), title, elsewhere="comparison.md has all")
     for row in ranking.versions(comparison.rows):
-        if found := attribution.cells(comparison, row.version):
+        if steps := attribution.cells(comparison, row.version):
             table(
                 attribution.COLUMNS,
-                found,
+                steps,
                 title=f"{row.version}, each step against the one before",
                 elsewhere="comparison.md has all",
             )
@@ -264,34 +264,34 @@ def show_unlabelled(certificate: Certificate, path: Path) -> None:
     """What is known without labels, and which texts to label."""
     from paretext.core.records import proportion
 
-    found, flips = certificate.unlabelled, certificate.flips
-    assert found is not None
+    record, flips = certificate.unlabelled, certificate.flips
+    assert record is not None
     texts = certificate.data.texts
     share = proportion(flips.flipped, texts, certificate.budget.confidence)
     line()
     line(
         f"{flips.flipped:,} of {texts:,} answers differ: {share.estimate:.2%} ({share.low:.2%} to "
         f"{share.high:.2%}). If each of these were a loss, accuracy would drop by at most "
-        f"{found.largest_drop:.2%}."
+        f"{record.largest_drop:.2%}."
     )
     rows = [
         (each.label, f"{each.reference / texts:.2%}", f"{each.candidate / texts:.2%}")
-        for each in sorted(found.rates, key=lambda each: -abs(each.candidate - each.reference))
+        for each in sorted(record.rates, key=lambda each: -abs(each.candidate - each.reference))
     ]
     names = (certificate.reference.name, certificate.candidate.name)
     line()
     table(("label", *names), rows[:_MOST_CLASSES], title="How often each label is answered")
     if len(rows) > _MOST_CLASSES:
         line(f"Those that differ most; certificate.json has the other {len(rows) - _MOST_CLASSES}.")
-    if found.left_out:
+    if record.left_out:
         line(
-            f"Left out, since these texts say nothing of it: {', '.join(found.left_out)}"
-            + ("." if found.beside else "; labelled texts (--eval) tell of recall and macro-F1.")
+            f"Left out, since these texts say nothing of it: {', '.join(record.left_out)}"
+            + ("." if record.beside else "; labelled texts (--eval) tell of recall and macro-F1.")
         )
-    if found.labelled < flips.flipped:
+    if record.labelled < flips.flipped:
         line(
             f"To label, from the top: {path} ({flips.flipped:,} flipped texts in random order, "
-            f"{found.labelled:,} with a label). A label is one of the models' names, or ? where "
+            f"{record.labelled:,} with a label). A label is one of the models' names, or ? where "
             "nobody can tell."
         )
 

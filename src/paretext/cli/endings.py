@@ -102,17 +102,17 @@ def of_predictions(
 ) -> Verdict:
     """Whether one table of answers may stand in another's place; the next model is asked against
     the one that then stands there."""
-    found = of_certificate(certificate, place, old)
+    verdict = of_certificate(certificate, place, old)
     name, reference = certificate.candidate.name, certificate.reference.name
     against, more = (new if certificate.may_be_chosen else old), truth
-    headline, wanted = found.headline, "NEXT.csv"
+    headline, wanted = verdict.headline, "NEXT.csv"
     if headline.startswith(f"Deploy {name}"):
         headline = f"{name} may replace {reference}: {place}"
     elif certificate.verdict == "undecided":
         wanted, more = str(new), Path(_MORE)
     return Verdict(
         headline=headline,
-        sentences=(*found.sentences, f"Its flips are listed in {place / 'flips.csv'}."),
+        sentences=(*verdict.sentences, f"Its flips are listed in {place / 'flips.csv'}."),
         path=str(place),
         command=shell("certify", "--predictions", wanted, "--against", against, "--eval", more),
     )
@@ -122,10 +122,10 @@ def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
     """As of labelled texts; where labels would decide, the command that takes them."""
     from paretext.pipeline.certified import certifying, giving_back
 
-    found = of_certificate(certificate, Path(asked.artifact or ""), asked.against)
+    verdict = of_certificate(certificate, Path(asked.artifact or ""), asked.against)
     record = certificate.unlabelled
     if certificate.verdict != "undecided" or record is None:
-        return found
+        return verdict
     open_ = {each.name for each in certificate.clauses if each.verdict == "undecided"}
     few = "accuracy_drop" in open_ and record.labels_needed is None
     none_decide = few or record.labelled == certificate.flips.flipped or open_ <= {"flips"}
@@ -133,7 +133,7 @@ def of_unlabelled(certificate: Certificate, asked: Certify) -> Verdict:
         command = certifying(asked, "--unlabelled", _MORE)  # no labels of these would decide
     else:
         command = giving_back(asked)
-    return found.model_copy(update={"command": command})
+    return verdict.model_copy(update={"command": command})
 
 
 def of_training(
@@ -159,39 +159,39 @@ def of_training(
     )
 
 
-def of_search(found: Found, source: Path) -> Verdict:
+def of_search(outcome: Found, source: Path) -> Verdict:
     """The winner; or what was nearest, and how to look further."""
     asked = ("search", source, "--data", _TRAIN, "--eval", _EVAL)
-    if found.winner is None:
+    if outcome.winner is None:
         more = ("--budget", "size<=5MB, macro_f1_drop<=0.01")
-        if found.limits:
-            kept = ", ".join(map(found.limits.phrase, found.limits.values))
+        if outcome.limits:
+            kept = ", ".join(map(outcome.limits.phrase, outcome.limits.values))
             more = ("--budget", kept.replace(" ", "").replace(",", ", "))
-        return Verdict(headline=found.sentence, command=shell(*asked, *more))
-    folder, parent = found.folder / "winner", RunFolder(source).artifact()
+        return Verdict(headline=outcome.sentence, command=shell(*asked, *more))
+    folder, parent = outcome.folder / "winner", RunFolder(source).artifact()
     against = parent if parent.is_dir() else source
-    if found.certificate is None:
+    if outcome.certificate is None:
         return Verdict(
-            headline=f"{found.winner.name} is the best, and has no certificate: {folder}",
-            sentences=(found.sentence,),
+            headline=f"{outcome.winner.name} is the best, and has no certificate: {folder}",
+            sentences=(outcome.sentence,),
             path=str(folder),
             command=shell("certify", folder, "--against", against, "--eval", _EVAL),
             python=loading(folder),
         )
-    verdict = of_certificate(found.certificate, folder, against)
-    return verdict.model_copy(update={"sentences": (found.sentence, *verdict.sentences)})
+    verdict = of_certificate(outcome.certificate, folder, against)
+    return verdict.model_copy(update={"sentences": (outcome.sentence, *verdict.sentences)})
 
 
-def of_ablation(found: Ablation, models: Sequence[str], stop_words: bool, out: Path) -> Verdict:
+def of_ablation(ablation: Ablation, models: Sequence[str], stop_words: bool, out: Path) -> Verdict:
     """What the change does, and the run with the better arm."""
-    better = found.drop.high < 0  # the second arm's macro-F1 is clearly higher
+    better = ablation.drop.high < 0  # the second arm's macro-F1 is clearly higher
     model = models[1] if better and len(models) > 1 else models[0]
     removed = ("--remove-stop-words",) if stop_words and better else ()
     asked = ("run", "--data", _TRAIN, "--eval", _EVAL, "--model", model, *removed)
-    which = found.arms[1] if better else found.arms[0]
-    folder = RunFolder(out).model(f"{which}-seed-{found.seeds[0].seed}")
+    which = ablation.arms[1] if better else ablation.arms[0]
+    folder = RunFolder(out).model(f"{which}-seed-{ablation.seeds[0].seed}")
     return Verdict(
-        headline=found.sentence,
+        headline=ablation.sentence,
         sentences=(f"So take {which}.",),
         path=str(folder),
         command=shell(*asked),
@@ -199,10 +199,10 @@ def of_ablation(found: Ablation, models: Sequence[str], stop_words: bool, out: P
     )
 
 
-def of_profile(found: Profile, data: str, evaluation: str | None) -> Verdict:
+def of_profile(profile: Profile, data: str, evaluation: str | None) -> Verdict:
     """Whether anything in the data has to be mended before a training."""
-    mend = [each for each in found.findings if each.level == "mend"]
-    look = sum(each.level == "look" for each in found.findings)
+    mend = [each for each in profile.findings if each.level == "mend"]
+    look = sum(each.level == "look" for each in profile.findings)
     headline = "Nothing in the data has to be mended before training."
     if mend:
         headline = f"Mend the data first, in {len(mend)} {'place' if len(mend) == 1 else 'places'}."
@@ -217,27 +217,27 @@ def of_profile(found: Profile, data: str, evaluation: str | None) -> Verdict:
     )
 
 
-def of_counts(found: Counted, counts: str) -> Verdict:
+def of_counts(counted: Counted, counts: str) -> Verdict:
     """Whether an artifact's texts still look like those of its certificate."""
-    drift, artifact = found.drift, Path(found.artifact)
-    certify = ("certify", artifact, "--against", _reference(artifact, found.reference))
+    drift, artifact = counted.drift, Path(counted.artifact)
+    certify = ("certify", artifact, "--against", _reference(artifact, counted.reference))
     command: tuple[str | Path, ...] = ("serve", artifact, "--log", counts)
-    headline = f"The texts still look like those that {found.name} was certified on."
+    headline = f"The texts still look like those that {counted.name} was certified on."
     said = [
-        f"{drift.counted:,} texts were counted from {found.first} to {found.last}, beside the "
-        f"{drift.certified:,} of {found.data}."
+        f"{drift.counted:,} texts were counted from {counted.first} to {counted.last}, beside the "
+        f"{drift.certified:,} of {counted.data}."
     ]
     if drift.found == "too few":
-        headline = f"Too few texts to tell whether {found.name} was certified on texts like them."
+        headline = f"Too few texts to tell whether {counted.name} was certified on texts like them."
         said.append(f"It takes about {drift.needed or 0:,} at the least.")
         command = ("explore", counts, "--against", artifact)
         if drift.needed is None:
             said[-1] = "More counts would not tell: it was certified on too few."
             command = (*certify, "--eval", _MORE)
     elif drift.found != "alike":
-        headline = f"The texts no longer look like those that {found.name} was certified on."
+        headline = f"The texts no longer look like those that {counted.name} was certified on."
         if drift.found == "changed":
-            headline = f"The texts have changed a little since {found.name} was certified."
+            headline = f"The texts have changed a little since {counted.name} was certified."
         said.append("Its certificate speaks of texts like those; these need one of their own.")
         command = (*certify, "--unlabelled", "TRAFFIC.csv")
     moved = [each for each in drift.shifts if each.found in ("changed", "unlike")]
@@ -278,10 +278,10 @@ def of_rule(tuned: Tuned, held_out: str | None) -> Verdict:
             command=predicting(folder),
             python=loading(folder),
         )
-    name, found = tuned.figures[-1]
+    name, figures = tuned.figures[-1]
     said = (
         f"It answers {first_few(tuned.rule.sentences(), 3)}.",
-        f"Of {found.texts:,} texts of {name} {found.candidate_unsure.estimate:.1%} are unsure.",
+        f"Of {figures.texts:,} texts of {name} {figures.candidate_unsure.estimate:.1%} are unsure.",
     )
     parent = folder.parent / PARENT
     against = tuned.against or (parent if parent.is_dir() else "REFERENCE")
@@ -305,12 +305,12 @@ def of_answers(artifact: Path, target: Path) -> Verdict:
     )
 
 
-def of_page(artifact: Path, page: Path, found: Mapping[str, Any]) -> Verdict:
+def of_page(artifact: Path, page: Path, written: Mapping[str, Any]) -> Verdict:
     """Where the page is, and how large."""
     return Verdict(
         headline=f"The page is {page}; open it in any browser of today",
         sentences=(
-            f"It has {found['bytes'] / 1e6:.1f} MB, and needs no server and no network.",
+            f"It has {written['bytes'] / 1e6:.1f} MB, and needs no server and no network.",
             "Its first lines, once loaded, say whether that browser answers as the artifact does.",
         ),
         path=str(page),
@@ -318,13 +318,13 @@ def of_page(artifact: Path, page: Path, found: Mapping[str, Any]) -> Verdict:
     )
 
 
-def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
+def of_folder(path: Path, description: Mapping[str, Any]) -> Verdict:
     """What to do with what was inspected."""
     from paretext.certification.certificate import Certificate
 
-    kind = str(found["kind"])
+    kind = str(description["kind"])
     if kind.startswith("run"):
-        if who := found.get("in use by"):
+        if who := description.get("in use by"):
             return Verdict(
                 headline=f"The run is at work: {path}",
                 sentences=(f"It is in use by {who}.",),
@@ -332,7 +332,9 @@ def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
             )
         return of_run(path)
     if kind.startswith("classifier"):
-        nameless = all(str(each).startswith("LABEL_") for each in found.get("labels") or ["LABEL_"])
+        nameless = all(
+            str(each).startswith("LABEL_") for each in description.get("labels") or ["LABEL_"]
+        )
         return Verdict(
             headline=f"A classifier in PyTorch; compress makes it small and fast: {path}",
             path=str(path),
@@ -345,7 +347,7 @@ def of_folder(path: Path, found: Mapping[str, Any]) -> Verdict:
     if certificate is not None:
         return of_certificate(certificate, path)
     return Verdict(
-        headline=f"{found['name']} is whole, and has no certificate: {path}",
+        headline=f"{description['name']} is whole, and has no certificate: {path}",
         path=str(path),
         command=predicting(path),
         python=loading(path),

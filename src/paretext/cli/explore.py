@@ -83,7 +83,7 @@ def explore(asked: Explore, json: Json = False) -> None:
             split="validation",
             **columns,
         )
-    found = profile(train, held, ProfileSettings(**asked.part(ProfileSettings)))
+    data_profile = profile(train, held, ProfileSettings(**asked.part(ProfileSettings)))
     if asked.out:
         from paretext.core.files import Stages
         from paretext.core.locks import change
@@ -91,12 +91,12 @@ def explore(asked: Explore, json: Json = False) -> None:
 
         with change(asked.out):
             Stages(asked.out.parent).forget(asked.out.name)
-            write_profile(found, asked.out)
-    verdict = of_profile(found, asked.data, asked.eval)
+            write_profile(data_profile, asked.out)
+    verdict = of_profile(data_profile, asked.data, asked.eval)
     if json:
-        dump_with(verdict, found.model_dump(mode="json"))
+        dump_with(verdict, data_profile.model_dump(mode="json"))
         return
-    _show(found)
+    _show(data_profile)
     if asked.out:
         line()
         line(f"Wrote {asked.out}: profile.html and profile.json.")
@@ -113,24 +113,24 @@ def _explore_counts(asked: Explore, against: Path, json: bool) -> NoReturn:
             f"--{others[0].replace('_', '-')} is for labelled texts, and with --against DATA is "
             "what a service has counted; leave one of the two out."
         )
-    found = compare_counts(asked.data, against)
-    verdict = of_counts(found, asked.data)
+    counted = compare_counts(asked.data, against)
+    verdict = of_counts(counted, asked.data)
     if json:
-        dump_with(verdict, found.model_dump(mode="json"))
+        dump_with(verdict, counted.model_dump(mode="json"))
     else:
-        _show_drift(found.drift)
+        _show_drift(counted.drift)
         show_verdict(verdict)
-    raise typer.Exit(STATUS[found.drift.found])
+    raise typer.Exit(STATUS[counted.drift.found])
 
 
-def _show_drift(found: Drift) -> None:
+def _show_drift(drift: Drift) -> None:
     """What became of each measure, and of the labels' shares."""
     from paretext.cli.console import table
     from paretext.cli.endings import UNSURE_NAME
 
     def shares(cell: Cell) -> tuple[str, str]:
-        counted = f"{cell.counted / found.counted:.1%}" if found.counted else ""
-        return f"{cell.certified / found.certified:.1%}", counted
+        counted = f"{cell.counted / drift.counted:.1%}" if drift.counted else ""
+        return f"{cell.certified / drift.certified:.1%}", counted
 
     table(
         ("measure", "texts are", "PSI", "by chance", "p", "moved most", "certified", "counted"),
@@ -141,14 +141,14 @@ def _show_drift(found: Drift) -> None:
                 *(f"{each.psi:.3f}", f"{each.by_chance:.3f}", f"{each.p:.4f}"),
                 *(each.moved[0].name or UNSURE_NAME, *shares(each.moved[0])),
             )
-            for each in found.shifts
+            for each in drift.shifts
         ],
         title="Population stability (0.1: changed, 0.25: unlike), and what chance gives",
         left=2,
         ranks=(0, 1, 2, 6, 7, 3, 4, 5),
         elsewhere="--json has all",
     )
-    labels = next(each.moved for each in found.shifts if each.measure == "labels")
+    labels = next(each.moved for each in drift.shifts if each.measure == "labels")
     table(
         ("answer", "certified", "counted"),
         [(cell.name or UNSURE_NAME, *shares(cell)) for cell in labels[:_CLASSES]],
@@ -158,19 +158,19 @@ def _show_drift(found: Drift) -> None:
     )
 
 
-def _show(found: Profile) -> None:
+def _show(profile: Profile) -> None:
     """Tables, then every finding with what to do."""
-    _show_classes(found)
-    _show_lengths(found)
-    _show_words(found)
-    _show_errors(found)
-    _show_findings(found)
+    _show_classes(profile)
+    _show_lengths(profile)
+    _show_words(profile)
+    _show_errors(profile)
+    _show_findings(profile)
 
 
-def _show_classes(found: Profile) -> None:
+def _show_classes(profile: Profile) -> None:
     from paretext.cli.console import line, table
 
-    rows = sorted(found.classes.classes, key=lambda row: -row.count)
+    rows = sorted(profile.classes.classes, key=lambda row: -row.count)
     most = max(row.count for row in rows)
     table(
         ("label", "bar", "texts", "share", "copies", "after", "loss weight", "evaluation"),
@@ -187,7 +187,7 @@ def _show_classes(found: Profile) -> None:
             )
             for row in rows[:_CLASSES]
         ],
-        title=f"Classes before and after supersampling ({found.classes.supersample})",
+        title=f"Classes before and after supersampling ({profile.classes.supersample})",
         left=2,
         ranks=(0, 7, 1, 3, 5, 6, 4, 2),
         elsewhere=_ELSEWHERE,
@@ -196,10 +196,10 @@ def _show_classes(found: Profile) -> None:
         line(f"The {_CLASSES} largest of {len(rows):,} classes; {_ELSEWHERE}.")
 
 
-def _show_lengths(found: Profile) -> None:
+def _show_lengths(profile: Profile) -> None:
     from paretext.cli.console import table
 
-    units = [found.words, *([found.tokens.lengths] if found.tokens else [])]
+    units = [profile.words, *([profile.tokens.lengths] if profile.tokens else [])]
     table(
         ("unit", "mean", "median", "95%", "99%", "longest", "padding at random", "sorted"),
         [
@@ -212,26 +212,26 @@ def _show_lengths(found: Profile) -> None:
             )
             for lengths in units
         ],
-        title=f"Lengths, and padding in batches of {found.words.batch_size}",
+        title=f"Lengths, and padding in batches of {profile.words.batch_size}",
         ranks=(0, 1, 2, 4, 3, 5, 6, 7),
         elsewhere=_ELSEWHERE,
     )
 
 
-def _show_words(found: Profile) -> None:
+def _show_words(profile: Profile) -> None:
     from paretext.cli.console import table
 
     table(
         ("label", "words that set it apart (z)"),
         [
             (label, ", ".join(f"{w.word} {w.z:.1f}" for w in words[:_WORDS]))
-            for label, words in list(found.distinctive.by_class.items())[:_CLASSES]
+            for label, words in list(profile.distinctive.by_class.items())[:_CLASSES]
             if words
         ],
         title="Distinctive words",
         left=2,
     )
-    if found.word_forms and found.word_forms.lemmas:
+    if profile.word_forms and profile.word_forms.lemmas:
         table(
             ("lemma", "preferred most", "Cramér's V"),
             [
@@ -244,17 +244,17 @@ def _show_words(found: Profile) -> None:
                     ),
                     f"{lemma.v:.2f}",
                 )
-                for lemma in found.word_forms.lemmas[:_LEMMAS]
+                for lemma in profile.word_forms.lemmas[:_LEMMAS]
             ],
             title="Word forms that classes prefer",
             left=2,
         )
 
 
-def _show_errors(found: Profile) -> None:
+def _show_errors(profile: Profile) -> None:
     from paretext.cli.console import table
 
-    if found.label_errors and found.label_errors.most_confident:
+    if profile.label_errors and profile.label_errors.most_confident:
         table(
             ("text", "label", "perhaps", "row"),
             [
@@ -264,7 +264,7 @@ def _show_errors(found: Profile) -> None:
                     each.likely,
                     str(each.row),
                 )
-                for each in found.label_errors.most_confident[:_ERRORS]
+                for each in profile.label_errors.most_confident[:_ERRORS]
             ],
             title="Doubtful labels, most confident first",
             left=3,
@@ -273,10 +273,10 @@ def _show_errors(found: Profile) -> None:
         )
 
 
-def _show_findings(found: Profile) -> None:
+def _show_findings(profile: Profile) -> None:
     from paretext.cli.console import line
 
-    for finding in found.findings:
+    for finding in profile.findings:
         line(f"{finding.level}: {finding.found}")
         line(f"-> {finding.do}")
 

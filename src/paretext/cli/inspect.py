@@ -23,10 +23,10 @@ def inspect(asked: Inspect, json: Json = False) -> None:
     from paretext.cli.endings import of_folder
     from paretext.pipeline.inspection import describe
 
-    found = describe(asked.path)
-    verdict = of_folder(asked.path, found)
+    description = describe(asked.path)
+    verdict = of_folder(asked.path, description)
     if json:
-        dump_with(verdict, found)
+        dump_with(verdict, description)
         return
-    pairs(found, title=str(asked.path))
+    pairs(description, title=str(asked.path))
     show_verdict(verdict)

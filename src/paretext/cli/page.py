@@ -37,15 +37,15 @@ def page(asked: Page, json: Json = False) -> None:
     from paretext.runtime.browser.page import write_page
 
     artifact = artifact_of(asked.artifact, "holds")
-    found = write_page(Artifact.load(artifact), asked.out, asked.library or cache())
-    verdict = of_page(artifact, asked.out, found)
+    written = write_page(Artifact.load(artifact), asked.out, asked.library or cache())
+    verdict = of_page(artifact, asked.out, written)
     if json:
-        dump_with(verdict, found)
+        dump_with(verdict, written)
         return
-    packed = found["packed"]
+    packed = written["packed"]
     library = sum(packed[name] for name in ("wasm", "runtime", "tokenizers"))
     sizes = {
-        "page": found["bytes"],
+        "page": written["bytes"],
         "of it the model": packed["model"],
         "its tokenizer": packed["tokenizer"],
         "JavaScript and WebAssembly": library,

@@ -198,19 +198,19 @@ def _answer_file(
         name = STANDARD_INPUT
         text_column = TEXT if form == "lines" else text_column
     with standard_files(source, target, form, LABEL) as (read, written):
-        found = predict_file(
+        counts = predict_file(
             *(loaded, read, written, text_column, asked.on_bad_row, name),
             cores=asked.threads,
             ray=asked.ray or "",
         )
     if as_json and not printed:
-        dump_with(of_answers(folder, target), found)
+        dump_with(of_answers(folder, target), counts)
         return
-    unanswered = sum(found["unanswered"].values())
+    unanswered = sum(counts["unanswered"].values())
     without = f", {unanswered:,} of them without an answer" if unanswered else ""
-    without += f", {found['unsure']:,} unsure" if found["unsure"] else ""
+    without += f", {counts['unsure']:,} unsure" if counts["unsure"] else ""
     told, where = (say, "standard output") if printed else (line, target)
-    rows = "1 row" if found["rows"] == 1 else f"{found['rows']:,} rows"
-    told(f"{rows} in {found['seconds']:.1f} s{without} -> {where}")
+    rows = "1 row" if counts["rows"] == 1 else f"{counts['rows']:,} rows"
+    told(f"{rows} in {counts['seconds']:.1f} s{without} -> {where}")
     if not printed:  # which holds the answers and nothing else
         show_verdict(of_answers(folder, target))

@@ -27,11 +27,11 @@ def report(asked: Report, json: Json = False) -> None:
     from paretext.cli.console import dump, line, show_verdict
     from paretext.report.run_page import write_report
 
-    page, found = write_report(asked.run, asked.out)
+    page, run_report = write_report(asked.run, asked.out)
     if json:
-        dump(from_json(found.model_dump_json()))
+        dump(from_json(run_report.model_dump_json()))
         return
-    for each in found.missing:
+    for each in run_report.missing:
         line(f"missing  {each.said}")
     line(f"Wrote {page}, and the same data beside it as report.json.")
-    show_verdict(found.conclusion)
+    show_verdict(run_report.conclusion)

@@ -26,19 +26,19 @@ def search(asked: Search, json: Json = False) -> None:
     from paretext.pipeline import calls
     from paretext.report.front import COLUMNS, cells
 
-    found = calls.search(asked)
-    verdict = of_search(found, Path(asked.model))
+    outcome = calls.search(asked)
+    verdict = of_search(outcome, Path(asked.model))
     if json:
-        certificate = found.certificate and found.certificate.model_dump(mode="json")
-        dump_with(verdict, {**found.record(), "certificate": certificate})
+        certificate = outcome.certificate and outcome.certificate.model_dump(mode="json")
+        dump_with(verdict, {**outcome.record(), "certificate": certificate})
     else:
-        table(COLUMNS, cells(found), title="Pareto front on the selection split")
-        if found.certificate is not None:
-            show_certificate(found.certificate)
-        won = " and winner/" if found.winner else ""
-        line(f"Wrote {found.folder}: pareto.json, pareto.svg{won}.")
+        table(COLUMNS, cells(outcome), title="Pareto front on the selection split")
+        if outcome.certificate is not None:
+            show_certificate(outcome.certificate)
+        won = " and winner/" if outcome.winner else ""
+        line(f"Wrote {outcome.folder}: pareto.json, pareto.svg{won}.")
         show_verdict(verdict)
-    if found.limits and found.winner is None:
+    if outcome.limits and outcome.winner is None:
         raise typer.Exit(STATUS["broken"])
-    if found.certificate is not None:
-        raise typer.Exit(STATUS[found.certificate.verdict])
+    if outcome.certificate is not None:
+        raise typer.Exit(STATUS[outcome.certificate.verdict])

@@ -27,40 +27,40 @@ def threshold(asked: Threshold, json: Json = False) -> None:
     from paretext.cli.endings import of_rule
     from paretext.pipeline.operating import threshold as tune
 
-    found = tune(asked)
-    verdict = of_rule(found, str(asked.eval) if asked.eval else None)
+    tuned = tune(asked)
+    verdict = of_rule(tuned, str(asked.eval) if asked.eval else None)
     if json:
-        roles = zip(("selection", "eval"), found.figures, strict=False)
+        roles = zip(("selection", "eval"), tuned.figures, strict=False)
         figures = {role: each.model_dump(mode="json") for role, (_, each) in roles}
-        rule = found.rule.model_dump(mode="json") if found.rule else None
-        dump_with(verdict, {"rule": rule, "against": found.against, "figures": figures})
+        rule = tuned.rule.model_dump(mode="json") if tuned.rule else None
+        dump_with(verdict, {"rule": rule, "against": tuned.against, "figures": figures})
         return
-    for name, each in found.figures:
-        _show(name, each, found.against or "the same without a rule")
-    if found.rule:
-        for said in (*found.rule.sentences(), found.rule.origin):
+    for name, each in tuned.figures:
+        _show(name, each, tuned.against or "the same without a rule")
+    if tuned.rule:
+        for said in (*tuned.rule.sentences(), tuned.rule.origin):
             line(f"- {said}")
     show_verdict(verdict)
 
 
-def _show(name: str, found: Decided, against: str) -> None:
+def _show(name: str, figures: Decided, against: str) -> None:
     from paretext.cli.console import line, table
 
     rows = []
-    for each in found.labels:
+    for each in figures.labels:
         drops = [each.recall_drop, each.precision_drop]
         said = ["" if drop is None else drop.written("{:+.3f}".format) for drop in drops]
         rows.append((each.label, *_rates(each.candidate), *said))
     table(
         _COLUMNS,
         rows,
-        title=f"{found.texts:,} texts of {name}, drops against {against}",
+        title=f"{figures.texts:,} texts of {name}, drops against {against}",
         elsewhere="--json has all",
     )
     line(
-        f"Unsure: {found.candidate_unsure.written('{:.1%}'.format)}; of {against} "
-        f"{found.reference_unsure.estimate:.1%}, a rise of "
-        f"{found.unsure_rise.written('{:+.1%}'.format)}."
+        f"Unsure: {figures.candidate_unsure.written('{:.1%}'.format)}; of {against} "
+        f"{figures.reference_unsure.estimate:.1%}, a rise of "
+        f"{figures.unsure_rise.written('{:+.1%}'.format)}."
     )
 
 

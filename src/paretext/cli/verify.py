@@ -39,33 +39,33 @@ def verify(asked: Verify, json: Json = False) -> None:
         names = _names(asked.artifact, asked.against, given)
         by = NamedBy.model(asked.against or asked.artifact, names)
         texts = asked.labelled(asked.eval, names, by, "test")
-    found = verify_one(
+    verification = verify_one(
         *(asked.artifact, texts, asked.against),
         labels=given,
         rerun=asked.rerun,
         threads=asked.threads,
         force=asked.force,
     )
-    certificate = found.again or found.certificate
+    certificate = verification.again or verification.certificate
     verdict = of_certificate(certificate, asked.artifact, asked.against)
     if json:
         dump(
             {
-                "verdict": found.verdict,
-                "checked": found.checked,
-                "warnings": found.warnings,
+                "verdict": verification.verdict,
+                "checked": verification.checked,
+                "warnings": verification.warnings,
                 "certificate": certificate.model_dump(mode="json"),
                 "conclusion": verdict.model_dump(mode="json"),
             }
         )
     else:
         show_certificate(certificate)
-        for sentence in found.checked:
+        for sentence in verification.checked:
             line(f"- {sentence}")
-        for sentence in found.warnings:
+        for sentence in verification.warnings:
             line(f"- warning: {sentence}")
         show_verdict(verdict)
-    raise typer.Exit(STATUS[found.verdict])
+    raise typer.Exit(STATUS[verification.verdict])
 
 
 def _names(artifact: Path, against: Path | None, given: tuple[str, ...] | None) -> tuple[str, ...]:
