@@ -26,7 +26,7 @@ from paretext.core.files import folder_bytes
 from paretext.report.front import draw_front
 from paretext.training.fit import TrainingSettings
 from paretext.tuning.front import Candidate, front
-from paretext.tuning.search import Found, Space, search
+from paretext.tuning.search import SearchResult, Space, search
 from paretext.tuning.space import Family, Real, Whole
 
 LIMITS = {"size": 5e6, "p95_latency": 5000.0, "macro_f1_drop": 1.0}
@@ -88,7 +88,7 @@ class Heard:
         return sum(words in line for line in self.lines)
 
 
-def _search(parent: Path, out: Path, **settings: object) -> tuple[Found, Heard]:
+def _search(parent: Path, out: Path, **settings: object) -> tuple[SearchResult, Heard]:
     heard = Heard()
     given: Any = {"limits": LIMITS, "space": SPACE, "threads": 1, "trials": 3, **settings}
     with progress.using(heard):

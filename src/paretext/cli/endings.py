@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from paretext.pipeline.options import Certify
     from paretext.profile import Profile
     from paretext.report.run_data import Conclusion
-    from paretext.tuning.result import Found
+    from paretext.tuning.result import SearchResult
 
 UNSURE_NAME = "(unsure)"
 """Of the answers that an artifact's rule lets not stand."""
@@ -159,7 +159,7 @@ def of_training(
     )
 
 
-def of_search(outcome: Found, source: Path) -> Verdict:
+def of_search(outcome: SearchResult, source: Path) -> Verdict:
     """The winner; or what was nearest, and how to look further."""
     asked = ("search", source, "--data", _TRAIN, "--eval", _EVAL)
     if outcome.winner is None:

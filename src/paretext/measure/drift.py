@@ -44,8 +44,8 @@ DRAWS = 4_000
 _MOST = 10**8
 """Texts to draw from; of more their shares are taken."""
 Measure = Literal["labels", "confidence", "characters", "cut"]
-Found = Literal["alike", "too few", "changed", "unlike"]
-_ORDER: tuple[Found, ...] = ("alike", "too few", "changed", "unlike")
+Degree = Literal["alike", "too few", "changed", "unlike"]
+_ORDER: tuple[Degree, ...] = ("alike", "too few", "changed", "unlike")
 """The worst measure's is that of the texts."""
 
 
@@ -62,7 +62,7 @@ class Shift(Record):
     """By one measure."""
 
     measure: Measure
-    found: Found
+    found: Degree
     psi: float
     by_chance: float
     """The mean index of two sets of so many texts from one source."""
@@ -83,7 +83,7 @@ class Shift(Record):
 class Drift(Record):
     """What became of the texts, by all measures."""
 
-    found: Found
+    found: Degree
     certified: int
     counted: int
     """Texts."""
@@ -104,7 +104,7 @@ def drift(
     shifts, needed = [], [FEWEST]
     for (measure, own), test, level in zip(cells.items(), tested, levels, strict=True):
         beyond, few = test.psi - test.by_chance, min(n, m) < FEWEST
-        verdict: Found = "alike"
+        verdict: Degree = "alike"
         if not few and test.p <= level and beyond >= CHANGED:
             verdict = "unlike" if beyond >= UNLIKE else "changed"
         elif few or test.reach * (1 / n + 1 / m) > UNLIKE:

@@ -40,7 +40,7 @@ from paretext.runtime.artifact import Artifact
 from paretext.runtime.manifest import Manifest
 
 if TYPE_CHECKING:
-    from paretext.tuning.result import Found
+    from paretext.tuning.result import SearchResult
 
 
 def run(asked: Run) -> Finished:
@@ -183,7 +183,7 @@ def _renewed(asked: Certify, certificate: Certificate) -> Certificate:
     return certificate
 
 
-def search(asked: Search) -> Found:
+def search(asked: Search) -> SearchResult:
     """Find the best recipe under a budget; without one, the Pareto front of what there is.
 
     data: those of the run. Called again, it goes on where it was.

@@ -21,10 +21,10 @@ from paretext.core.settings import Settings, complaint, nearest
 from paretext.pipeline import calls, operating, options
 
 _Asked = TypeVar("_Asked", bound=Settings)
-_Found = TypeVar("_Found")
+_Returned = TypeVar("_Returned")
 
 
-def _called(kind: type[_Asked], verb: Callable[[_Asked], _Found]) -> Callable[..., _Found]:
+def _called(kind: type[_Asked], verb: Callable[[_Asked], _Returned]) -> Callable[..., _Returned]:
     """The verb as a call with an argument for each field of the class `kind`.
 
     It raises ParetextError for an argument that is not known or of another kind; None is as if it

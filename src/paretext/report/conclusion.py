@@ -30,7 +30,7 @@ from paretext.core.wording import listed, sentence
 from paretext.measure.comparison import BASELINE
 from paretext.measure.standing import Standing
 from paretext.report.numbers import how_much_faster, megabytes, smaller, unsigned
-from paretext.report.run_data import Conclusion, Measured
+from paretext.report.run_data import Conclusion, VersionRow
 from paretext.report.wording import beside
 
 UNKNOWN = "the machine was too busy to time it"
@@ -72,7 +72,7 @@ class Where:
 
 
 def conclude(
-    versions: Sequence[Measured],
+    versions: Sequence[VersionRow],
     certificates: Mapping[str, Certificate],
     where: Where,
     standing: Standing | None = None,
@@ -152,7 +152,7 @@ def going_on(conclusion: Conclusion, begun: Unfinished | None) -> Conclusion:
     )
 
 
-def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> Conclusion:
+def _no_good(versions: Sequence[VersionRow], where: Where, standing: Standing) -> Conclusion:
     """Nothing made from the reference; a baseline in its place, where one is good."""
     reason, remedy = f"{sentence(str(standing.reason))}.", standing.remedy
     best = standing.instead
@@ -176,12 +176,12 @@ def _no_good(versions: Sequence[Measured], where: Where, standing: Standing) -> 
     )
 
 
-def _reference(own: Sequence[Measured]) -> Measured:
+def _reference(own: Sequence[VersionRow]) -> VersionRow:
     """What the others were made from."""
     return next((row for row in own if row.parent in (None, BASELINE)), own[0])
 
 
-def _choose(own: Sequence[Measured], certificates: Mapping[str, Certificate]) -> Measured:
+def _choose(own: Sequence[VersionRow], certificates: Mapping[str, Certificate]) -> VersionRow:
     """The smallest that may be chosen; the reference where there is none."""
     reference = _reference(own)
     if any(row.verdict for row in own):
@@ -191,14 +191,14 @@ def _choose(own: Sequence[Measured], certificates: Mapping[str, Certificate]) ->
     return min(pool, key=lambda row: row.bytes, default=reference)
 
 
-def _may(row: Measured, certificates: Mapping[str, Certificate]) -> bool:
+def _may(row: VersionRow, certificates: Mapping[str, Certificate]) -> bool:
     """Whether nothing larger failed before it. Of an artifact that is gone nothing is known."""
     certificate = certificates.get(row.version)
     return certificate is None or certificate.may_be_chosen
 
 
 def _alone(
-    own: Sequence[Measured], where: Where, certificates: Mapping[str, Certificate]
+    own: Sequence[VersionRow], where: Where, certificates: Mapping[str, Certificate]
 ) -> list[str]:
     """Why it is the reference itself."""
     if not _reference(own).is_encoder:
@@ -221,7 +221,7 @@ def _alone(
     return said
 
 
-def _bought(row: Measured, first: Measured) -> str:
+def _bought(row: VersionRow, first: VersionRow) -> str:
     """What it buys against the first version."""
     if row is first or (not row.is_encoder and row.parent in (None, BASELINE)):
         return _cost(row)
@@ -233,12 +233,12 @@ def _bought(row: Measured, first: Measured) -> str:
     return f"{how_much_faster(row.faster_batch1, 1)} at batch 1, {size}"
 
 
-def _cost(row: Measured) -> str:
+def _cost(row: VersionRow) -> str:
     time = UNKNOWN if row.unsteady else f"{row.batch1_ms_p50:.2f} ms a text at batch 1"
     return f"{megabytes(row.bytes)} MB, {time}"
 
 
-def _lost(row: Measured, answered_by: str | None) -> str:
+def _lost(row: VersionRow, answered_by: str | None) -> str:
     if row.macro_f1 is None:
         return "Its macro-F1 is undefined"
     if row.macro_f1_drop is None or row.parent in (None, BASELINE):
@@ -253,7 +253,7 @@ def _lost(row: Measured, answered_by: str | None) -> str:
     return f"{score}; {differ}" if differ else score
 
 
-def _open(own: Sequence[Measured], certificates: Mapping[str, Certificate]) -> list[str]:
+def _open(own: Sequence[VersionRow], certificates: Mapping[str, Certificate]) -> list[str]:
     """What is undecided, what would decide it, and what may not be chosen."""
     own_certificates = [certificates[row.version] for row in own if row.version in certificates]
     kept = [
@@ -262,11 +262,11 @@ def _open(own: Sequence[Measured], certificates: Mapping[str, Certificate]) -> l
     return [each.sentence or claim(each) for each in kept]
 
 
-def _names(rows: Sequence[Measured]) -> list[str]:
+def _names(rows: Sequence[VersionRow]) -> list[str]:
     return [row.version for row in rows]
 
 
-def _broken(row: Measured, certificates: Mapping[str, Certificate]) -> str:
+def _broken(row: VersionRow, certificates: Mapping[str, Certificate]) -> str:
     certificate = certificates.get(row.version)
     clauses = (
         [each for each in certificate.clauses if each.verdict == "broken"] if certificate else []
@@ -275,7 +275,7 @@ def _broken(row: Measured, certificates: Mapping[str, Certificate]) -> str:
     return f"Do not deploy {row.version}{what}."
 
 
-def _best_baseline(versions: Sequence[Measured], reference: Measured) -> Measured | None:
+def _best_baseline(versions: Sequence[VersionRow], reference: VersionRow) -> VersionRow | None:
     """The best model without a transformer that was trained beside one."""
     others = [row for row in versions if not row.derived and not row.is_encoder and row.macro_f1]
     if not reference.is_encoder or not others:
@@ -284,8 +284,8 @@ def _best_baseline(versions: Sequence[Measured], reference: Measured) -> Measure
 
 
 def _baseline_in_its_place(
-    versions: Sequence[Measured], reference: Measured, chosen: Measured
-) -> Measured | None:
+    versions: Sequence[VersionRow], reference: VersionRow, chosen: VersionRow
+) -> VersionRow | None:
     """A model without a transformer that scores no less than the chosen version and costs less."""
     best = _best_baseline(versions, reference)
     if (
@@ -300,9 +300,9 @@ def _baseline_in_its_place(
 
 
 def _instead(
-    best: Measured,
-    reference: Measured,
-    chosen: Measured,
+    best: VersionRow,
+    reference: VersionRow,
+    chosen: VersionRow,
     standing: Standing | None,
     where: Where,
 ) -> Conclusion:
@@ -328,7 +328,7 @@ def _instead(
 
 
 def _without_transformer(
-    versions: Sequence[Measured], reference: Measured
+    versions: Sequence[VersionRow], reference: VersionRow
 ) -> tuple[list[str], list[str]]:
     """Is the transformer worth it? Asked where a model without one was trained beside it; the
     answer stands first where it is no, and among the details where it is yes."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from paretext.report.trade_off import TradeOffPoint, trade_off
 
 if TYPE_CHECKING:
-    from paretext.tuning.result import Found, Point
+    from paretext.tuning.result import Point, SearchResult
 
 COLUMNS = ("recipe", "macro-F1", "drop", "MB", "p95 ms", "ms a text at 32", "holds", "settings")
 
 
-def cells(outcome: Found) -> list[list[str]]:
+def cells(outcome: SearchResult) -> list[list[str]]:
     """The parent, and then the front, the smallest first, in COLUMNS."""
     rows = []
     for each in (outcome.parent, *outcome.front):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paretext.core.records import Interval
-from paretext.report.run_data import Measured
+from paretext.report.run_data import VersionRow
 
 WIDTH, HEIGHT = 360, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 34, 44
@@ -33,7 +33,7 @@ class Mark:
     shape: str = ""
 
 
-def scatter(rows: Sequence[Measured], numbers: Sequence[int], cost: str) -> dict[str, Any]:
+def scatter(rows: Sequence[VersionRow], numbers: Sequence[int], cost: str) -> dict[str, Any]:
     """A run's versions with a macro-F1; numbers: what stands in their marks; cost: the field."""
     return against_cost(
         [
@@ -44,11 +44,11 @@ def scatter(rows: Sequence[Measured], numbers: Sequence[int], cost: str) -> dict
     )
 
 
-def _shape(row: Measured) -> str:
+def _shape(row: VersionRow) -> str:
     return "base" if row.version == "pytorch" else "" if row.derived else "other"
 
 
-def _cost(row: Measured, name: str) -> float:
+def _cost(row: VersionRow, name: str) -> float:
     value = float(getattr(row, name))
     return value / 1e6 if name == "bytes" else value
 

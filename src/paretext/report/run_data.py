@@ -45,7 +45,7 @@ class ClassMeasured(_Part):
     recall_drop: Interval | None
 
 
-class Measured(_Part):
+class VersionRow(_Part):
     """A row of the comparison."""
 
     version: str
@@ -194,7 +194,7 @@ class RunReport(_Part):
     conclusion: Conclusion
     missing: tuple[Missing, ...]
     measurement: Measurement | None
-    versions: tuple[Measured, ...]
+    versions: tuple[VersionRow, ...]
     certificates: tuple[Certified, ...]
     flipped: tuple[Flipped, ...]
     candidates: tuple[Candidate, ...]

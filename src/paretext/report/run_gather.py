@@ -52,7 +52,7 @@ from paretext.training.plan import RECORD, TrainingRecord
 
 _SIGNS = (SETTINGS, CHOSEN, CANDIDATES, ARTIFACTS, COMPARISON, PROFILE)
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 def gather(run: Path) -> parts.RunReport:
@@ -205,7 +205,7 @@ class _Gatherer:
     def _lacks(self, part: str, said: str) -> None:
         self.missing.append(parts.Missing(part=part, said=said))
 
-    def _read(self, part: str, path: Path, remedy: str, read: Callable[[], Found]) -> Found | None:
+    def _read(self, part: str, path: Path, remedy: str, read: Callable[[], T]) -> T | None:
         """What `read` finds; None, and a sentence, where the file is damaged."""
         try:
             return read()
@@ -371,7 +371,7 @@ class _Gatherer:
         comparison: Comparison | None,
         manifests: dict[str, Manifest],
         certificates: dict[str, Certificate],
-    ) -> tuple[parts.Measured, ...]:
+    ) -> tuple[parts.VersionRow, ...]:
         if comparison is None:
             return ()
         versions = []

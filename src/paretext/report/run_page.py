@@ -30,7 +30,7 @@ from paretext.report import attribution, page, pictures
 from paretext.report.drawing import shorten
 from paretext.report.figures import MOST_MATRIX, confusions, percent
 from paretext.report.numbers import faster, megabytes, seconds, signed, times
-from paretext.report.run_data import ClassMeasured, Measured, RunReport
+from paretext.report.run_data import ClassMeasured, RunReport, VersionRow
 from paretext.report.run_gather import gather
 from paretext.report.table import timed
 
@@ -183,7 +183,7 @@ COLUMNS = (
 """Of the table of versions: a name, and which way the first click sorts."""
 
 
-def _cells(row: Measured, number: int) -> list[dict[str, Any]]:
+def _cells(row: VersionRow, number: int) -> list[dict[str, Any]]:
     """Text, a second line, and the value to sort by, under COLUMNS."""
     return [
         _cell(str(number), number),
@@ -230,7 +230,7 @@ def _scored(span: Interval | None, written: Callable[[float], str]) -> dict[str,
     return _cell(written(span.estimate), span.estimate, interval)
 
 
-def _differences(rows: Sequence[Measured]) -> list[dict[str, Any]]:
+def _differences(rows: Sequence[VersionRow]) -> list[dict[str, Any]]:
     """Each version's classes with their drops in F1, those left out that did not change.
     Versions made from the parent share a scale; other candidates, which may differ far more, have
     their own."""
@@ -281,9 +281,9 @@ def _said(drop: Interval | None) -> str:
     return "worse" if drop.low > 0 else "better" if drop.high < 0 else ""
 
 
-def _matrices(rows: Sequence[Measured]) -> list[dict[str, Any]]:
+def _matrices(rows: Sequence[VersionRow]) -> list[dict[str, Any]]:
     """One for each way to answer: versions whose matrix is the same share it."""
-    alike: dict[str, list[Measured]] = {}
+    alike: dict[str, list[VersionRow]] = {}
     for row in rows:
         alike.setdefault(str(row.confusion), []).append(row)
     return [
@@ -292,7 +292,7 @@ def _matrices(rows: Sequence[Measured]) -> list[dict[str, Any]]:
     ]
 
 
-def _matrix(row: Measured) -> dict[str, Any]:
+def _matrix(row: VersionRow) -> dict[str, Any]:
     """The confusion matrix, a shade for each cell by its share of the row; or its largest cells."""
     labels = [each.label for each in row.classes]
     off = [

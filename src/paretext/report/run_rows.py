@@ -22,7 +22,7 @@ MOST_FLIPS = 20
 """Flipped texts of each version; the file that holds all is named beside them."""
 
 
-def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
+def measured(row: Row, comparison: Comparison, **known: Any) -> parts.VersionRow:
     first, cost, quality, drops = comparison.rows[0].cost, row.cost, row.quality, row.drops
     support = [sum(counts) for counts in quality.confusion]
     scores = ("macro_f1", "balanced_accuracy", "kappa", "accuracy")
@@ -30,7 +30,7 @@ def measured(row: Row, comparison: Comparison, **known: Any) -> parts.Measured:
         *("bytes", "peak_memory_bytes", "first_answer_ms", "batch1_ms_p50", "batch1_ms_p95"),
         *("batch32_ms_per_text", "bulk_texts_per_second"),
     )
-    return parts.Measured(
+    return parts.VersionRow(
         version=row.version,
         parent=row.parent,
         macro_f1_drop=drops and _span(drops.macro_f1),

@@ -29,7 +29,7 @@ def price(name: str, size: float, p95_ms: float) -> float:
     return cost
 
 
-class Measured(Protocol):
+class Figures(Protocol):
     """What limits are held against: bytes, milliseconds at batch 1, and drops by clause."""
 
     @property
@@ -83,7 +83,7 @@ class Limits:
             if over > 0
         ]
 
-    def broken(self, measured: Measured) -> list[str]:
+    def broken(self, measured: Figures) -> list[str]:
         """A phrase for each limit that an artifact does not hold."""
         return [
             *self.broken_costs(measured.bytes, measured.p95_ms),

@@ -46,7 +46,7 @@ Draw = Callable[[Sequence[Point], Mapping[str, float], Path, str], None]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """front: the smallest first. winner: None if none holds every limit, or there are no limits.
     certificate: the winner's, where there were texts to certify it on. sentence: what came out.
     folder: of pareto.json and winner/."""
@@ -64,10 +64,10 @@ class Found:
         return read_json(self.folder / "pareto.json", _again(self.folder), dict)
 
     @classmethod
-    def read(cls, folder: Path) -> Found:
+    def read(cls, folder: Path) -> SearchResult:
         """What an earlier search wrote."""
 
-        def read(values: Any) -> Found:
+        def read(values: Any) -> SearchResult:
             candidates = [Candidate(**_known(each)) for each in values["front"]]
             return cls(
                 parent=Candidate(**_known(values["parent"])),
@@ -88,7 +88,7 @@ def settle(
     limits: Limits,
     evaluation: Dataset | None,
     draw: Draw | None = None,
-) -> Found:
+) -> SearchResult:
     """Measure the candidates' front, choose and certify the winner, and write it all down; draw
     writes the picture.
 
@@ -124,7 +124,7 @@ def settle(
                     )
 
     Stages(workshop.out).finished("result", inputs, work)
-    return Found.read(workshop.out / "result")
+    return SearchResult.read(workshop.out / "result")
 
 
 def _again(folder: Path) -> str:

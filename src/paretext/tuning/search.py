@@ -33,14 +33,14 @@ from paretext.measure.standing import say_standing
 from paretext.models.pretrained import Source
 from paretext.tuning.corners import possible
 from paretext.tuning.limits import Limits
-from paretext.tuning.result import Draw, Found, settle
+from paretext.tuning.result import Draw, SearchResult, settle
 from paretext.tuning.shapes import ShapeTable
 from paretext.tuning.space import Space
 from paretext.tuning.storage import open_study
 from paretext.tuning.study import Stop, Trials, turn
 from paretext.tuning.workshop import Workshop
 
-__all__ = ["Found", "Space", "search"]
+__all__ = ["SearchResult", "Space", "search"]
 
 TRIALS = 20
 _RESERVE = 0.05
@@ -66,7 +66,7 @@ def search(
     threads: int | None = None,
     resume: bool = False,
     draw: Draw | None = None,
-) -> Found:
+) -> SearchResult:
     """Search for recipes that compress the classifier in the folder `parent`.
 
     limits: by clause in base units (`certification.budget.parse_limits`); none: map the front.
