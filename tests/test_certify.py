@@ -18,6 +18,7 @@ from paretext.certification.budget import Budget
 from paretext.certification.catalogue import CATALOGUE
 from paretext.certification.certificate import Certificate
 from paretext.certification.certify import certify
+from paretext.certification.gate import check_certificate
 from paretext.certification.looks import Looks
 from paretext.certification.verify import verify
 from paretext.certification.versions import certify_versions
@@ -171,7 +172,11 @@ def test_versions_are_asked_from_the_largest_and_the_first_that_fails_stops(
     assert "may not be chosen on these texts: int8, larger" in second.sentence
     by_hand = certify(copy, *asked[1:3], budget, resamples=500, out=asked[3])
     assert by_hand.looks == second.looks  # asked once more, what stopped it is not forgotten
+    assert (by_hand.verdict, by_hand.gate, verify(copy).gate) == ("holds", *["undecided"] * 2)
     assert not by_hand.may_be_chosen
+    check_certificate(copy)
+    with pytest.raises(ParetextError, match=r"may not be chosen .*: int8, larger"):
+        check_certificate(copy, required=True)
     certify_versions([copy], *asked[1:], budget=budget)  # by itself: nothing stopped before it
     again = Certificate.of(copy)
     assert again is not None

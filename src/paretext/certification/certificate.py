@@ -155,7 +155,14 @@ class Certificate(Record):
     @property
     def may_be_chosen(self) -> bool:
         """Whether it holds, and no version before it in a fixed sequence failed to."""
-        return self.verdict == "holds" and (self.looks is None or self.looks.stopped_at is None)
+        return self.gate == "holds"
+
+    @property
+    def gate(self) -> Verdict:
+        """The verdict as a gate has it: undecided where all holds and a version before it in a
+        fixed sequence failed to."""
+        stopped = self.looks is not None and self.looks.stopped_at is not None
+        return "undecided" if stopped and self.verdict == "holds" else self.verdict
 
     def clause(self, name: str) -> Clause:
         return next(clause for clause in self.clauses if clause.name == name)

@@ -40,6 +40,12 @@ def check_certificate(artifact: str | Path, required: bool = False) -> None:
             f"the certificate of {artifact} is {listed}, and one that holds is required; use "
             "another version, or certify under another budget."
         )
+    if required and certificate.looks is not None and certificate.looks.stopped_at is not None:
+        raise ParetextError(
+            f"{artifact} may not be chosen on the texts of its certificate: "
+            f"{certificate.looks.stopped_at}, larger and asked before it, does not hold; use "
+            "another version, or certify this one on other texts."
+        )
     if certificate.verdict == "broken":
         progress.say(
             f"warning: the certificate of {artifact} is {listed}: it answers worse than "

@@ -20,6 +20,7 @@ from paretext.certification.records import Clause
 from paretext.core.cores import available_cores
 from paretext.core.errors import ParetextError
 from paretext.core.files import folder_digest
+from paretext.core.records import Verdict
 from paretext.core.run_folder import PARENT
 from paretext.core.verdict import shell
 from paretext.data.dataset import Dataset
@@ -41,9 +42,15 @@ class Verification:
     again: Certificate | None
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """The measured one where there was a rerun, else the certificate's."""
         return (self.again or self.certificate).verdict
+
+    @property
+    def gate(self) -> Verdict:
+        """That verdict as a gate has it; what stopped the certificate stops its rerun."""
+        measured, stopped = self.verdict, self.certificate.gate != self.certificate.verdict
+        return "undecided" if stopped and measured == "holds" else measured
 
 
 def verify(

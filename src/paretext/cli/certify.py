@@ -56,4 +56,4 @@ def certify(asked: Certify, json: Json = False) -> None:
             if asked.label_page:
                 open_page(page_of(asked))
         show_verdict(verdict)
-    raise typer.Exit(STATUS[certificate.verdict])
+    raise typer.Exit(STATUS[certificate.gate])

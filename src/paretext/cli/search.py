@@ -41,4 +41,4 @@ def search(asked: Search, json: Json = False) -> None:
     if outcome.limits and outcome.winner is None:
         raise typer.Exit(STATUS["broken"])
     if outcome.certificate is not None:
-        raise typer.Exit(STATUS[outcome.certificate.verdict])
+        raise typer.Exit(STATUS[outcome.certificate.gate])

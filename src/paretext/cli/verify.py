@@ -65,7 +65,7 @@ def verify(asked: Verify, json: Json = False) -> None:
         for sentence in verification.warnings:
             line(f"- warning: {sentence}")
         show_verdict(verdict)
-    raise typer.Exit(STATUS[verification.verdict])
+    raise typer.Exit(STATUS[verification.gate])
 
 
 def _names(artifact: Path, against: Path | None, given: tuple[str, ...] | None) -> tuple[str, ...]:
