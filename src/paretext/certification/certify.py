@@ -234,14 +234,23 @@ def run_of(artifact: Path) -> Path | None:
     """The run that an artifact lies in, RUN/artifacts/NAME; None for one that lies elsewhere."""
     place = artifact.resolve().parent
     is_run = place.name == ARTIFACTS and (place / PARENT / MANIFEST).is_file()
-    return place.parent if is_run else None
+    return _as_given(place.parent, artifact) if is_run else None
 
 
 def flips_folder(artifact: Path) -> Path:
     """Where the list of an artifact's flips is written: certificates/ beside artifacts/, so that
     what stands in there are artifacts; for a stray one, the folder that it lies in."""
     place = artifact.resolve().parent
-    return RunFolder(place.parent).certificates if place.name == ARTIFACTS else place
+    beside = RunFolder(place.parent).certificates if place.name == ARTIFACTS else place
+    return _as_given(beside, artifact)
+
+
+def _as_given(place: Path, artifact: Path) -> Path:
+    """A place as whoever named an artifact would name it: from here, if they did, and it is below
+    here."""
+    here = Path.cwd()
+    below = here in place.parents and not artifact.is_absolute()
+    return place.relative_to(here) if below else place
 
 
 def require_enough(data: Dataset) -> None:
