@@ -152,11 +152,11 @@ def test_ablation() -> None:
 
     span = Interval(0.1, 0.05, 0.15)
     arms = ("a|b", "<script>alert(1)</script>")
-    found = Ablation(f"{arms[1]} in place of {arms[0]}", arms, 9, (), span, None)
-    found = Ablation(
-        found.change, arms, 9, (SeedResult(0, (0.9, 0.8), span, span),), found.drop, None
+    ablation = Ablation(f"{arms[1]} in place of {arms[0]}", arms, 9, (), span, None)
+    ablation = Ablation(
+        ablation.change, arms, 9, (SeedResult(0, (0.9, 0.8), span, span),), ablation.drop, None
     )
-    rendered = Rendered(found.markdown())
+    rendered = Rendered(ablation.markdown())
     assert set(rendered.names) <= OWN
     assert rendered.rows[0][1:3] == list(arms)
     assert {len(row) for row in rendered.rows} == {5}

@@ -81,8 +81,8 @@ def test_kappa_is_undefined_when_one_class_is_everything():
         warnings.simplefilter("ignore")
         assert np.isnan(sk.cohen_kappa_score([0] * 5, [0] * 5))
     # One class each but not the same one: chance agreement is 0, and so is kappa.
-    found = metrics.margins_of([[0, 5], [0, 0]]).kappa()
-    assert found == sk.cohen_kappa_score([0] * 5, [1] * 5) == 0.0
+    kappa = metrics.margins_of([[0, 5], [0, 0]]).kappa()
+    assert kappa == sk.cohen_kappa_score([0] * 5, [1] * 5) == 0.0
 
 
 def test_leading_axes_are_independent_matrices():
@@ -140,8 +140,8 @@ def test_an_outcome_is_drawn_once_for_all_that_stands_for_it():
         both = weights @ (np.eye(4)[apart[0]] + np.eye(4)[apart[1]])
         draws.append((2 * hits / both).mean(axis=1))
     low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
-    found = bootstrap.bootstrap(truth, tuple(models), 4, 20_000, seed=2)
-    ends = np.quantile(found[0][:, 0], (0.025, 0.975))
+    resampled = bootstrap.bootstrap(truth, tuple(models), 4, 20_000, seed=2)
+    ends = np.quantile(resampled[0][:, 0], (0.025, 0.975))
     np.testing.assert_allclose(ends, (low, high), atol=0.03 * (high - low))
 
 
@@ -185,11 +185,11 @@ def test_paired_intervals_match_a_plain_loop_over_resampled_rows():
         loop.append(scores(truth[rows], reference[rows]) - scores(truth[rows], candidate[rows]))
     drops = intervals.paired_drops(truth, reference, candidate, 4)
     # Where flips abound: in the rare classes the loop knows only the flips it was given.
-    found = [drops.macro_f1, *drops.f1[:2], *drops.recall[:2]]
+    drop_intervals = [drops.macro_f1, *drops.f1[:2], *drops.recall[:2]]
     loop = np.array(loop)[:, [0, 1, 2, 5, 6]]
     ends = np.quantile(loop, [0.025, 0.975], axis=0)
     spread = np.std(loop, axis=0)
-    for interval, expected, deviation in zip(found, ends.T, spread, strict=True):
+    for interval, expected, deviation in zip(drop_intervals, ends.T, spread, strict=True):
         # The 2.5% quantile of 1000 draws has a standard error near 0.085 standard deviations.
         np.testing.assert_allclose(
             [interval.low, interval.high], expected, rtol=0, atol=0.35 * deviation
@@ -270,8 +270,14 @@ def test_intervals_depend_on_the_seed_alone(monkeypatch):
 
 
 def _ends(drops):
-    found = (drops.macro_f1, drops.balanced_accuracy, drops.kappa, drops.accuracy, *drops.f1)
-    return [end for each in (*found, *drops.recall) for end in (each.low, each.high)]
+    drop_intervals = (
+        drops.macro_f1,
+        drops.balanced_accuracy,
+        drops.kappa,
+        drops.accuracy,
+        *drops.f1,
+    )
+    return [end for each in (*drop_intervals, *drops.recall) for end in (each.low, each.high)]
 
 
 def test_a_class_without_texts_has_no_recall_and_spoils_nothing_else():
@@ -297,7 +303,7 @@ def test_influences_are_the_derivatives_of_the_scores(column):
     """One text more of each outcome, a millionth of it, and the scores anew."""
     truth, reference, candidate = three_models(n=80)
     cells, weights = bootstrap.table(truth, (reference, candidate), 4, 0.0)
-    found = influence.influences(cells, weights, 4, column)
+    influences = influence.influences(cells, weights, 4, column)
 
     def scores_with(more):
         counts = np.zeros((4, 4))
@@ -308,7 +314,7 @@ def test_influences_are_the_derivatives_of_the_scores(column):
         step = np.zeros(len(weights))
         step[at] = 1e-6
         expected = (scores_with(step) - scores_with(-step)) / 2e-6
-        np.testing.assert_allclose(found[at], expected, atol=1e-7)
+        np.testing.assert_allclose(influences[at], expected, atol=1e-7)
 
 
 def test_biases_are_those_of_a_simulation():
@@ -317,12 +323,12 @@ def test_biases_are_those_of_a_simulation():
     hit, false = 0.6, 0.05
     hits = rng.binomial(12, hit, (100_000, 1))
     wrong = rng.binomial(24, false, (100_000, 1))
-    found = (2 * hits / (12 + hits + wrong)).mean() - 2 * 7.2 / (12 + 7.2 + 1.2)
+    simulated = (2 * hits / (12 + hits + wrong)).mean() - 2 * 7.2 / (12 + 7.2 + 1.2)
     cells = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
     weights = np.array([7.2, 4.8, 1.2, 22.8])
     ours = influence.biases(cells, weights, 2, 1)[3]
     # Estimated from the sample a class's variance divides by n - 1; here it is known.
-    assert ours == pytest.approx(found, abs=0.15 * abs(found))
+    assert ours == pytest.approx(simulated, abs=0.15 * abs(simulated))
 
 
 @pytest.mark.parametrize("classes", [2, 6, 77, 150])
@@ -336,9 +342,9 @@ def test_an_interval_holds_its_estimate_and_not_at_its_end(classes, wrong):
         candidate = np.where(rng.random(n) < flipped, rng.integers(0, classes, n), reference)
         own = intervals.quality(truth, candidate, classes, resamples=300)
         drops = intervals.paired_drops(truth, reference, candidate, classes, resamples=300)
-        found = [(getattr(own, name), 1.0) for name in metrics.METRICS]
-        found += [(getattr(drops, name), math.inf) for name in metrics.METRICS]
-        for interval, best in found:
+        with_best = [(getattr(own, name), 1.0) for name in metrics.METRICS]
+        with_best += [(getattr(drops, name), math.inf) for name in metrics.METRICS]
+        for interval, best in with_best:
             width = interval.high - interval.low
             assert interval.low < interval.estimate - 0.05 * width
             assert interval.estimate == best or interval.high > interval.estimate + 0.05 * width
@@ -347,11 +353,11 @@ def test_an_interval_holds_its_estimate_and_not_at_its_end(classes, wrong):
 def test_where_texts_cannot_carry_an_interval_it_is_withheld():
     truth = np.concatenate([np.arange(20), np.repeat(np.arange(17), 5)])  # 3 of 20 have one text
     assert "3 of 20 labels have fewer than two texts" in intervals.withheld(truth, 20)
-    found = intervals.paired_drops(truth, truth, truth, 20, resamples=50)
-    assert found.macro_f1.estimate == 0
-    assert found.macro_f1.is_withheld
-    assert found.balanced_accuracy.is_withheld
-    assert found.kappa.low < 0 < found.accuracy.high
+    drops = intervals.paired_drops(truth, truth, truth, 20, resamples=50)
+    assert drops.macro_f1.estimate == 0
+    assert drops.macro_f1.is_withheld
+    assert drops.balanced_accuracy.is_withheld
+    assert drops.kappa.low < 0 < drops.accuracy.high
     assert intervals.withheld(np.repeat(np.arange(20), 2), 20) is None
 
 
@@ -365,7 +371,7 @@ def test_a_wider_confidence_gives_a_wider_interval():
 
 
 @pytest.mark.parametrize(
-    ("labels", "predictions", "n_classes", "found"),
+    ("labels", "predictions", "n_classes", "problem"),
     [
         ([], [], 2, "labels is empty"),
         ([0, 1], [0], 2, "labels has 2 texts and predictions has 1"),
@@ -377,9 +383,9 @@ def test_a_wider_confidence_gives_a_wider_interval():
         ([0, 0], [0, 0], 1, "n_classes is 1"),
     ],
 )
-def test_what_cannot_be_counted_is_named(labels, predictions, n_classes, found):
+def test_what_cannot_be_counted_is_named(labels, predictions, n_classes, problem):
     for call in (metrics.confusion_matrix, intervals.quality):
-        with pytest.raises(ParetextError, match=found):
+        with pytest.raises(ParetextError, match=problem):
             call(labels, predictions, n_classes)
 
 

@@ -50,8 +50,8 @@ def test_a_path_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_offline_is_said_with_the_nearest_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = sentence("roberta-bse")
-    assert "(offline: HF_HUB_OFFLINE is set); did you mean 'roberta-base'?" in found
+    message = sentence("roberta-bse")
+    assert "(offline: HF_HUB_OFFLINE is set); did you mean 'roberta-base'?" in message
     for right in ("zzz/qqq", "roberta-base"):  # nothing is near, or the name is right
         assert "check the name and the network" in sentence(right)
 
@@ -73,8 +73,8 @@ def test_a_hub_that_hangs_is_asked_once(online: pytest.MonkeyPatch) -> None:
 
     online.setattr(huggingface_hub.HfApi, "model_info", hangs)
     for _ in range(3):
-        found = sentence("acme/feelings")
-        assert f"(offline: {huggingface_hub.constants.ENDPOINT} does not answer)" in found
+        message = sentence("acme/feelings")
+        assert f"(offline: {huggingface_hub.constants.ENDPOINT} does not answer)" in message
     assert asked == [10]
 
 
@@ -99,9 +99,9 @@ def test_what_the_hub_says(
     online.setattr(hub, "hub_answers", lambda name: True)
     online.setattr("paretext.models.pretrained.hub_answers", lambda name: True)
     online.setattr("transformers.PretrainedConfig.get_config_dict", refuses)
-    found = sentence("roberta-bse")
+    message = sentence("roberta-bse")
     for part in parts:
-        assert part in found
+        assert part in message
 
 
 def test_what_is_no_id(online: pytest.MonkeyPatch) -> None:
@@ -127,10 +127,10 @@ def test_a_model_for_something_else(
     model_type: str, architecture: str, parts: tuple[str, ...], tmp_path: Path
 ) -> None:
     AutoConfig.for_model(model_type, architectures=[architecture]).save_pretrained(tmp_path)
-    found = sentence(tmp_path)
-    assert architecture in found or model_type in found
+    message = sentence(tmp_path)
+    assert architecture in message or model_type in message
     for part in parts:
-        assert part in found
+        assert part in message
 
 
 def test_a_model_without_a_text_classifier(tmp_path: Path) -> None:

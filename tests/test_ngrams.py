@@ -44,8 +44,8 @@ def grams(text: str, known: set[str]) -> list[str]:
     """Every n-gram of the stream of a text's characters that the model knows."""
     stream = f"▁{'▁'.join(words_of(text))}▁"
     sizes = sorted(set(map(len, known)))
-    found = [stream[i : i + n] for n in sizes for i in range(len(stream) - n + 1)]
-    return [gram for gram in found if gram in known]
+    windows = [stream[i : i + n] for n in sizes for i in range(len(stream) - n + 1)]
+    return [gram for gram in windows if gram in known]
 
 
 def test_probabilities_are_scikit_learns(fitted: Classifier) -> None:
@@ -100,9 +100,9 @@ def test_two_labels_and_a_label_that_no_text_has() -> None:
     two = Dataset(
         tuple(data.texts[i] for i in keep), data.labels[keep], data.label_names, "two of three"
     )
-    found = Tfidf().fit(two, two, TrainingSettings(), max_length=32)
-    assert found.best["selection_macro_f1"] == pytest.approx(2 / 3)  # two of three are right
-    assert found.classifier.predict_proba(two.texts)[:, 0].max() < 0.01
+    trained = Tfidf().fit(two, two, TrainingSettings(), max_length=32)
+    assert trained.best["selection_macro_f1"] == pytest.approx(2 / 3)  # two of three are right
+    assert trained.classifier.predict_proba(two.texts)[:, 0].max() < 0.01
 
 
 def test_a_text_longer_than_the_input_is_counted_and_cut(fitted: Classifier) -> None:
@@ -159,8 +159,8 @@ def labelled(rows: list[tuple[str, str]], names: tuple[str, ...]) -> Dataset:
 
 
 def score(train: Dataset, selection: Dataset, held: Dataset) -> float:
-    found = Tfidf().fit(train, selection, TrainingSettings(), max_length=32).classifier
-    answers = found.logits(held.texts).argmax(1)
+    classifier = Tfidf().fit(train, selection, TrainingSettings(), max_length=32).classifier
+    answers = classifier.logits(held.texts).argmax(1)
     return float(macro_f1(confusion_matrix(held.labels, answers, len(held.label_names))))
 
 
@@ -201,11 +201,11 @@ def test_words_of_other_scripts_are_learned(texts: dict[str, str]) -> None:
 def test_a_text_of_nothing_known_is_no_certainty(seed: int) -> None:
     """Where every selection text is right, the least loss would be that of certainty."""
     train, selection = toy.dataset(120, seed), toy.dataset(60, 7)
-    found = Tfidf().fit(train, selection, TrainingSettings(), max_length=32)
-    assert found.best["selection_macro_f1"] == 1.0
-    known = found.classifier.predict_proba(selection.texts).max(axis=1)
+    trained = Tfidf().fit(train, selection, TrainingSettings(), max_length=32)
+    assert trained.best["selection_macro_f1"] == 1.0
+    known = trained.classifier.predict_proba(selection.texts).max(axis=1)
     assert 0.9 < known.mean() < 0.999
-    unknown = found.classifier.predict_proba(["", "  ", "zzz", "☃"])
+    unknown = trained.classifier.predict_proba(["", "  ", "zzz", "☃"])
     assert unknown == pytest.approx(1 / 3, abs=0.1)  # class weights make the labels equal
 
 

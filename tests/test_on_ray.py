@@ -75,15 +75,15 @@ def workers(cluster: Any) -> list[int]:
         for node in cluster.list_all_nodes()
         for info in node.all_processes["raylet"]
     }
-    found = []
+    pids = []
     for each in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((each / "stat").read_text().rpartition(")")[2].split()[1])
             if parent in raylets and (each / "cmdline").read_bytes().startswith(b"ray::Map"):
-                found.append(int(each.name))
+                pids.append(int(each.name))
         except OSError:  # it has ended
             continue
-    return found
+    return pids
 
 
 @pytest.mark.slow
@@ -103,10 +103,10 @@ def test_a_cluster_gives_the_same_bytes_and_a_killed_worker_loses_nothing(
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    found = predict_file(artifact, source, tmp_path / "out", ray=cluster.address)
+    counts = predict_file(artifact, source, tmp_path / "out", ray=cluster.address)
     killer.join()
     assert killed
-    assert {**found, "seconds": 0} == {**expected, "seconds": 0}
+    assert {**counts, "seconds": 0} == {**expected, "seconds": 0}
     for name in ("year=2024", "year=2025"):
         here = (tmp_path / "out-here" / name / "texts.parquet").read_bytes()
         assert (tmp_path / "out" / name / "texts.parquet").read_bytes() == here

@@ -38,8 +38,8 @@ def made(n: int, seed: int = 0) -> tuple[Any, Any]:
     truth = rng.choice(3, n, p=(0.6, 0.3, 0.1))
     logits = rng.normal(size=(n, 3))
     logits[np.arange(n), truth] += 2
-    found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return truth, found.astype(np.float32)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, probabilities.astype(np.float32)
 
 
 def answers(probabilities: Any, rule: Rule | None, labels: Any = LABELS) -> Any:
@@ -60,37 +60,37 @@ def aims(*texts: str) -> list[Aim]:
 @pytest.mark.parametrize("asked", ["precision>=92%", "b: c: precision >= .92", "d:precision>=0.92"])
 def test_a_threshold_is_the_lowest_that_reaches_its_precision(asked: str) -> None:
     """By brute force over every score."""
-    truth, found = made(3000)
-    rule = tune(truth, found, LABELS, aims(asked))
+    truth, probabilities = made(3000)
+    rule = tune(truth, probabilities, LABELS, aims(asked))
     (aim,) = aims(asked)
-    own = precision_score(truth, found.argmax(axis=1), average=None)
+    own = precision_score(truth, probabilities.argmax(axis=1), average=None)
     wanting = {label for label, share in zip(LABELS, own, strict=True) if share < 0.92}
     assert len(wanting) == 2
     assert set(rule.thresholds) == ({aim.label} if aim.label else wanting)
     for k, label in enumerate(LABELS):
         if label not in rule.thresholds:
             continue
-        best = found.argmax(axis=1)
-        tried = [float(score) for score in np.unique(found[best == k, k])]
+        best = probabilities.argmax(axis=1)
+        tried = [float(score) for score in np.unique(probabilities[best == k, k])]
         reaching = [
             least
             for least in tried
-            if (truth[(best == k) & (found[:, k] >= least)] == k).mean() >= 0.92
-            and (truth[(best == k) & (found[:, k] >= least)] == k).sum() >= 10
+            if (truth[(best == k) & (probabilities[:, k] >= least)] == k).mean() >= 0.92
+            and (truth[(best == k) & (probabilities[:, k] >= least)] == k).sum() >= 10
         ]
         lowest, below = min(reaching), max(each for each in tried if each < min(reaching))
         assert rule.thresholds[label] == pytest.approx((lowest + below) / 2, abs=1e-9)
-        given = answers(found, rule)
+        given = answers(probabilities, rule)
         assert precision_score(truth == k, given == k) >= 0.92
 
 
 @pytest.mark.parametrize("by", ["", " by margin"])
 def test_no_more_are_unsure_than_was_asked_and_one_more_would_be(by: str) -> None:
-    truth, found = made(1000)
-    rule = tune(truth, found, LABELS, aims(f"unsure<=5%{by}"))
-    unsure = rule.unsure(found, LABELS)
+    truth, probabilities = made(1000)
+    rule = tune(truth, probabilities, LABELS, aims(f"unsure<=5%{by}"))
+    unsure = rule.unsure(probabilities, LABELS)
     assert unsure.sum() == 50
-    two = np.sort(found, axis=1)[:, ::-1]
+    two = np.sort(probabilities, axis=1)[:, ::-1]
     score = two[:, 0] - two[:, 1] if by else two[:, 0]
     assert set(np.flatnonzero(unsure)) == set(np.argsort(score, kind="stable")[:50])
 
@@ -106,22 +106,22 @@ def test_a_rule_says_what_it_does_and_no_more() -> None:
 
 
 def test_both_kinds_of_aims_share_what_may_be_unsure() -> None:
-    truth, found = made(2000)
-    precise = tune(truth, found, LABELS, aims("d: precision>=95%"))
-    both = tune(truth, found, LABELS, aims("unsure<=20%", "d: precision>=95%"))
+    truth, probabilities = made(2000)
+    precise = tune(truth, probabilities, LABELS, aims("d: precision>=95%"))
+    both = tune(truth, probabilities, LABELS, aims("unsure<=20%", "d: precision>=95%"))
     assert both.thresholds == precise.thresholds
-    assert 0 < precise.unsure(found, LABELS).sum() < 400
-    assert both.unsure(found, LABELS).sum() == 400
+    assert 0 < precise.unsure(probabilities, LABELS).sum() < 400
+    assert both.unsure(probabilities, LABELS).sum() == 400
     with pytest.raises(ParetextError, match="of these texts are unsure for the other aims alone"):
-        tune(truth, found, LABELS, aims("unsure<=0.1%", "d: precision>=95%"))
+        tune(truth, probabilities, LABELS, aims("unsure<=0.1%", "d: precision>=95%"))
 
 
 def test_scores_that_are_equal_stay_together() -> None:
-    found = np.array([[0.6, 0.4]] * 30 + [[0.9, 0.1]] * 70, np.float32)
-    rule = tune(np.zeros(100, np.int64), found, ("x", "y"), [Aim("unsure", 0.2)])
-    assert not rule.unsure(found, ("x", "y")).any()  # all 30 or none
-    rule = tune(np.zeros(100, np.int64), found, ("x", "y"), [Aim("unsure", 0.3)])
-    assert rule.unsure(found, ("x", "y")).sum() == 30
+    probabilities = np.array([[0.6, 0.4]] * 30 + [[0.9, 0.1]] * 70, np.float32)
+    rule = tune(np.zeros(100, np.int64), probabilities, ("x", "y"), [Aim("unsure", 0.2)])
+    assert not rule.unsure(probabilities, ("x", "y")).any()  # all 30 or none
+    rule = tune(np.zeros(100, np.int64), probabilities, ("x", "y"), [Aim("unsure", 0.3)])
+    assert rule.unsure(probabilities, ("x", "y")).sum() == 30
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,20 @@ def test_an_aim_that_is_none_is_refused(asked: str, said: str) -> None:
 
 
 def test_a_precision_that_no_threshold_reaches_is_refused_with_the_best() -> None:
-    truth, found = made(600)
+    truth, probabilities = made(600)
     truth = np.where(np.arange(600) % 2 == 0, truth, (truth + 1) % 3)
     with pytest.raises(ParetextError, match=r"'a' has a precision of at most 0\.\d+ on these"):
-        tune(truth, found, LABELS, aims("a: precision>=99%"))
+        tune(truth, probabilities, LABELS, aims("a: precision>=99%"))
     with pytest.raises(ParetextError, match=r"'d' is answered rightly to \d of these texts"):
-        tune(truth[:60], found[:60], LABELS, aims("d: precision>=50%"))
+        tune(truth[:60], probabilities[:60], LABELS, aims("d: precision>=50%"))
 
 
 def test_what_users_get_is_scikit_learns_and_contains_its_estimates() -> None:
-    truth, found = made(2000)
+    truth, probabilities = made(2000)
     _, noise = made(2000, seed=1)
-    other = 0.97 * found + 0.03 * noise
-    rule = tune(truth, found, LABELS, aims("precision>=92%", "unsure<=30%"))
-    before, after = answers(found, rule), answers(other, rule)
+    other = 0.97 * probabilities + 0.03 * noise
+    rule = tune(truth, probabilities, LABELS, aims("precision>=92%", "unsure<=30%"))
+    before, after = answers(probabilities, rule), answers(other, rule)
     got = decided(truth, before, after, LABELS, resamples=2000)
     assert got.candidate_unsure.estimate == pytest.approx((after == NO_ANSWER).mean())
     assert got.unsure_rise.estimate == pytest.approx(
@@ -181,8 +181,8 @@ def test_what_users_get_is_scikit_learns_and_contains_its_estimates() -> None:
 def ruled(versions: dict[str, Path], tmp_path: Path) -> Path:
     """An artifact that is unsure of about half of the toy's texts."""
     folder = Path(shutil.copytree(versions["int8"], tmp_path / "ruled"))
-    found = Artifact.load(folder).probabilities(toy.dataset(60).texts)
-    least = float(np.median(found.max(axis=1)))
+    probabilities = Artifact.load(folder).probabilities(toy.dataset(60).texts)
+    least = float(np.median(probabilities.max(axis=1)))
     set_rule(folder, Rule(least_probability=least, aims=("unsure<=50% by probability",), texts=60))
     return folder
 
@@ -192,25 +192,25 @@ def test_a_rule_leaves_labels_out_the_same_way_everywhere(
 ) -> None:
     texts = toy.dataset(60).texts
     plain, artifact = Artifact.load(versions["int8"]), Artifact.load(ruled)
-    found = artifact.predict(texts)
+    predicted = artifact.predict(texts)
     np.testing.assert_array_equal(artifact.probabilities(texts), plain.probabilities(texts))
-    sure = found != ""
+    sure = predicted != ""
     assert 20 < sure.sum() < 40
-    np.testing.assert_array_equal(found[sure], plain.predict(texts)[sure])
+    np.testing.assert_array_equal(predicted[sure], plain.predict(texts)[sure])
     assert [each["label"] for each in predict_texts(artifact, texts)] == [
-        str(label) or None for label in found
+        str(label) or None for label in predicted
     ]
     stream = predict_stream(artifact, [texts[:7], [" "], texts[7:]], "skip", "the lines")
     streamed = list(stream)
     assert streamed.pop(7)["probabilities"] is None  # no text, and so no answer of either kind
-    assert [each["label"] for each in streamed] == [str(label) or None for label in found]
+    assert [each["label"] for each in streamed] == [str(label) or None for label in predicted]
     assert all(each["probabilities"] for each in streamed)
     source = tmp_path / "texts.csv"
     write_rows(source, ["text"], [{"text": text} for text in texts])
     predict_file(artifact, source, tmp_path / "answers.csv")
     with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["predicted_label"] for row in rows] == found.tolist()
+    assert [row["predicted_label"] for row in rows] == predicted.tolist()
     assert [row["unsure"] for row in rows] == [str(not each) for each in sure.tolist()]
     predict_file(artifact, source, tmp_path / "answers.parquet")
     table = pq.read_table(tmp_path / "answers.parquet").to_pydict()
@@ -272,9 +272,9 @@ def test_the_verb_tunes_shows_and_takes_back(
     given = ("--selection", tmp_path / "selection.csv", "--eval", tmp_path / "held-out.csv")
     ended = command("threshold", folder, *given, "--aim", "unsure<=10%", "--json")
     assert ended.status == 0, ended.err
-    found = json.loads(ended.out)
-    assert found["figures"]["selection"]["candidate_unsure"]["estimate"] == pytest.approx(0.1)
-    held = found["figures"]["eval"]
+    tuned = json.loads(ended.out)
+    assert tuned["figures"]["selection"]["candidate_unsure"]["estimate"] == pytest.approx(0.1)
+    held = tuned["figures"]["eval"]
     texts = [t for t, _ in toy.texts_and_labels(90, seed=8)]
     unsure = (Artifact.load(folder).predict(texts) == "").mean()
     assert held["candidate_unsure"]["estimate"] == pytest.approx(unsure)
@@ -304,9 +304,9 @@ def test_the_python_call_takes_what_the_others_take(
 ) -> None:
     folder = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
     texts, labels = zip(*toy.texts_and_labels(60, seed=7), strict=True)
-    found = paretext.threshold(folder, aim="unsure<=25%", selection=(list(texts), list(labels)))
-    assert found.rule == Manifest.read(folder).operating
-    ((_, figures),) = found.figures
+    tuned = paretext.threshold(folder, aim="unsure<=25%", selection=(list(texts), list(labels)))
+    assert tuned.rule == Manifest.read(folder).operating
+    ((_, figures),) = tuned.figures
     assert figures.candidate_unsure.estimate == (Artifact.load(folder).predict(texts) == "").mean()
     assert paretext.threshold(folder, clear=True).rule is None
     assert Manifest.read(folder).operating is None

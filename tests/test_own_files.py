@@ -41,12 +41,12 @@ def put(path: Path) -> Path:
 
 def refused(theirs: Path, job: Callable[[], object]) -> str:
     """The sentence that refuses; their file is as it was."""
-    with pytest.raises(ParetextError) as found:
+    with pytest.raises(ParetextError) as caught:
         job()
-    assert str(theirs) in str(found.value)
-    assert "move it away" in str(found.value)
+    assert str(theirs) in str(caught.value)
+    assert "move it away" in str(caught.value)
     assert theirs.read_text(encoding="utf-8") == THEIRS
-    return str(found.value)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.json"])

@@ -41,14 +41,14 @@ def made(
     labels = ["</script><script>alert(1)</script>", "joy", "sad"]
     change_manifest(folder, lambda values: values.update(name="<b>int8</b>", labels=labels))
     artifact = Artifact.load(folder)
-    found = write_page(artifact, tmp_path / "page.html", tmp_path)
-    assert found["bytes"] == (tmp_path / "page.html").stat().st_size
+    contents = write_page(artifact, tmp_path / "page.html", tmp_path)
+    assert contents["bytes"] == (tmp_path / "page.html").stat().st_size
     return artifact, (tmp_path / "page.html").read_text("utf-8")
 
 
 def part(page: str, name: str) -> str:
-    (found,) = re.findall(rf'<script type="[a-z/]+" id="{name}">(.*?)</script>', page, re.S)
-    return str(found)
+    (script,) = re.findall(rf'<script type="[a-z/]+" id="{name}">(.*?)</script>', page, re.S)
+    return str(script)
 
 
 def test_everything_is_inside_as_it_was(made: tuple[Artifact, str]) -> None:
@@ -69,8 +69,8 @@ def test_the_policy_allows_its_own_script_and_no_connection(made: tuple[Artifact
     assert rules["default-src"] == "'none'"
     assert not {"connect-src", "img-src", "frame-src"} & rules.keys()
     for kind, code in (("script", "script type=.module."), ("style", "style")):
-        (found,) = re.findall(rf"<{code}>(.*?)</", page, re.S)
-        digest = base64.b64encode(hashlib.sha256(found.encode()).digest()).decode()
+        (content,) = re.findall(rf"<{code}>(.*?)</", page, re.S)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert rules[f"{kind}-src"].split()[0] == f"'sha256-{digest}'"
     assert not re.findall(r"(?:src|href)=", page)
 
@@ -170,13 +170,13 @@ CHROMIUM, DRIVER = (
 def test_it_answers_in_chromium(versions: dict[str, Path], tmp_path: Path) -> None:
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     folders = [library.cache(), Path(os.environ.get("PARETEXT_NODE") or tmp_path)]
-    found = [each for each in folders if (each / "node_modules" / "onnxruntime-web").is_dir()]
-    if not found:
+    installed = [each for each in folders if (each / "node_modules" / "onnxruntime-web").is_dir()]
+    if not installed:
         pytest.skip("the page's JavaScript is not here: paretext page fetches it")
     from test_report_browser import FLAGS
 
     artifact, page = Artifact.load(versions["int8"]), tmp_path / "page.html"
-    write_page(artifact, page, found[0])
+    write_page(artifact, page, installed[0])
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'chromium'}"):

@@ -67,12 +67,12 @@ def test_a_table_goes_through_a_pipe(
     ended = command("predict", versions["fp32"], "-", "-o", "-", "--format", form)
     assert ended.status == 0, ended.err
     if form == "jsonl":
-        found = [json.loads(line) for line in ended.out.splitlines()]
+        answered = [json.loads(line) for line in ended.out.splitlines()]
     else:
         delimiter = {"csv": ",", "tsv": "\t"}[form]
-        found = list(csv.DictReader(io.StringIO(ended.out), delimiter=delimiter))
-    assert [row["predicted_label"] for row in found] == labels(versions["fp32"], TEXTS)
-    assert [str(row["id"]) for row in found] == list("0123456")
+        answered = list(csv.DictReader(io.StringIO(ended.out), delimiter=delimiter))
+    assert [row["predicted_label"] for row in answered] == labels(versions["fp32"], TEXTS)
+    assert [str(row["id"]) for row in answered] == list("0123456")
 
 
 def test_a_file_to_standard_output_and_lines_to_a_file(
@@ -116,13 +116,13 @@ def test_a_stream_of_lines_is_answered_as_it_comes(
     ended = command("predict", versions["fp32"], "-", "--json")
     assert ended.status == 0, ended.err
     assert "left 1 of 4 rows without an answer" in " ".join(ended.err.split())
-    found = [json.loads(line) for line in answers.getvalue().splitlines()]
+    answered = [json.loads(line) for line in answers.getvalue().splitlines()]
     whole = [*TEXTS[:2], "no end \u2028 of a line"]
-    assert found.pop(2) == {"text": "", "label": None, "probabilities": None}
-    assert [each["text"] for each in found] == whole
-    assert [each["label"] for each in found] == labels(versions["fp32"], whole)
+    assert answered.pop(2) == {"text": "", "label": None, "probabilities": None}
+    assert [each["text"] for each in answered] == whole
+    assert [each["label"] for each in answered] == labels(versions["fp32"], whole)
     exact = Artifact.load(versions["fp32"]).probabilities(whole)
-    shares = [list(each["probabilities"].values()) for each in found]
+    shares = [list(each["probabilities"].values()) for each in answered]
     np.testing.assert_allclose(shares, exact, rtol=5e-6)
 
 

@@ -152,10 +152,10 @@ def test_half_a_part_and_a_damaged_one_are_never_read(
     assert len(list(work.glob(".*.part"))) == 1
     first, _ = sorted(work.glob("00000-*.csv"))
     first.write_bytes(first.read_bytes()[:-9])
-    found = predict_file(artifact, source, tmp_path / "out.csv")
-    assert found["rows_done_before"] == 8  # of the second alone
-    assert found["rows"] == 30
-    assert found["unanswered"] == {"no text": 6}
+    counts = predict_file(artifact, source, tmp_path / "out.csv")
+    assert counts["rows_done_before"] == 8  # of the second alone
+    assert counts["rows"] == 30
+    assert counts["unanswered"] == {"no text": 6}
     assert "goes on: 8 of 30 rows were done before" in said.messages
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
@@ -278,8 +278,8 @@ def test_rows_behind_the_first_ones(tmp_path: Path, first: int) -> None:
     pq.write_table(numbers, tmp_path / "in.parquet", row_group_size=8)
     table(tmp_path / "in.csv", 40, extra="n")
     for name in ("in.parquet", "in.csv"):
-        found = [int(str(row["n"])) for row in scan_rows(tmp_path / name, "fail", None, first)]
-        assert found == list(range(first, 40))
+        scanned = [int(str(row["n"])) for row in scan_rows(tmp_path / name, "fail", None, first)]
+        assert scanned == list(range(first, 40))
         assert count_rows(tmp_path / name, "fail") == 40
 
 
@@ -305,13 +305,13 @@ def test_a_folder_becomes_one_file_with_its_partitions_as_columns(
     source, target = folder(tmp_path / "in"), tmp_path / "out.parquet"
     predict_file(artifact, source, target)
     assert columns(target)[:5] == ["id", "text", "year", "lang", "predicted_label"]
-    found = [(row["id"], row["year"], row["lang"]) for row in read_rows(target)]
+    rows = [(row["id"], row["year"], row["lang"]) for row in read_rows(target)]
     expected = [
         *((i, "2024", "de AT") for i in range(8)),
         *((i, "2024", "en") for i in range(19)),
         *((i, "2025", None) for i in range(3)),
     ]
-    assert found == expected
+    assert rows == expected
 
 
 def test_a_glob_takes_what_it_matches(artifact: Artifact, tmp_path: Path, command: Any) -> None:
@@ -456,8 +456,8 @@ def test_a_url_is_read_and_written_as_a_file_is(artifact: Artifact, tmp_path: Pa
         remote.write_bytes(content)
     predict_file(artifact, "memory://texts", "memory://answers/out")
     predict_file(artifact, "memory://texts/*/*/*.parquet", "memory://answers/out.csv")
-    found = place("memory://answers/out")
-    names = {each.relative_to(found).as_posix(): each for each in found.glob("**/*.parquet")}
+    target = place("memory://answers/out")
+    names = {each.relative_to(target).as_posix(): each for each in target.glob("**/*.parquet")}
     assert {name: each.read_bytes() for name, each in names.items()} == contents(tmp_path / "out")
     one = place("memory://answers/out.csv").read_bytes()
     assert one == (tmp_path / "out.csv").read_bytes()
