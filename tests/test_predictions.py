@@ -58,23 +58,25 @@ def test_it_finds_what_the_models_themselves_show(
     ended = command("certify", "--predictions", answered["int8"], *asked, *more)
     last = ended.out.strip().splitlines()[-1]
     assert last.strip().startswith("paretext certify --predictions ")
-    found = Certificate.read(tmp_path / "out" / "certificate.json")
-    assert found.sentence in " ".join(ended.out.split())
+    certificate = Certificate.read(tmp_path / "out" / "certificate.json")
+    assert certificate.sentence in " ".join(ended.out.split())
     folder = Path(shutil.copytree(GOLDEN / "int8", tmp_path / "int8"))
     budget = paretext.Budget(independence=None)  # of which answers say nothing
     few: dict[str, Any] = {"at": "precision=0.5", "resamples": 500}
     own = paretext.certify(folder, GOLDEN / "parent", TRUTH, budget, **few)
     assert ended.status == STATUS[own.verdict], ended.err
     unsaid = {"distribution"}  # of texts and lengths that predictions do not say
-    assert found.data.model_dump(exclude=unsaid) == own.data.model_dump(exclude=unsaid)
-    assert found.flips.model_dump(exclude={"file", "sha256"}) == own.flips.model_dump(
+    assert certificate.data.model_dump(exclude=unsaid) == own.data.model_dump(exclude=unsaid)
+    assert certificate.flips.model_dump(exclude={"file", "sha256"}) == own.flips.model_dump(
         exclude={"file", "sha256"}
     )
-    for ours, theirs in zip(found.clauses, own.clauses, strict=True):  # six digits were written
+    for ours, theirs in zip(
+        certificate.clauses, own.clauses, strict=True
+    ):  # six digits were written
         assert (ours.name, ours.verdict) == (theirs.name, theirs.verdict)
         assert ours.found.estimate == pytest.approx(theirs.found.estimate, abs=1e-5)
-    assert (found.candidate.kind, found.candidate.name) == ("predictions", "int8")
-    assert len(rows_of(tmp_path / "out" / "flips.csv")) == found.flips.flipped
+    assert (certificate.candidate.kind, certificate.candidate.name) == ("predictions", "int8")
+    assert len(rows_of(tmp_path / "out" / "flips.csv")) == certificate.flips.flipped
 
 
 def test_arrays_frames_and_answers_alone(answered: dict[str, Path]) -> None:

@@ -68,8 +68,8 @@ def refused(call: Callable[[], object], *parts: str) -> str:
 
 def said(caplog: pytest.LogCaptureFixture, call: Callable[[], Classifier]) -> tuple[Any, str]:
     with caplog.at_level("INFO", "paretext"):
-        found = call()
-    return found, caplog.text
+        classifier = call()
+    return classifier, caplog.text
 
 
 # A config that does not fit the weights
@@ -154,12 +154,12 @@ def test_the_head_of_pretraining_is_left_out_and_it_is_said(
     shutil.copytree(encoder("roberta"), tmp_path / "masked")
     model.save_pretrained(tmp_path / "masked")
     with caplog.at_level("INFO", "paretext"):
-        found = Classifier.from_pretrained(str(tmp_path / "masked"), toy.LABELS)
+        classifier = Classifier.from_pretrained(str(tmp_path / "masked"), toy.LABELS)
     assert "the classification head is new" in caplog.text
     assert "left out" in caplog.text
     assert "lm_head" in caplog.text
     words = plain.embeddings.word_embeddings.weight
-    assert torch.equal(found.model.roberta.embeddings.word_embeddings.weight, words)
+    assert torch.equal(classifier.model.roberta.embeddings.word_embeddings.weight, words)
 
 
 # What is no classifier
@@ -203,11 +203,11 @@ def test_training_may_begin_from_a_model_with_other_answers(copied: Copied) -> N
     """Its encoder is as good as any; its head is not taken, although the labels fit."""
     folder = copied("pytorch", problem_type="multi_label_classification")
     before = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
-    found = Classifier.from_pretrained(str(folder), toy.LABELS).model
-    assert found.config.problem_type is None
-    assert not torch.equal(found.classifier.out_proj.weight, before.classifier.out_proj.weight)
+    model = Classifier.from_pretrained(str(folder), toy.LABELS).model
+    assert model.config.problem_type is None
+    assert not torch.equal(model.classifier.out_proj.weight, before.classifier.out_proj.weight)
     assert torch.equal(
-        found.roberta.embeddings.word_embeddings.weight,
+        model.roberta.embeddings.word_embeddings.weight,
         before.roberta.embeddings.word_embeddings.weight,
     )
 

@@ -286,9 +286,9 @@ def test_tables_of_comparison_and_certificate(
 
     def show(**_: object) -> None:
         console.show_comparison(run / "comparison", of_run(run), as_json=False)
-        found = Certificate.of(run / "artifacts" / "small")
-        assert found
-        console.show_certificate(found, run / "artifacts" / "small")
+        certificate = Certificate.of(run / "artifacts" / "small")
+        assert certificate
+        console.show_certificate(certificate, run / "artifacts" / "small")
 
     monkeypatch.setattr(cli, "app", show)
     status, out, err = printed(encoding)

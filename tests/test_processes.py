@@ -128,14 +128,14 @@ if __name__ == "__main__":
 
 
 def _pickled(artifact: Artifact) -> Artifact:
-    found: Artifact = pickle.loads(pickle.dumps(artifact))
-    return found
+    loaded: Artifact = pickle.loads(pickle.dumps(artifact))
+    return loaded
 
 
 def _dumped(artifact: Artifact, folder: Path) -> Artifact:
     joblib.dump({"model": artifact}, folder / "model.joblib")
-    found: Artifact = joblib.load(folder / "model.joblib")["model"]
-    return found
+    loaded: Artifact = joblib.load(folder / "model.joblib")["model"]
+    return loaded
 
 
 def test_pickle_joblib_and_copies(

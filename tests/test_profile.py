@@ -45,22 +45,22 @@ def test_classes_are_counted_before_and_after_supersampling(supersample: object)
     from paretext.data.balance import supersampled
 
     settings = ProfileSettings(supersample=supersample)
-    found = classes(TOY.counts(), None, TOY.label_names, settings)
+    balance = classes(TOY.counts(), None, TOY.label_names, settings)
     after = TOY.labels[supersampled(TOY, settings.supersample)]
     weights = compute_class_weight("balanced", classes=np.arange(3), y=after)
-    for k, row in enumerate(found.classes):
+    for k, row in enumerate(balance.classes):
         assert row.count == (TOY.labels == k).sum()
         assert row.count_after == (after == k).sum() == row.count * row.copies
         assert row.weight == pytest.approx(weights[k], rel=1e-6)
         assert row.share_after == pytest.approx((after == k).mean())
-    assert found.imbalance == 3.0
-    assert found.imbalance_after == max(Counter(after).values()) / min(Counter(after).values())
+    assert balance.imbalance == 3.0
+    assert balance.imbalance_after == max(Counter(after).values()) / min(Counter(after).values())
 
 
 def test_a_label_without_texts_leaves_the_imbalance_of_the_others() -> None:
-    found = classes(np.array([30, 0, 10]), None, ("a", "b", "c"), ProfileSettings())
-    assert found.imbalance == 3.0
-    assert found.classes[1].count_after == 0
+    balance = classes(np.array([30, 0, 10]), None, ("a", "b", "c"), ProfileSettings())
+    assert balance.imbalance == 3.0
+    assert balance.classes[1].count_after == 0
     with pytest.raises(ParetextError, match="2 factors and the data has 3 labels"):
         classes(np.array([3, 1, 1]), None, ("a", "b", "c"), ProfileSettings(supersample=(1, 2)))
 
@@ -74,25 +74,25 @@ def test_lengths_are_numpys() -> None:
     counts = LengthCounts(2)
     for part in np.array_split(np.arange(500), 7):
         counts.add(lengths[part].tolist(), labels[part])
-    found = counts.lengths("words", ("a", "b"), 32)
-    assert found.mean == pytest.approx(lengths.mean())
+    figures = counts.lengths("words", ("a", "b"), 32)
+    assert figures.mean == pytest.approx(lengths.mean())
     for name, share in {"p5": 5, "p25": 25, "p50": 50, "p95": 95, "p99": 99}.items():
-        assert found.quantiles[name] == np.percentile(lengths, share, method="inverted_cdf")
-    assert (found.quantiles["min"], found.quantiles["max"]) == (lengths.min(), lengths.max())
+        assert figures.quantiles[name] == np.percentile(lengths, share, method="inverted_cdf")
+    assert (figures.quantiles["min"], figures.quantiles["max"]) == (lengths.min(), lengths.max())
     assert counts.longer(40) == (lengths > 40).sum()
-    assert found.by_class[1].mean == pytest.approx(lengths[labels == 1].mean())
-    for each in found.histogram:
+    assert figures.by_class[1].mean == pytest.approx(lengths[labels == 1].mean())
+    for each in figures.histogram:
         assert each.count == ((lengths >= each.low) & (lengths < each.high)).sum()
-    assert sum(each.count for each in found.histogram) == 500
+    assert sum(each.count for each in figures.histogram) == 500
 
 
 @pytest.mark.parametrize("lengths", [[3], [5, 5, 5], [1, 1000], [1, 2, 3, 10**6]])
 def test_a_histogram_holds_every_text(lengths: list[int]) -> None:
     counts = LengthCounts(1)
     counts.add(lengths, np.zeros(len(lengths), np.int64))
-    found = counts.lengths("words", ("a",), 2)
-    assert sum(each.count for each in found.histogram) == len(lengths)
-    assert found.histogram[-1].high > max(lengths) >= found.histogram[-1].low
+    figures = counts.lengths("words", ("a",), 2)
+    assert sum(each.count for each in figures.histogram) == len(lengths)
+    assert figures.histogram[-1].high > max(lengths) >= figures.histogram[-1].low
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8])
@@ -135,13 +135,13 @@ def test_stop_words_are_counted_as_by_hand() -> None:
     counts = StopWordCounts("en", 2)
     shares = counts.add([words_of(text) for text in texts], np.array([0, 0, 1, 1]))
     assert shares.tolist() == [0.75, 1.0, 0.0, 0.0]
-    found = counts.result(("a", "b"))
-    assert (found.per_text, found.share_of_words) == (6 / 4, 6 / 8)
-    assert found.mean_share == 1.75 / 4
-    assert found.only == 2  # "The, and don't", and the text without any word
-    assert found.by_class == {"a": 0.875, "b": 0.0}
-    assert found.words_in_list == 179
-    assert "NLTK" in found.list_name
+    figures = counts.result(("a", "b"))
+    assert (figures.per_text, figures.share_of_words) == (6 / 4, 6 / 8)
+    assert figures.mean_share == 1.75 / 4
+    assert figures.only == 2  # "The, and don't", and the text without any word
+    assert figures.by_class == {"a": 0.875, "b": 0.0}
+    assert figures.words_in_list == 179
+    assert "NLTK" in figures.list_name
 
 
 def test_an_unknown_language_lists_those_there_are() -> None:
@@ -156,9 +156,9 @@ def test_the_emotion_data_has_the_studys_stop_words() -> None:
     data = Dataset.read(EMOTION / "train.csv", label_names=names)
     counts = StopWordCounts("en", 6)
     counts.add([words_of(text) for text in data.texts], data.labels)
-    found = counts.result(names)
-    assert found.per_text == pytest.approx(9.81, rel=0.02)
-    assert found.mean_share == pytest.approx(0.4922, rel=0.02)
+    figures = counts.result(names)
+    assert figures.per_text == pytest.approx(9.81, rel=0.02)
+    assert figures.mean_share == pytest.approx(0.4922, rel=0.02)
 
 
 # --- words
@@ -207,10 +207,10 @@ def test_log_odds_are_those_of_the_paper() -> None:
 
 
 def test_the_words_that_decide_the_toy_set_its_classes_apart() -> None:
-    found = profile(TOY).distinctive.by_class
-    assert {each.word for each in found["joy"][:3]} == {"happy", "glad", "cheerful"}
-    assert {each.word for each in found["fear"][:3]} == {"scared", "afraid", "nervous"}
-    assert all(each.z >= 1.96 for own in found.values() for each in own)
+    by_class = profile(TOY).distinctive.by_class
+    assert {each.word for each in by_class["joy"][:3]} == {"happy", "glad", "cheerful"}
+    assert {each.word for each in by_class["fear"][:3]} == {"scared", "afraid", "nervous"}
+    assert all(each.z >= 1.96 for own in by_class.values() for each in own)
 
 
 # --- word forms
@@ -238,11 +238,11 @@ def test_a_class_that_prefers_a_form_is_found() -> None:
     texts += ["houses and a house"] * 100
     labels = np.array([0] * 75 + [1] * 75 + [0, 1] * 50)
     counts.add([text.split() for text in texts], labels)
-    found = word_forms(counts, ("past", "noun"), "en")
-    assert found is not None
-    assert [each.lemma for each in found.lemmas] == ["love"]
-    assert found.tested == 2
-    lemma = found.lemmas[0]
+    forms = word_forms(counts, ("past", "noun"), "en")
+    assert forms is not None
+    assert [each.lemma for each in forms.lemmas] == ["love"]
+    assert forms.tested == 2
+    lemma = forms.lemmas[0]
     assert lemma.forms == {"love": {"past": 15, "noun": 70}, "loved": {"past": 60, "noun": 5}}
     best = {each.label: each for each in lemma.preferences}["past"]
     assert (best.form, best.share, best.elsewhere) == ("loved", 60 / 75, 5 / 75)
@@ -268,15 +268,15 @@ def test_near_duplicates_are_those_of_all_pairs() -> None:
         for i, j in itertools.combinations(range(len(texts)), 2)
         if jaccard(plain[i], plain[j]) >= 0.8
     }
-    found = near(texts, seed=0)
-    pairs = {(int(i), int(j)) for i, j in found.pairs}
+    duplicates = near(texts, seed=0)
+    pairs = {(int(i), int(j)) for i, j in duplicates.pairs}
     assert pairs <= expected
     assert len(expected) >= 18
     for i, j in expected:
-        assert found.group[i] == found.group[j]
-    distinct = len(texts) - len(set(found.group.tolist()))
+        assert duplicates.group[i] == duplicates.group[j]
+    distinct = len(texts) - len(set(duplicates.group.tolist()))
     assert distinct == len({j for _, j in expected})
-    for (i, j), similarity in zip(found.pairs.tolist(), found.similarity, strict=True):
+    for (i, j), similarity in zip(duplicates.pairs.tolist(), duplicates.similarity, strict=True):
         assert similarity == jaccard(plain[i], plain[j])
 
 
@@ -291,12 +291,14 @@ def test_near_leaks_and_other_labels_are_counted() -> None:
     held = Dataset((base[5] + ".", base[7], "something else"), np.array([0, 1, 2]), TOY.label_names)
     assert max(itertools.starmap(jaccard, itertools.combinations(map(plainly, base), 2))) < 1
     alone = profile(Dataset(tuple(base), TOY.labels, TOY.label_names)).near_duplicates
-    found = profile(data, held).near_duplicates
-    assert not found.sampled
-    assert found.rows == alone.rows + 2
-    assert found.other_labels == alone.other_labels + 1
-    assert found.leaks == 1  # the second held text is the same as a training text: no near leak
-    assert found.examples[0].second.text == base[5] + "."
+    duplicates = profile(data, held).near_duplicates
+    assert not duplicates.sampled
+    assert duplicates.rows == alone.rows + 2
+    assert duplicates.other_labels == alone.other_labels + 1
+    assert (
+        duplicates.leaks == 1
+    )  # the second held text is the same as a training text: no near leak
+    assert duplicates.examples[0].second.text == base[5] + "."
 
 
 # --- characters and languages
@@ -337,12 +339,12 @@ def test_texts_in_other_languages_are_guessed() -> None:
     words = [words_of(text) for text in texts]
     shares = np.array([np.mean([word in guesses.expected for word in own]) for own in words])
     guesses.add(list(texts), words, shares, 0)
-    found = {
+    guessed = {
         text: each.guess
         for each in guesses.result(Dataset(tuple(texts), np.array([0, 1] * 4), ("a", "b")))
         for text in [row.text for row in each.examples]
     }
-    assert found == {text: guess for text, guess in texts.items() if guess}
+    assert guessed == {text: guess for text, guess in texts.items() if guess}
 
 
 # --- label errors
@@ -354,7 +356,7 @@ def test_out_of_fold_probabilities_are_cross_val_predicts() -> None:
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
-    found = doubting.out_of_fold(list(TOY.texts), TOY.labels, 3, seed=4)
+    probabilities = doubting.out_of_fold(list(TOY.texts), TOY.labels, 3, seed=4)
     model = make_pipeline(
         TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, tokenizer=tokens_of, token_pattern=None
@@ -365,8 +367,8 @@ def test_out_of_fold_probabilities_are_cross_val_predicts() -> None:
     expected = cross_val_predict(
         model, list(TOY.texts), TOY.labels, cv=folds, method="predict_proba"
     )
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    np.testing.assert_allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
 def test_the_confident_joint_is_that_of_the_paper() -> None:
@@ -389,25 +391,25 @@ def test_flipped_labels_are_found_and_ranked() -> None:
     labels = TOY.labels.copy()
     flipped = np.random.default_rng(0).choice(len(TOY), 12, replace=False)
     labels[flipped] = (labels[flipped] + 1) % 3
-    found = profile(Dataset(TOY.texts, labels, TOY.label_names)).label_errors
-    assert found is not None
-    suspects = {each.row - 1: each.likely for each in found.most_confident[:12]}
+    label_errors = profile(Dataset(TOY.texts, labels, TOY.label_names)).label_errors
+    assert label_errors is not None
+    suspects = {each.row - 1: each.likely for each in label_errors.most_confident[:12]}
     assert len(suspects.keys() & set(flipped.tolist())) >= 11
     for row in suspects.keys() & set(flipped.tolist()):
         assert suspects[row] == TOY.label_names[TOY.labels[row]]
-    margins = [each.probability - each.probability_likely for each in found.most_confident]
+    margins = [each.probability - each.probability_likely for each in label_errors.most_confident]
     assert margins == sorted(margins)
-    assert sum(found.by_class.values()) == found.candidates
+    assert sum(label_errors.by_class.values()) == label_errors.candidates
 
 
 # --- the whole
 
 
 def test_a_profile_survives_json() -> None:
-    found = profile(TOY, toy.dataset(30, seed=1), ProfileSettings(supersample="1,2,1"))
-    assert Profile.model_validate_json(found.model_dump_json()) == found
-    assert found.format_version == 1
-    assert all(each.found.endswith(".") and each.do.endswith(".") for each in found.findings)
+    data_profile = profile(TOY, toy.dataset(30, seed=1), ProfileSettings(supersample="1,2,1"))
+    assert Profile.model_validate_json(data_profile.model_dump_json()) == data_profile
+    assert data_profile.format_version == 1
+    assert all(each.found.endswith(".") and each.do.endswith(".") for each in data_profile.findings)
 
 
 def test_a_stream_has_the_profile_of_its_dataset(tmp_path: Path) -> None:
@@ -423,26 +425,26 @@ def test_a_stream_has_the_profile_of_its_dataset(tmp_path: Path) -> None:
     streams = [open_labelled(each) for each in (path, held)]
     read = [Dataset.read(each) for each in (path, held)]
     parts = [Small(each.texts, each.labels, each.label_names, each.name) for each in read]
-    found = profile(*streams)
-    assert found == profile(*read)
+    streamed = profile(*streams)
+    assert streamed == profile(*read)
     other = profile(*parts)
-    assert other.stop_words.by_class == pytest.approx(found.stop_words.by_class, abs=1e-12)
+    assert other.stop_words.by_class == pytest.approx(streamed.stop_words.by_class, abs=1e-12)
     shares = {"mean_share", "by_class"}  # sums of fractions, whose last bit depends on the parts
-    exact = [each.model_dump(exclude={"stop_words": shares}) for each in (found, other)]
+    exact = [each.model_dump(exclude={"stop_words": shares}) for each in (streamed, other)]
     assert exact[0] == exact[1]
-    assert found.checks.leaked_texts == 1
-    assert found.conflicts[0].labels == {"joy": (1, 202), "sad": (203,)}
+    assert streamed.checks.leaked_texts == 1
+    assert streamed.conflicts[0].labels == {"joy": (1, 202), "sad": (203,)}
 
 
 def test_a_sample_is_named_with_its_size() -> None:
     settings = ProfileSettings(near_duplicates_sample=100, label_errors_sample=120)
-    found = profile(TOY, toy.dataset(90, seed=1), settings)
-    assert found.near_duplicates.sampled
-    assert found.near_duplicates.texts == 100
-    assert found.label_errors is not None
-    assert found.label_errors.sampled
-    assert found.label_errors.texts == 120
-    assert any("a sample of 120" in each.found for each in found.findings)
+    data_profile = profile(TOY, toy.dataset(90, seed=1), settings)
+    assert data_profile.near_duplicates.sampled
+    assert data_profile.near_duplicates.texts == 100
+    assert data_profile.label_errors is not None
+    assert data_profile.label_errors.sampled
+    assert data_profile.label_errors.texts == 120
+    assert any("a sample of 120" in each.found for each in data_profile.findings)
 
 
 @pytest.mark.parametrize(
@@ -464,18 +466,21 @@ def test_what_cannot_be_profiled_is_said(
 
 def test_a_baseline_near_chance_doubts_no_label() -> None:
     shuffled = np.random.default_rng(1).permutation(TOY.labels)
-    found = profile(Dataset(TOY.texts, shuffled, TOY.label_names))
-    assert found.label_errors is not None
-    assert found.label_errors.macro_f1 < 0.5
-    assert (found.label_errors.candidates, found.label_errors.most_confident) == (0, ())
-    assert any(each.found.startswith("No label is doubted") for each in found.findings)
+    data_profile = profile(Dataset(TOY.texts, shuffled, TOY.label_names))
+    assert data_profile.label_errors is not None
+    assert data_profile.label_errors.macro_f1 < 0.5
+    assert (data_profile.label_errors.candidates, data_profile.label_errors.most_confident) == (
+        0,
+        (),
+    )
+    assert any(each.found.startswith("No label is doubted") for each in data_profile.findings)
 
 
 def test_too_few_texts_for_label_errors_are_said() -> None:
     data = Dataset(("one text", "and another", "a third"), np.array([0, 1, 1]), ("a", "b"))
-    found = profile(data)
-    assert found.label_errors is None
-    assert any("too few" in each.found for each in found.findings)
+    data_profile = profile(data)
+    assert data_profile.label_errors is None
+    assert any("too few" in each.found for each in data_profile.findings)
 
 
 def test_tokens_are_those_of_the_tokenizer(encoder, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -485,10 +490,10 @@ def test_tokens_are_those_of_the_tokenizer(encoder, tmp_path: Path) -> None:  # 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     lengths = np.array([len(tokenizer(text)["input_ids"]) for text in TOY.texts])
     limit = int(np.median(lengths))
-    found = profile(TOY, None, ProfileSettings(model=str(folder), max_length=limit)).tokens
-    assert found is not None
-    assert found.lengths.mean == pytest.approx(lengths.mean())
-    assert found.truncated == (lengths > limit).sum() > 0
+    tokens = profile(TOY, None, ProfileSettings(model=str(folder), max_length=limit)).tokens
+    assert tokens is not None
+    assert tokens.lengths.mean == pytest.approx(lengths.mean())
+    assert tokens.truncated == (lengths > limit).sum() > 0
     cut = np.sort(np.minimum(lengths, limit))
     size = sum(batch.max() * len(batch) for batch in np.split(cut, range(32, len(cut), 32)))
-    assert found.lengths.padding_sorted == pytest.approx(1 - cut.sum() / size)
+    assert tokens.lengths.padding_sorted == pytest.approx(1 - cut.sum() / size)

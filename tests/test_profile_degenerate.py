@@ -38,10 +38,10 @@ def made(rows: list[tuple[str, str]]) -> Dataset:
 @pytest.mark.parametrize("name", odd_data.SETS)
 def test_a_profile_is_made_of_any_texts(name: str) -> None:
     data = made(odd_data.SETS[name]())
-    found = profile(data, data, ProfileSettings(near_duplicates_sample=2000))
-    assert found.findings
-    assert Profile.model_validate_json(found.model_dump_json()) == found
-    assert "</html>" in render(found)
+    data_profile = profile(data, data, ProfileSettings(near_duplicates_sample=2000))
+    assert data_profile.findings
+    assert Profile.model_validate_json(data_profile.model_dump_json()) == data_profile
+    assert "</html>" in render(data_profile)
 
 
 @pytest.mark.parametrize("text", ["!!! ???", "\u0301", "— … —"])
@@ -73,13 +73,13 @@ def test_any_texts_give_a_profile_or_one_sentence(rows: list[tuple[str, str]]) -
     held = data.take(np.arange(len(rows) // 2 + 1))
     known = len(data.label_names) > 1 and any(words_of(text) for text in data.texts)
     try:
-        found = profile(data, held)
+        data_profile = profile(data, held)
     except build.NoProfile:
         raise
     except ParetextError:
         assert not known
     else:
-        assert "</html>" in render(found)
+        assert "</html>" in render(data_profile)
 
 
 def test_a_lemma_that_no_class_uses_often_has_no_preference() -> None:
@@ -89,11 +89,11 @@ def test_a_lemma_that_no_class_uses_often_has_no_preference() -> None:
         for i in range(30)
         for form in (["going"] * 4 if i % 2 else ["goes"] * 4)
     ]
-    found = profile(made(rows))
-    assert found.word_forms is not None
-    assert [each.lemma for each in found.word_forms.lemmas] == ["go"]
-    assert found.word_forms.lemmas[0].preferences == ()
-    assert any("most of all of go, Cramér's V" in each.found for each in found.findings)
+    data_profile = profile(made(rows))
+    assert data_profile.word_forms is not None
+    assert [each.lemma for each in data_profile.word_forms.lemmas] == ["go"]
+    assert data_profile.word_forms.lemmas[0].preferences == ()
+    assert any("most of all of go, Cramér's V" in each.found for each in data_profile.findings)
 
 
 @pytest.mark.slow

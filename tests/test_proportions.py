@@ -52,22 +52,22 @@ def test_the_score_is_that_of_the_numerical_maximum(
 @pytest.mark.parametrize("case", CASES)
 def test_the_interval_ends_where_the_score_is_the_quantile(case: tuple[int, int, int]) -> None:
     pairs = Pairs(*case)
-    found = score_interval(pairs, 0.01, 0.05)
-    assert -1 <= found.low <= found.estimate <= found.high <= 1
-    if found.low > -1:
-        assert score_z(pairs, found.low) == pytest.approx(NormalDist().inv_cdf(0.99), abs=1e-4)
-    if found.high < 1:
-        assert score_z(pairs, found.high) == pytest.approx(NormalDist().inv_cdf(0.05), abs=1e-4)
+    interval = score_interval(pairs, 0.01, 0.05)
+    assert -1 <= interval.low <= interval.estimate <= interval.high <= 1
+    if interval.low > -1:
+        assert score_z(pairs, interval.low) == pytest.approx(NormalDist().inv_cdf(0.99), abs=1e-4)
+    if interval.high < 1:
+        assert score_z(pairs, interval.high) == pytest.approx(NormalDist().inv_cdf(0.05), abs=1e-4)
     swapped = score_interval(Pairs(pairs.n, pairs.won, pairs.lost), 0.05, 0.01)
-    assert (swapped.low, swapped.high) == pytest.approx((-found.high, -found.low), abs=1e-6)
+    assert (swapped.low, swapped.high) == pytest.approx((-interval.high, -interval.low), abs=1e-6)
 
 
 def test_without_a_flip_the_interval_is_wilsons() -> None:
     """Tango (1998): with lost = won = 0 its end is that of Wilson's interval of 0 in n."""
-    found = score_interval(Pairs(81, 0, 0), 0.025, 0.025)
+    interval = score_interval(Pairs(81, 0, 0), 0.025, 0.025)
     wilson = scipy.stats.binomtest(0, 81).proportion_ci(0.95, method="wilson")
-    assert found.high == pytest.approx(wilson.high, abs=1e-9)
-    assert found.low == pytest.approx(-wilson.high, abs=1e-9)
+    assert interval.high == pytest.approx(wilson.high, abs=1e-9)
+    assert interval.low == pytest.approx(-wilson.high, abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "lost", "won"), [(81, 0.03, 0.01), (200, 0.05, 0.05), (40, 0.1, 0)])
@@ -79,10 +79,10 @@ def test_exact_coverage_of_the_score_interval(n: int, lost: float, won: float) -
         chance = law.pmf([b, c, n - b - c]) if b + c <= n else 0.0
         if chance < 1e-6:
             continue
-        found = score_interval(Pairs(n, b, c), 0.025, 0.025)
+        interval = score_interval(Pairs(n, b, c), 0.025, 0.025)
         total += chance
-        covered += chance * (found.low <= lost - won <= found.high)
-        passed += chance * (found.high <= lost - won)
+        covered += chance * (interval.low <= lost - won <= interval.high)
+        passed += chance * (interval.high <= lost - won)
     assert total > 0.999
     assert 0.93 <= covered / total <= 0.985
     assert passed <= 0.05  # a candidate exactly at the limit is passed no more often than that
@@ -125,10 +125,10 @@ def test_corrected_p_values_reject_what_the_levels_do(level: float) -> None:
     assert holm_p_values([]) == holm_levels([], level) == []
 
 
-@pytest.mark.parametrize(("found", "n"), [(0, 50), (2, 52), (7, 7), (30, 400)])
-def test_the_upper_share_is_scipys_exact_one(found: int, n: int) -> None:
-    theirs = scipy.stats.binomtest(found, n).proportion_ci(0.9, method="exact").high
-    assert upper_share(found, n, 0.05) == pytest.approx(theirs)
+@pytest.mark.parametrize(("count", "n"), [(0, 50), (2, 52), (7, 7), (30, 400)])
+def test_the_upper_share_is_scipys_exact_one(count: int, n: int) -> None:
+    theirs = scipy.stats.binomtest(count, n).proportion_ci(0.9, method="exact").high
+    assert upper_share(count, n, 0.05) == pytest.approx(theirs)
 
 
 def test_counts_that_are_arrays_have_the_scores_of_each() -> None:

@@ -183,8 +183,10 @@ def test_tables_stay_when_asked(classifier: Classifier, tmp_path: Path) -> None:
     expected = classifier.model.get_input_embeddings().weight.detach().numpy()
     np.testing.assert_array_equal(words, expected)
     assert "quantised 0 of 1 embedding tables" in "\n".join(made.manifest.done)
-    found = operators(graph_of(made))
-    assert found["MatMulIntegerToFloat"] + 3 * found["QAttention"] == len(linears(classifier.model))
+    counts = operators(graph_of(made))
+    assert counts["MatMulIntegerToFloat"] + 3 * counts["QAttention"] == len(
+        linears(classifier.model)
+    )
 
 
 def test_products_named_stay_as_they_are(
@@ -262,12 +264,12 @@ def test_a_model_with_outlier_channels_loses_nothing(
             exact = calibration.log_probabilities(model)
         np.testing.assert_allclose(calibration.log_probabilities(model), exact, atol=1e-3)
         for step in (DynamicQuantization, StaticQuantization):
-            found = calibration.log_probabilities(step().apply(model, calibration)[0])
-            errors.append(np.abs(found - exact).mean())
-            assert divergence(exact, found) < 0.005
+            quantised = calibration.log_probabilities(step().apply(model, calibration)[0])
+            errors.append(np.abs(quantised - exact).mean())
+            assert divergence(exact, quantised) < 0.005
             top = np.sort(exact, axis=1)
             sure = top[:, -1] - top[:, -2] > 0.1 * np.ptp(exact, axis=0).max()
-            assert not (found.argmax(1) != exact.argmax(1))[sure].any()
+            assert not (quantised.argmax(1) != exact.argmax(1))[sure].any()
     assert errors[2] < 2 * errors[0]
     assert errors[3] < 2 * errors[1]
 

@@ -299,15 +299,15 @@ def test_tables_of_any_width_are_looked_up_within_half_a_step(width: int, bits: 
     table *= np.random.default_rng(0).uniform(1e-3, 10, size=(50, 1)).astype(np.float32)
     table[8] *= 1e-9  # smaller than any float16
     ids = np.array([[0, 49, 7], [3, 8, 12]], np.int32)
-    found, _, said = looked_up(table, ids, bits)
+    vectors, _, said = looked_up(table, ids, bits)
     assert said[1] == f"quantised 1 of 1 embedding tables to {bits} bits"
     block = width if bits == 8 else 32
     starts = np.arange(0, width, block)
     largest = np.maximum.reduceat(np.abs(table), starts, axis=1)
     step = np.repeat(largest, block, axis=1)[:, :width][ids] / (127 if bits == 8 else 7)
-    assert found.shape == (2, 3, width)
-    assert (np.abs(found - table[ids]) <= 0.501 * step + 1e-7).all()
-    assert (found[0, 2] == 0).all()
+    assert vectors.shape == (2, 3, width)
+    assert (np.abs(vectors - table[ids]) <= 0.501 * step + 1e-7).all()
+    assert (vectors[0, 2] == 0).all()
 
 
 def test_a_table_takes_a_quarter_and_an_eighth_of_its_bytes() -> None:
@@ -322,8 +322,8 @@ def test_a_table_takes_a_quarter_and_an_eighth_of_its_bytes() -> None:
 
 def test_an_odd_row_does_not_fill_whole_bytes_and_stays() -> None:
     table, ids = random(5, 7), np.array([[4, 0]], np.int32)
-    found, _, said = looked_up(table, ids, 4)
-    np.testing.assert_array_equal(found, table[ids])
+    vectors, _, said = looked_up(table, ids, 4)
+    np.testing.assert_array_equal(vectors, table[ids])
     assert said[1].startswith("quantised 0 of 1")
 
 

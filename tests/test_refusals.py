@@ -214,13 +214,13 @@ def outcomes(
     assert ended.returncode == 0, ended.stderr
     assert not (folder / "out").exists()  # nothing came of any of them
     assert not (versions["pytorch"] / RECORDS).exists()
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+    by_name: dict[str, Any] = json.loads(ended.stdout)
+    return by_name
 
 
 @pytest.mark.parametrize("name", SAID)
 def test_it_is_refused_before_pytorch_is_imported(name: str, outcomes: dict[str, Any]) -> None:
-    found = outcomes[name]
-    assert found["status"] == (0 if name.endswith("--help") else 2), found
-    assert SAID[name] in " ".join(found["said"].split())
-    assert found["heavy"] == []
+    outcome = outcomes[name]
+    assert outcome["status"] == (0 if name.endswith("--help") else 2), outcome
+    assert SAID[name] in " ".join(outcome["said"].split())
+    assert outcome["heavy"] == []
