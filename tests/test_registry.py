@@ -291,11 +291,11 @@ def test_a_budget_limits_the_clause_and_a_certificate_judges_it(
     int8 = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
     budget = Budget.of([*(f"{name}<=1" for name in ("flips", "accuracy_drop")), "gloom<=2%"])
     certify(int8, versions["fp32"], toy.dataset(60), budget, resamples=100)
-    found = Certificate.of(int8)
-    assert found is not None
-    assert found.clause("joy_drop").verdict == "undecided"
-    assert "60 texts are too few to judge" in str(found)
-    assert "its joy" in str(found)
+    certificate = Certificate.of(int8)
+    assert certificate is not None
+    assert certificate.clause("joy_drop").verdict == "undecided"
+    assert "60 texts are too few to judge" in str(certificate)
+    assert "its joy" in str(certificate)
 
 
 def test_a_certificate_outlives_the_clause(
@@ -306,8 +306,8 @@ def test_a_certificate_outlives_the_clause(
     int8 = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
     made = certify(int8, versions["fp32"], toy.dataset(60), Budget.of(["gloom<=9%"]), resamples=100)
     rule = CATALOGUE.pop("joy_drop")
-    found = Certificate.of(int8)
+    certificate = Certificate.of(int8)
     CATALOGUE["joy_drop"] = rule
-    assert found is not None
-    assert found.clause("joy_drop") == made.clause("joy_drop")
-    assert found.budget.joy_drop == 0.09
+    assert certificate is not None
+    assert certificate.clause("joy_drop") == made.clause("joy_drop")
+    assert certificate.budget.joy_drop == 0.09

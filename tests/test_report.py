@@ -52,15 +52,15 @@ def test_the_table_has_the_numbers_of_the_comparison(run: Path) -> None:
     assert [" ".join(each.split()) for each in page.rows[0]] == [name for name, _ in COLUMNS]
     assert [row[1].split()[0] for row in shown] == [row[0] for row in cells(comparison)]
     assert [row.version for row in report.versions] == [row[0] for row in cells(comparison)]
-    for found, values, stored, printed in zip(
+    for on_page, values, stored, printed in zip(
         shown, page.values[1:], report.versions, cells(comparison), strict=True
     ):
         row = flat[stored.version]
-        assert " ".join(found[2].split()) == printed[1]
-        assert " ".join(found[3].split()) == printed[2]
-        assert [found[5], found[7], found[8]] == [printed[3], printed[7], printed[8]]
-        assert [found[9], found[10]] == printed[9].split(" / ")
-        assert [found[12], found[13].strip()] == [printed[4], printed[5]]
+        assert " ".join(on_page[2].split()) == printed[1]
+        assert " ".join(on_page[3].split()) == printed[2]
+        assert [on_page[5], on_page[7], on_page[8]] == [printed[3], printed[7], printed[8]]
+        assert [on_page[9], on_page[10]] == printed[9].split(" / ")
+        assert [on_page[12], on_page[13].strip()] == [printed[4], printed[5]]
         assert float(values[5]) == row["bytes"] == stored.bytes
         assert float(values[6]) == row["batch1_ms_p50"] == stored.batch1_ms_p50
         assert stored.macro_f1 is not None
@@ -329,8 +329,13 @@ def test_the_verb_writes_where_it_is_told(command: Any, run: Path, tmp_path: Pat
     assert ended.status == 0, ended.err
     assert "Deploy int8" in ended.out
     assert str(run / "report" / "report.html") in ended.out.replace("\n", "")
-    found = write_report(run)[1].conclusion
-    words = (found.headline, *found.sentences, str(found.command), str(found.python))
+    conclusion = write_report(run)[1].conclusion
+    words = (
+        conclusion.headline,
+        *conclusion.sentences,
+        str(conclusion.command),
+        str(conclusion.python),
+    )
     assert " ".join(ended.out.split()).endswith(" ".join(" ".join(words).split()))
     out = tmp_path / "elsewhere" / "deep"
     ended = command("report", run, "--out", out, "--json")

@@ -101,10 +101,10 @@ def test_nothing_is_wrong_and_nothing_overflows(
         opened(browser, page, width, theme)
         # Closed parts too: what is hidden at first must fit as well.
         browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-        found = browser.execute_script(
+        widths = browser.execute_script(
             "return [document.documentElement.scrollWidth, window.innerWidth]"
         )
-        assert found[0] <= found[1] == width
+        assert widths[0] <= widths[1] == width
         assert browser.get_log("browser") == []
 
 
@@ -181,10 +181,10 @@ def test_every_column_sorts_both_ways(browser: Any, run: Path) -> None:
             heads(browser)[index].find_element("tag name", "button").click()
             sorts = [head.get_attribute("aria-sort") for head in heads(browser)]
             assert sorts == [way if i == index else None for i in range(len(COLUMNS))]
-            found = [value for value in column(browser, index) if value]
-            assert column(browser, index)[: len(found)] == found  # what has no value is last
-            expected = sorted(found, key=_key, reverse=way == "descending")
-            assert list(map(_key, found)) == list(map(_key, expected)), name
+            values = [value for value in column(browser, index) if value]
+            assert column(browser, index)[: len(values)] == values  # what has no value is last
+            expected = sorted(values, key=_key, reverse=way == "descending")
+            assert list(map(_key, values)) == list(map(_key, expected)), name
             said = browser.find_element("id", "sorted").get_attribute("textContent")
             assert said == f"Sorted by {name}, {way}."
     assert browser.get_log("browser") == []

@@ -152,8 +152,8 @@ def test_a_run_certifies_every_compressed_version_against_the_parents_artifact(d
         drop = table.row(name).drops
         assert drop is not None
         # two routes to one number
-        found = certificate.clause("macro_f1_drop").found
-        assert (found.estimate, found.low, found.high) == pytest.approx(
+        interval = certificate.clause("macro_f1_drop").found
+        assert (interval.estimate, interval.low, interval.high) == pytest.approx(
             (drop.macro_f1.estimate, drop.macro_f1.low, drop.macro_f1.high)
         )
     assert Certificate.of(done.out / "artifacts" / "parent") is None
@@ -232,33 +232,38 @@ def test_the_selection_split_is_held_out_of_training_and_evaluation_touches_neit
 
 
 def test_the_profile_is_of_the_data_as_they_were_given(done: Run) -> None:
-    found = Profile.model_validate_json((done.out / "profile" / "profile.json").read_text("utf-8"))
+    data_profile = Profile.model_validate_json(
+        (done.out / "profile" / "profile.json").read_text("utf-8")
+    )
     given = Dataset.read(done.files / "train.csv")
-    assert found.checks.rows == 120  # the selection split is not left out
-    assert found.checks.fingerprint == given.fingerprint
-    assert found.checks.evaluation is not None
-    assert found.checks.evaluation.rows == 60
-    assert found.tokens is not None
-    assert (found.tokens.model, found.tokens.max_length) == (done.recipe.models[0], 32)
+    assert data_profile.checks.rows == 120  # the selection split is not left out
+    assert data_profile.checks.fingerprint == given.fingerprint
+    assert data_profile.checks.evaluation is not None
+    assert data_profile.checks.evaluation.rows == 60
+    assert data_profile.tokens is not None
+    assert (data_profile.tokens.model, data_profile.tokens.max_length) == (
+        done.recipe.models[0],
+        32,
+    )
 
 
 def test_the_report_is_of_this_run_and_lacks_nothing(done: Run) -> None:
     page = (done.out / "report" / "report.html").read_text(encoding="utf-8")
-    found = RunReport.model_validate_json((done.out / "report" / "report.json").read_text("utf-8"))
-    assert found.missing == ()
+    report = RunReport.model_validate_json((done.out / "report" / "report.json").read_text("utf-8"))
+    assert report.missing == ()
     table = rows(done.out / "comparison")
     order = [row.version for row in by_cost(Comparison.read(done.out / "comparison").rows)]
-    assert [row.version for row in found.versions] == order
+    assert [row.version for row in report.versions] == order
     assert sorted(order) == sorted(table)
-    for row in found.versions:
+    for row in report.versions:
         assert row.macro_f1 is not None
         assert row.macro_f1.estimate == float(table[row.version]["macro_f1"])
         assert f"{row.macro_f1.estimate:.4f}" in page
-    assert {each.version for each in found.origins} == set(table) - {"pytorch"}
-    for each in found.origins:
+    assert {each.version for each in report.origins} == set(table) - {"pytorch"}
+    for each in report.origins:
         assert each.identity == Manifest.read(done.out / "artifacts" / each.version).identity
     history = json.loads((done.out / "candidates" / "roberta" / "history.json").read_text("utf-8"))
-    assert list(found.candidates[0].history) == history
+    assert list(report.candidates[0].history) == history
 
 
 def test_texts_without_a_profile_do_not_stop_a_run(

@@ -55,8 +55,10 @@ def test_the_base_install_predicts_without_pytorch(
         here = Artifact.load(versions[version], threads=2)
         assert [row["id"] for row in rows] == [str(index) for index in range(40)]
         assert [row["predicted_label"] for row in rows] == here.predict(texts).tolist()
-        found = [[float(str(row[f"probability_{name}"])) for name in toy.LABELS] for row in rows]
-        np.testing.assert_allclose(found, here.predict_proba(texts), atol=1e-6)
+        probabilities = [
+            [float(str(row[f"probability_{name}"])) for name in toy.LABELS] for row in rows
+        ]
+        np.testing.assert_allclose(probabilities, here.predict_proba(texts), atol=1e-6)
 
     help_ = run(folder / "paretext", "--help", cwd=tmp_path)
     assert help_.returncode == 0

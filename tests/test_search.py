@@ -121,9 +121,9 @@ def test_the_front_is_what_no_other_candidate_beats(points: list[tuple[int, int,
     for each in candidates:
         study.add_trial(optuna.trial.create_trial(values=[each.macro_f1, each.bytes, each.p95_ms]))
     expected = {f"c{trial.number}" for trial in study.best_trials}
-    found = front(candidates)
-    assert {each.name for each in found} == expected
-    assert [each.bytes for each in found] == sorted(each.bytes for each in found)
+    unbeaten = front(candidates)
+    assert {each.name for each in unbeaten} == expected
+    assert [each.bytes for each in unbeaten] == sorted(each.bytes for each in unbeaten)
 
 
 def _answers(labels: np.ndarray[Any, Any], wrong: range) -> np.ndarray[Any, Any]:
@@ -147,9 +147,9 @@ def test_the_winner_is_the_cheapest_within_one_standard_error_of_the_best() -> N
         _candidate("far", 0.88, 500_000, 0.1),
         _candidate("over", 0.99, 6_000_000, 1.0),
     ]
-    found = winner(candidates, limits, labels, answers, 3)
-    assert found is not None
-    assert found.name == "near"
+    chosen = winner(candidates, limits, labels, answers, 3)
+    assert chosen is not None
+    assert chosen.name == "near"
     error = {
         name: paired_drops(labels, answers["best"], answers[name], 3, confidence=0.6827).macro_f1
         for name in ("near", "far")

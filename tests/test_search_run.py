@@ -93,8 +93,8 @@ def _search(parent: Path, out: Path, **settings: object) -> tuple[SearchResult, 
     given: Any = {"limits": LIMITS, "space": SPACE, "threads": 1, "trials": 3, **settings}
     with progress.using(heard):
         texts = toy.dataset(60), toy.dataset(36, seed=1)
-        found = search(parent, RECIPE, *texts, out, draw=draw_front, **given)
-    return found, heard
+        searched = search(parent, RECIPE, *texts, out, draw=draw_front, **given)
+    return searched, heard
 
 
 class Died(BaseException):
@@ -119,7 +119,7 @@ def test_a_search_that_died_goes_on_ends_with_a_certificate_and_repeats_nothing(
         with pytest.raises(Died):
             _search(versions["pytorch"], tmp_path)
 
-    found, heard = _search(
+    searched, heard = _search(
         versions["pytorch"], tmp_path, evaluation=toy.dataset(90, seed=2), resume=True
     )
     assert heard.count("was interrupted; it is taken up again") == 1
@@ -129,22 +129,22 @@ def test_a_search_that_died_goes_on_ends_with_a_certificate_and_repeats_nothing(
     values = json.loads((tmp_path / "result" / "pareto.json").read_text(encoding="utf-8"))
     assert values.keys() >= KEYS["search"] - {"certificate", "verdict"}  # which the verb adds
     assert values["taught"] == 3
-    again = [Candidate(**{k: each[k] for k in vars(found.parent)}) for each in values["front"]]
-    assert front(again) == list(found.front) == again
+    again = [Candidate(**{k: each[k] for k in vars(searched.parent)}) for each in values["front"]]
+    assert front(again) == list(searched.front) == again
     assert "(winner)" in (tmp_path / "result" / "pareto.svg").read_text("utf-8")
 
-    assert found.winner is not None
+    assert searched.winner is not None
     winner = tmp_path / "result" / "winner"
-    assert found.certificate == Certificate.of(winner)
-    assert found.certificate is not None
-    assert {clause.name for clause in found.certificate.clauses} == set(LIMITS)
+    assert searched.certificate == Certificate.of(winner)
+    assert searched.certificate is not None
+    assert {clause.name for clause in searched.certificate.clauses} == set(LIMITS)
     # Where more texts would decide, the next command names the parent that it searched.
-    certificate = found.certificate.model_copy(update={"verdict": "undecided"})
-    verdict = of_search(replace(found, certificate=certificate), versions["pytorch"])
+    certificate = searched.certificate.model_copy(update={"verdict": "undecided"})
+    verdict = of_search(replace(searched, certificate=certificate), versions["pytorch"])
     assert f"--against {versions['pytorch']} " in (verdict.command or "")
     # The untrained shape had the bytes of the trained artifact, but for a longer manifest.
     shapes = json.loads(next(tmp_path.glob("shapes-*.json")).read_text(encoding="utf-8"))["shapes"]
-    for each in found.front:
+    for each in searched.front:
         assert each.bytes == folder_bytes(tmp_path / "artifacts" / each.name)
         assert any(0 <= each.bytes - shape["shape"]["bytes"] < 6000 for shape in shapes)
 
@@ -152,7 +152,7 @@ def test_a_search_that_died_goes_on_ends_with_a_certificate_and_repeats_nothing(
     once_more, heard = _search(
         versions["pytorch"], tmp_path, evaluation=toy.dataset(90, seed=2), resume=True
     )
-    assert once_more == found
+    assert once_more == searched
     assert heard.count("distillation") == heard.count("certifying") == 0
     mapped, _ = _search(versions["pytorch"], tmp_path, limits=None, trials=2)
     assert mapped.winner is None

@@ -88,9 +88,9 @@ def test_without_limits_three_objectives_are_mapped_and_nothing_is_given_up(tmp_
     work.run([])
     assert {each.state for each in work.taught()} == {TrialState.COMPLETE}
     front = {each.user_attrs["recipe"] for each in work.study.best_trials}
-    from paretext.tuning.front import front as found
+    from paretext.tuning.front import front as front_of
 
-    assert {each.name for each in found(work.candidates())} == front
+    assert {each.name for each in front_of(work.candidates())} == front
 
 
 def test_a_hopeless_training_is_given_up_early(tmp_path: Path) -> None:

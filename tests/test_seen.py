@@ -66,12 +66,12 @@ def test_the_share_is_estimated_within_four_standard_errors(share: float) -> Non
     sketch, rng = Sketch.of(KNOWN), np.random.default_rng(1)
     n = int(4000 * share)
     asked = [*rng.permutation(KNOWN)[:n], *OTHERS[: 4000 - n]]
-    found = sketch.overlap(asked)
+    overlap = sketch.overlap(asked)
     expected = 4000 * SIZE / len(KNOWN)
-    assert abs(found.tested - expected) < 4 * np.sqrt(expected)
-    error = np.sqrt(share * (1 - share) / found.tested)
-    assert abs(found.share - share) <= 4 * error
-    assert found.mostly == (share >= 0.5) or abs(found.share - 0.5) <= 4 * error
+    assert abs(overlap.tested - expected) < 4 * np.sqrt(expected)
+    error = np.sqrt(share * (1 - share) / overlap.tested)
+    assert abs(overlap.share - share) <= 4 * error
+    assert overlap.mostly == (share >= 0.5) or abs(overlap.share - 0.5) <= 4 * error
 
 
 def test_a_sample_of_one_or_two_texts_decides_nothing() -> None:
@@ -156,10 +156,10 @@ def test_a_certificate_made_with_force_says_so_everywhere(
     assert "because 240 of 240 different texts were trained on, so no score" in printed
     assert "Made with --force. It compares two models" in printed
     said = "Made with --force: 240 of 240 different texts were trained on, so no score"
-    found = Certificate.of(made["int8"])
-    assert found is not None
-    assert found.seen == Overlap(texts=240, tested=240, known=240)
-    assert not found.is_held_out
+    certificate = Certificate.of(made["int8"])
+    assert certificate is not None
+    assert certificate.seen == Overlap(texts=240, tested=240, known=240)
+    assert not certificate.is_held_out
     assert said in (made["int8"] / "README.md").read_text("utf-8")
     # and nobody takes it for a proof
     refused(command("verify", made["int8"]), "proves nothing, since it was measured on texts that")
@@ -175,12 +175,12 @@ def test_the_page_takes_no_forced_certificate_for_one_that_holds(tmp_path: Path)
     before = write_report(tmp_path / "run")[1]
     assert (before.conclusion.version, before.conclusion.verdict) == ("int8", "holds")
     folder = tmp_path / "run" / "artifacts" / "int8"
-    found = Certificate.of(folder)
-    assert found is not None
+    certificate = Certificate.of(folder)
+    assert certificate is not None
     standing = Comparison.read(tmp_path / "run" / "comparison").standing
     assert standing is not None
     seen = Overlap(texts=6000, tested=6000, known=6000)
-    forced = found.model_copy(update={"standing": standing.model_copy(update={"seen": seen})})
+    forced = certificate.model_copy(update={"standing": standing.model_copy(update={"seen": seen})})
     attach(forced.sealed(), folder)
     report = write_report(tmp_path / "run")[1]
     assert next(row for row in report.versions if row.version == "int8").verdict is None
@@ -193,23 +193,23 @@ def test_a_few_that_repeat_are_said_and_not_refused(
     made: dict[str, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="paretext"):
-        found = certify(
+        certificate = certify(
             made["int8"], made["fp32"], mixed(TRAIN.take(range(40)), NEW), resamples=100
         )
-    assert found.seen == Overlap(texts=280, tested=280, known=40)
-    assert found.is_held_out
+    assert certificate.seen == Overlap(texts=280, tested=280, known=40)
+    assert certificate.is_held_out
     assert (
         "40 of 280 different texts of mixed.csv are texts that the models have seen" in caplog.text
     )
-    assert verify(made["int8"]).verdict == found.verdict
+    assert verify(made["int8"]).verdict == certificate.verdict
     assert certify(made["int8"], made["fp32"], NEW, resamples=100).seen is None
 
 
 def test_an_older_certificate_on_training_texts_is_known_by_its_fingerprint(
     made: dict[str, Path],
 ) -> None:
-    found = certify(made["int8"], made["fp32"], TRAIN, resamples=100, force=True)
-    old = found.model_copy(update={"standing": None}).sealed()
+    certificate = certify(made["int8"], made["fp32"], TRAIN, resamples=100, force=True)
+    old = certificate.model_copy(update={"standing": None}).sealed()
     assert "standing" not in old.model_dump()
     assert old.digest == digest_of(
         {k: v for k, v in old.model_dump(mode="json").items() if k != "digest"}

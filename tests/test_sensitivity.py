@@ -122,8 +122,8 @@ def test_what_may_be_lost_is_never_all_that_is_said() -> None:
         answers = log_softmax(spread * random(50, 4), axis=1)
         joint = np.exp(answers) / len(answers)
         said = entropy(joint.sum(axis=0)) + np.log(len(answers)) - entropy(joint.ravel())
-        found = sensitivity.allowed(answers.astype(np.float64))
-        assert found == pytest.approx(said / 2 if expected is None else expected, rel=1e-4)
+        allowed = sensitivity.allowed(answers.astype(np.float64))
+        assert allowed == pytest.approx(said / 2 if expected is None else expected, rel=1e-4)
 
 
 def test_what_holds_in_no_way_is_refused_with_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
