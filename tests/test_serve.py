@@ -92,12 +92,12 @@ def test_the_hugging_face_client(
     for path in ("", "/predict", "/models/toy"):
         client = hub.InferenceClient(model=running.address + path, token=TOKEN)
         for text in TEXTS[:3]:
-            found = {each.label: each.score for each in client.text_classification(text)}
+            scores = {each.label: each.score for each in client.text_classification(text)}
             row = artifact.probabilities([text])[0]
-            assert found == pytest.approx(
+            assert scores == pytest.approx(
                 dict(zip(toy.LABELS, row.tolist(), strict=True)), abs=1e-5
             )
-            assert next(iter(found)) == artifact.predict([text])[0]
+            assert next(iter(scores)) == artifact.predict([text])[0]
         (best,) = client.text_classification(TEXTS[0], top_k=1, function_to_apply="sigmoid")
         assert best.label == artifact.predict(TEXTS[:1])[0]
     wrong = hub.InferenceClient(model=running.address, token="wrong")
@@ -118,10 +118,10 @@ def test_tritons_client(running: Running, versions: dict[str, Path], binary: boo
         (asked,) = client.get_model_metadata("fp32", headers=headers)["inputs"]
         texts = triton.InferInput(asked["name"], [len(TEXTS)], asked["datatype"])
         texts.set_data_from_numpy(np.array(TEXTS, dtype=object), binary_data=binary)
-        found = client.infer("fp32", [texts], headers=headers)
-        assert found.as_numpy("label").tolist() == artifact.predict(TEXTS).tolist()
+        response = client.infer("fp32", [texts], headers=headers)
+        assert response.as_numpy("label").tolist() == artifact.predict(TEXTS).tolist()
         np.testing.assert_allclose(
-            found.as_numpy("probabilities"), artifact.probabilities(TEXTS), atol=1e-5
+            response.as_numpy("probabilities"), artifact.probabilities(TEXTS), atol=1e-5
         )
         one = triton.InferRequestedOutput("probabilities", binary_data=binary)
         again = client.infer("fp32", [texts], outputs=[one], headers=headers)
@@ -207,8 +207,8 @@ def certified(versions: dict[str, Path], folder: Path, change: Callable[[Any], A
     """A copy of fp32 whose certificate, of one clause that holds, was changed as asked."""
     made = Path(shutil.copytree(versions["fp32"], folder / "fp32"))
     budget = Budget.model_validate(Budget.recorded({"flips": 0.5}))
-    found = certify(made, versions["pytorch"], toy.dataset(60, seed=5), budget, resamples=50)
-    attach(change(found).sealed(), made)
+    certificate = certify(made, versions["pytorch"], toy.dataset(60, seed=5), budget, resamples=50)
+    attach(change(certificate).sealed(), made)
     return made
 
 

@@ -76,9 +76,9 @@ def expected(artifact: Artifact, texts: list[str]) -> list[list[dict[str, Any]]]
     ]
 
 
-def near(found: Any, wanted: Any) -> bool:
+def near(answered: Any, wanted: Any) -> bool:
     """Whether two lists of labels with scores are one, to float32 rounding."""
-    pairs = list(zip(found, wanted, strict=True))
+    pairs = list(zip(answered, wanted, strict=True))
     same = [one["label"] == other["label"] for one, other in pairs]
     return all(same) and all(abs(a["score"] - b["score"]) < 1e-5 for a, b in pairs)
 
@@ -138,9 +138,9 @@ def test_kserve_by_json_and_by_bytes(client: Any, artifact: Artifact) -> None:
     about = client.get("/v2/models/toy").json()
     assert about["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
     tensor = {"name": "text", "shape": [len(TEXTS)], "datatype": "BYTES", "data": TEXTS}
-    found = client.post("/v2/models/toy/infer", json={"id": "7", "inputs": [tensor]}).json()
-    assert (found["model_name"], found["id"]) == ("toy", "7")
-    outputs = {each["name"]: each for each in found["outputs"]}
+    response = client.post("/v2/models/toy/infer", json={"id": "7", "inputs": [tensor]}).json()
+    assert (response["model_name"], response["id"]) == ("toy", "7")
+    outputs = {each["name"]: each for each in response["outputs"]}
     assert outputs["label"]["data"] == artifact.predict(TEXTS).tolist()
     assert outputs["probabilities"]["shape"] == [len(TEXTS), len(toy.LABELS)]
     np.testing.assert_allclose(
@@ -159,11 +159,11 @@ def test_kserve_by_json_and_by_bytes(client: Any, artifact: Artifact) -> None:
 def test_our_own_route_says_what_is_unsure_and_what_is_certified(
     client: Any, artifact: Artifact
 ) -> None:
-    found = client.post("/classify", json={"texts": TEXTS}).json()
-    assert found["certificate"] == {"verdict": "holds", "sentence": "int8 may replace fp32."}
-    assert found["identity"] == artifact.manifest.identity
+    response = client.post("/classify", json={"texts": TEXTS}).json()
+    assert response["certificate"] == {"verdict": "holds", "sentence": "int8 may replace fp32."}
+    assert response["identity"] == artifact.manifest.identity
     by_label = {"joy": False, "sad": True, "fear": None}
-    for answer, label in zip(found["answers"], artifact.predict(TEXTS), strict=True):
+    for answer, label in zip(response["answers"], artifact.predict(TEXTS), strict=True):
         assert answer["label"] == label
         assert answer["unsure"] is by_label[label]
         assert answer["reached"] == ["joy"]
@@ -188,7 +188,7 @@ def test_an_artifacts_own_rule_says_which_answers_stand(artifact: Artifact) -> N
     decided = ruled.predict(texts).tolist()
     assert 0 < decided.count("") < len(texts)
     with TestClient(application(Service({"toy": ruled}, {"toy": CLAIM}, Limits()))) as client:
-        found = client.post("/classify", json={"texts": texts}).json()
+        response = client.post("/classify", json={"texts": texts}).json()
         tensor = TENSOR | {"shape": [len(texts)], "data": texts}
         (labels, *_) = client.post("/v2/models/toy/infer", json={"inputs": [tensor]}).json()[
             "outputs"
@@ -197,8 +197,8 @@ def test_an_artifacts_own_rule_says_which_answers_stand(artifact: Artifact) -> N
         models = client.get("/models").json()
     (described,) = models
     assert described["rule"] == rule.sentences()
-    assert found["thresholds"] == {"fear": 0.36, "joy": 0.36, "sad": 0.4}
-    assert ["" if each["unsure"] else each["label"] for each in found["answers"]] == decided
+    assert response["thresholds"] == {"fear": 0.36, "joy": 0.36, "sad": 0.4}
+    assert ["" if each["unsure"] else each["label"] for each in response["answers"]] == decided
     assert labels["data"] == decided
     assert {each["unsure"] for each in own["answers"]} == {None}
 
@@ -433,11 +433,11 @@ def test_counts_are_kept_and_go_on_and_hold_no_texts(artifact: Artifact, tmp_pat
     assert {row["identity"] for row in rows} == {artifact.manifest.identity}
 
     def counted(measure: str, name: str) -> dict[Any, int]:
-        found: dict[Any, int] = {}
+        totals: dict[Any, int] = {}
         for row in rows:
             if row["measure"] == measure:
-                found[row[name]] = found.get(row[name], 0) + int(str(row["count"]))
-        return found
+                totals[row[name]] = totals.get(row[name], 0) + int(str(row["count"]))
+        return totals
 
     texts = [*TEXTS, LONG] * 2
     answers = artifact.predict(texts).tolist()

@@ -42,18 +42,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def pages(versions: dict[str, Path]) -> Iterator[dict[str, str]]:
     """Addresses of a service that anybody may ask, and of one that wants a token."""
     artifact = Artifact.load(versions["int8"], threads=1)
-    found, servers, threads = {}, [], []
+    addresses, servers, threads = {}, [], []
     for name, token in (("open", None), ("locked", TOKEN)):
         service = Service(
             {"emotions": artifact, "bare": artifact}, {"emotions": CLAIM}, Limits(), token
         )
         at = listen("127.0.0.1", 0)
-        found[name] = f"http://127.0.0.1:{at.getsockname()[1]}/"
+        addresses[name] = f"http://127.0.0.1:{at.getsockname()[1]}/"
         server = uvicorn.Server(uvicorn.Config(application(service, log=False), log_level="error"))
         servers.append(server)
         threads.append(threading.Thread(target=server.run, args=([at],), daemon=True))
         threads[-1].start()
-    yield found
+    yield addresses
     for server in servers:
         server.should_exit = True
     for thread in threads:
@@ -70,10 +70,10 @@ def opened(browser: Any, address: str, width: int = 1280, theme: str = "light") 
     return browser
 
 
-def until(found: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any]) -> Any:
     """What it finds, as soon as it finds something."""
     end = time.monotonic() + 20
-    while not (value := found()):
+    while not (value := condition()):
         assert time.monotonic() < end, "nothing came"
         time.sleep(0.02)
     return value

@@ -68,7 +68,7 @@ def job(root: Path, asked: dict[str, int], executioner: Executioner | None = Non
 
     def whole(folder: Path) -> None:
         expected = read_json(
-            folder / "manifest.json", "make it again", lambda found: found["graph"]
+            folder / "manifest.json", "make it again", lambda manifest: manifest["graph"]
         )
         if not (folder / "graph").is_file() or sha256(folder / "graph") != expected:
             raise ParetextError(f"{folder / 'graph'} is not as it was made.")
@@ -97,9 +97,9 @@ def _text(path: Path) -> str:
 
 def contents(root: Path) -> dict[str, str]:
     """Every file, hidden ones too, but the lock; and every folder, that none is left over."""
-    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*")}
-    found.pop(".stages/lock", None)
-    return {name: _text(path) if path.is_file() else "" for name, path in found.items()}
+    paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*")}
+    paths.pop(".stages/lock", None)
+    return {name: _text(path) if path.is_file() else "" for name, path in paths.items()}
 
 
 class Job(RuleBasedStateMachine):

@@ -35,7 +35,7 @@ Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 def judged(truth: Ids, answers: Ids, classes: int, *beside: tuple[str, Ids]) -> Standing:
     names = [f"label {k}" for k in range(classes)]
-    found = quality(truth, answers, classes, resamples=2000)
+    metrics = quality(truth, answers, classes, resamples=2000)
     rows = []
     for name, other in beside:
         drops = paired_drops(truth, answers, other, classes, resamples=2000)
@@ -46,7 +46,7 @@ def judged(truth: Ids, answers: Ids, classes: int, *beside: tuple[str, Ids]) -> 
         rows.append(
             Beside.model_validate({"name": name, "macro_f1": score, "low": low, "drop": drop})
         )
-    return stand("parent", truth, answers, names, found, beside=rows)
+    return stand("parent", truth, answers, names, metrics, beside=rows)
 
 
 def noisy(truth: Ids, right: float, classes: int, seed: int = 0) -> Ids:
@@ -63,7 +63,7 @@ def noisy(truth: Ids, right: float, classes: int, seed: int = 0) -> Ids:
 def test_the_simple_answers_have_scikit_learns_scores(shares: tuple[float, ...]) -> None:
     classes = len(shares)
     truth = np.repeat(np.arange(classes), [round(20_000 * share) for share in shares])
-    found = judged(truth, noisy(truth, 0.5, classes), classes)
+    standing = judged(truth, noisy(truth, 0.5, classes), classes)
     texts = np.zeros((len(truth), 1))
 
     def scores(strategy: str) -> tuple[float, float]:
@@ -72,9 +72,9 @@ def test_the_simple_answers_have_scikit_learns_scores(shares: tuple[float, ...])
         macro = f1_score(truth, answers, average="macro", zero_division=0)
         return float(macro), float(accuracy_score(truth, answers))
 
-    most = (found.most_frequent_macro_f1, found.most_frequent_accuracy)
+    most = (standing.most_frequent_macro_f1, standing.most_frequent_accuracy)
     assert most == pytest.approx(scores("most_frequent"))
-    chance = (found.chance_macro_f1, found.chance_accuracy)
+    chance = (standing.chance_macro_f1, standing.chance_accuracy)
     assert chance == pytest.approx(scores("stratified"), abs=0.01)
     # nothing that ignores the text does better
     assert max(scores(each)[0] for each in ("most_frequent", "uniform")) < chance[0] + 0.01
@@ -87,11 +87,11 @@ def test_the_simple_answers_have_scikit_learns_scores(shares: tuple[float, ...])
 @pytest.mark.parametrize("n", [200, 2000])
 def test_a_constant_model_is_no_model(classes: int, n: int) -> None:
     truth = np.arange(n) % classes
-    found = judged(truth, np.zeros(n, np.int64), classes)
-    assert found.verdict == "no better"
-    assert found.only == "label 0"
-    assert found.reason is not None
-    assert found.reason == "parent answers 'label 0' to every text: it has learnt nothing"
+    standing = judged(truth, np.zeros(n, np.int64), classes)
+    assert standing.verdict == "no better"
+    assert standing.only == "label 0"
+    assert standing.reason is not None
+    assert standing.reason == "parent answers 'label 0' to every text: it has learnt nothing"
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.95, 0.05), (0.4, 0.3, 0.2, 0.1)])
@@ -112,27 +112,29 @@ def test_an_accuracy_above_nine_tenths_needs_no_model() -> None:
     truth = (np.arange(2000) % 20 == 0).astype(np.int64)
     answers = np.zeros(2000, np.int64)
     answers[::201] = 1  # mostly wrong ones
-    found = judged(truth, answers, 2)
-    assert found.accuracy.estimate > 0.94
-    assert not found.is_good
+    standing = judged(truth, answers, 2)
+    assert standing.accuracy.estimate > 0.94
+    assert not standing.is_good
 
 
 def test_a_rare_label_that_is_found_is_better_though_accuracy_is_lower() -> None:
     truth = (np.arange(2000) % 20 == 0).astype(np.int64)
     answers = np.where(np.arange(2000) % 10 == 0, 1, 0)  # every one of them, and as many others
-    found = judged(truth, answers, 2)
-    assert found.accuracy.estimate <= found.most_frequent_accuracy
-    assert found.is_good
+    standing = judged(truth, answers, 2)
+    assert standing.accuracy.estimate <= standing.most_frequent_accuracy
+    assert standing.is_good
 
 
 def test_twenty_texts_are_too_few_to_say_anything() -> None:
     truth = np.arange(20) % 2
-    found = judged(truth, noisy(truth, 0.3, 2), 2)
-    assert found.verdict == "too few texts"
-    assert found.reason is not None
-    assert found.reason.startswith("20 texts are too few to say anything of parent")
-    assert found.remedy.startswith(f"Measure on about {found.texts_needed:,} texts")
-    assert f"{found.texts_needed:,}" not in found.reason  # which is said before compression too
+    standing = judged(truth, noisy(truth, 0.3, 2), 2)
+    assert standing.verdict == "too few texts"
+    assert standing.reason is not None
+    assert standing.reason.startswith("20 texts are too few to say anything of parent")
+    assert standing.remedy.startswith(f"Measure on about {standing.texts_needed:,} texts")
+    assert (
+        f"{standing.texts_needed:,}" not in standing.reason
+    )  # which is said before compression too
     assert judged(truth, truth, 2).is_good  # twenty are enough to see a model without an error
 
 
@@ -140,21 +142,21 @@ def test_twenty_texts_are_too_few_to_say_anything() -> None:
 def test_what_is_not_above_chance_has_learnt_nothing_however_few_the_texts(n: int) -> None:
     truth = np.arange(n) % 3
     for answers in ((truth + 1) % 3, np.zeros(n, np.int64), np.where(truth == 2, 2, 1 - truth)):
-        found = judged(truth, answers, 3)
-        if found.macro_f1.estimate <= found.chance_macro_f1:
-            assert found.verdict == "no better"
-            assert "learnt nothing" in str(found.reason)
-            assert "too few" not in f"{found.headline} {found.remedy}"
-            assert "Look at the labels" in found.remedy
+        standing = judged(truth, answers, 3)
+        if standing.macro_f1.estimate <= standing.chance_macro_f1:
+            assert standing.verdict == "no better"
+            assert "learnt nothing" in str(standing.reason)
+            assert "too few" not in f"{standing.headline} {standing.remedy}"
+            assert "Look at the labels" in standing.remedy
 
 
 def test_a_baseline_above_chance_takes_the_place_of_a_parent_that_learnt_nothing() -> None:
     truth = np.arange(300) % 3
     nothing, good = np.zeros(300, np.int64), noisy(truth, 0.7, 3)
-    found = judged(truth, nothing, 3, ("bigru", noisy(truth, 0.02, 3)), ("tfidf", good))
-    assert found.instead is not None
-    assert found.instead.name == "tfidf"
-    assert found.headline == (
+    standing = judged(truth, nothing, 3, ("bigru", noisy(truth, 0.02, 3)), ("tfidf", good))
+    assert standing.instead is not None
+    assert standing.instead.name == "tfidf"
+    assert standing.headline == (
         "Deploy tfidf, and nothing made from parent: parent answers 'label 0' to every text: it "
         "has learnt nothing."
     )
@@ -166,10 +168,10 @@ def test_what_is_undecided_is_named() -> None:
     """One of three rare texts is found: above chance, and not yet above the most frequent label."""
     truth = np.array([0] * 30 + [1] * 3)
     answers = np.where(np.arange(33) == 32, 1, 0)
-    found = judged(truth, answers, 2)
-    assert found.macro_f1.low > found.chance_macro_f1
-    assert found.gain.low < 0
-    assert "above that of always answering 'label 0'" in str(found.reason)
+    standing = judged(truth, answers, 2)
+    assert standing.macro_f1.low > standing.chance_macro_f1
+    assert standing.gain.low < 0
+    assert "above that of always answering 'label 0'" in str(standing.reason)
 
 
 def test_as_many_texts_as_are_said_decide() -> None:
@@ -185,8 +187,8 @@ def test_as_many_texts_as_are_said_decide() -> None:
 def test_texts_of_one_label_tell_nothing() -> None:
     truth = np.zeros(300, np.int64)
     for answers in (truth, noisy(truth, 0.5, 2)):
-        found = judged(truth, answers, 2)
-        assert "all texts have the label 'label 0'" in str(found.reason)
+        standing = judged(truth, answers, 2)
+        assert "all texts have the label 'label 0'" in str(standing.reason)
 
 
 def test_a_baseline_that_is_clearly_better_is_named_and_one_that_is_as_good_is_not() -> None:
@@ -195,11 +197,11 @@ def test_a_baseline_that_is_clearly_better_is_named_and_one_that_is_as_good_is_n
     better, same = noisy(truth, 0.8, 3, seed=1), parent.copy()
     same[:6] = noisy(truth, 0.5, 3, seed=2)[:6]
     assert judged(truth, parent, 3, ("tfidf", same)).is_good
-    found = judged(truth, parent, 3, ("bigru", same), ("tfidf", better))
-    assert found.verdict == "better"
-    assert found.beaten_by is not None
+    standing = judged(truth, parent, 3, ("bigru", same), ("tfidf", better))
+    assert standing.verdict == "better"
+    assert standing.beaten_by is not None
     assert "tfidf, trained beside it, is clearly better than parent: macro-F1 0." in str(
-        found.reason
+        standing.reason
     )
 
 
@@ -303,13 +305,13 @@ def test_a_certificate_records_the_standing_of_a_pytorch_reference(
 ) -> None:
     int8 = Path(shutil.copytree(versions["int8"], tmp_path / "int8"))
     data = toy.dataset(240, seed=5)
-    found = certify(int8, versions["pytorch"], data, Budget(), resamples=200)
-    assert found.standing is not None
+    certificate = certify(int8, versions["pytorch"], data, Budget(), resamples=200)
+    assert certificate.standing is not None
     answers = Artifact.load(versions["fp32"]).predict(data.texts)
     truth = [toy.LABELS[label] for label in data.labels]
-    assert found.standing.model == "pytorch"
-    assert found.standing.accuracy.estimate == pytest.approx(accuracy_score(truth, answers))
-    assert Certificate.of(int8) == found
+    assert certificate.standing.model == "pytorch"
+    assert certificate.standing.accuracy.estimate == pytest.approx(accuracy_score(truth, answers))
+    assert Certificate.of(int8) == certificate
 
 
 # --- the page
@@ -322,14 +324,16 @@ def test_a_baseline_that_is_clearly_better_is_deployed(tmp_path: Path) -> None:
     values = json.loads(path.read_text("utf-8"))
     values["standing"]["beside"][0]["drop"] = {"estimate": -0.05, "low": -0.07, "high": -0.03}
     path.write_text(json.dumps(values), "utf-8")
-    found = write_report(tmp_path / "run")[1].conclusion
-    assert (found.version, found.verdict) == ("tfidf", "baseline")
-    assert found.headline == f"Deploy tfidf: {tmp_path / 'run' / 'artifacts' / 'tfidf'}"
-    assert found.sentences[0].startswith(
+    conclusion = write_report(tmp_path / "run")[1].conclusion
+    assert (conclusion.version, conclusion.verdict) == ("tfidf", "baseline")
+    assert conclusion.headline == f"Deploy tfidf: {tmp_path / 'run' / 'artifacts' / 'tfidf'}"
+    assert conclusion.sentences[0].startswith(
         "Tfidf, trained beside it, is clearly better than parent: macro-F1 0."
     )
-    assert "0.050 [0.030, 0.070] more" in found.sentences[0]
-    assert "Nothing is worth deploying" not in " ".join((*found.sentences, *found.details))
+    assert "0.050 [0.030, 0.070] more" in conclusion.sentences[0]
+    assert "Nothing is worth deploying" not in " ".join(
+        (*conclusion.sentences, *conclusion.details)
+    )
     assert made.standing is not None
     assert made.standing.is_good
 
@@ -352,18 +356,18 @@ def test_macro_f1_on_texts_that_lack_a_label_says_so(tmp_path: Path) -> None:
     assert notes(made) == []
     truth, names = np.arange(300) % 2, (*labels[:2], "none", "never")
     row = made.rows[0]
-    found = quality(truth, truth, 4, resamples=200)
+    metrics = quality(truth, truth, 4, resamples=200)
     drops = paired_drops(truth, truth, truth, 4, resamples=200)
     rows = (
-        dataclasses.replace(row, quality=found),
-        dataclasses.replace(made.rows[1], quality=found, drops=drops),
+        dataclasses.replace(row, quality=metrics),
+        dataclasses.replace(made.rows[1], quality=metrics, drops=drops),
     )
     lacking = dataclasses.replace(made, rows=rows, labels=names)
     said, withheld = notes(lacking)
     assert withheld.startswith("2 of 4 labels have fewer than two texts")
     assert said.startswith("2 of 4 labels have no text here (none, never)")
     assert "at most 0.500 on these texts" in said
-    assert found.macro_f1.estimate == 0.5
+    assert metrics.macro_f1.estimate == 0.5
     text = markdown(lacking)
     assert said in text
     assert "| pytorch | 1.000 / 1.000 | 1.000 / 1.000 | undefined | undefined |" in text
@@ -376,9 +380,9 @@ def test_what_is_undefined_is_no_number(tmp_path: Path) -> None:
     """One label is everything: kappa has no value."""
     made = make_run(tmp_path / "run", versions=VERSIONS[:2])
     truth = np.zeros(50, np.int64)
-    found = quality(truth, truth, 3, resamples=100)
+    metrics = quality(truth, truth, 3, resamples=100)
     text = markdown(
-        dataclasses.replace(made, rows=(dataclasses.replace(made.rows[0], quality=found),))
+        dataclasses.replace(made, rows=(dataclasses.replace(made.rows[0], quality=metrics),))
     )
     assert "nan" not in text
     assert "undefined" in text

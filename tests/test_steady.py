@@ -117,8 +117,8 @@ def measure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def run(rounds: int = 5, **times: Answers) -> dict[str, Cost]:
         monkeypatch.setattr(FakeWorker, "times", times)
         targets = [Target(name, tmp_path) for name in times]
-        found = benchmark.benchmark(targets, TEXTS, threads=2, rounds=rounds)
-        return {name: each.cost for name, each in found.items()}
+        measurements = benchmark.benchmark(targets, TEXTS, threads=2, rounds=rounds)
+        return {name: each.cost for name, each in measurements.items()}
 
     return run
 
@@ -175,14 +175,14 @@ def test_rounds_beyond_those_asked_for_are_told(measure: Any) -> None:
     ],
 )
 def test_a_disturbed_round_is_made_again_and_left_out(measure: Any, other: Told, why: str) -> None:
-    found = measure(a=lambda i: other if i in (1, 2) else steady(i), b=steady)
+    costs = measure(a=lambda i: other if i in (1, 2) else steady(i), b=steady)
     assert FakeWorker.asked == {"a": 7, "b": 7}
-    assert found["a"].unsteady == ""
-    assert [each.batch1_ms_p50 for each in found["a"].counted] == [1.0, 1.06, 1.08, 1.1, 1.12]
-    assert [each.disturbed for each in found["a"].rounds] == ["", why, why, "", "", "", ""]
-    assert len(found["b"].counted) == 7
+    assert costs["a"].unsteady == ""
+    assert [each.batch1_ms_p50 for each in costs["a"].counted] == [1.0, 1.06, 1.08, 1.1, 1.12]
+    assert [each.disturbed for each in costs["a"].rounds] == ["", why, why, "", "", "", ""]
+    assert len(costs["b"].counted) == 7
     # a ratio is of the rounds in which neither was disturbed, and they were the same here
-    ratio = times_faster(found["b"], found["a"], "batch32_ms_per_text")
+    ratio = times_faster(costs["b"], costs["a"], "batch32_ms_per_text")
     assert ratio == Ratio(1.0, 1.0, 1.0, steady=True)
 
 
@@ -196,12 +196,12 @@ def test_a_disturbed_round_is_made_again_and_left_out(measure: Any, other: Told,
     ],
 )
 def test_a_machine_that_stays_busy_is_said(measure: Any, times: Answers, said: str) -> None:
-    found = measure(pytorch=times, parent=steady)
-    assert found["pytorch"].unsteady == said
+    costs = measure(pytorch=times, parent=steady)
+    assert costs["pytorch"].unsteady == said
     assert FakeWorker.asked["pytorch"] == 5 + 3  # and no more
-    assert found["parent"].unsteady == ""
+    assert costs["parent"].unsteady == ""
     for one, other in (("pytorch", "parent"), ("parent", "pytorch")):
-        assert times_faster(found[one], found[other], "batch1_ms_p50") is None
+        assert times_faster(costs[one], costs[other], "batch1_ms_p50") is None
 
 
 @pytest.mark.parametrize(
@@ -215,23 +215,23 @@ def test_a_machine_that_stays_busy_is_said(measure: Any, times: Answers, said: s
 def test_rounds_that_disagree_leave_a_range(
     measure: Any, times: Answers, said: str, low: float
 ) -> None:
-    found = measure(torn=times, parent=lambda i: Told(0.5, 0.1))
-    assert found["torn"].unsteady == said
+    costs = measure(torn=times, parent=lambda i: Told(0.5, 0.1))
+    assert costs["torn"].unsteady == said
     time = "batch1_ms_p50" if low == 1.0 else "batch32_ms_per_text"
-    ratio = times_faster(found["torn"], found["parent"], time)
+    ratio = times_faster(costs["torn"], costs["parent"], time)
     assert ratio is not None
     assert not ratio.steady
     quiet = {"batch1_ms_p50": 0.5, "batch32_ms_per_text": 0.1}[time]
-    high = max(getattr(each, time) for each in found["torn"].rounds)
+    high = max(getattr(each, time) for each in costs["torn"].rounds)
     assert (ratio.low, ratio.high) == pytest.approx((low / quiet, high / quiet))
     assert faster(ratio) == f"{low / quiet:.1f}-{high / quiet:.1f}x*"
 
 
 def test_two_versions_that_are_steady_each_may_have_no_steady_ratio(measure: Any) -> None:
     """One is slow where the other is fast; each within a quarter of its own fastest round."""
-    found = measure(a=lambda i: Told((1.0, 1.2)[i % 2]), b=lambda i: Told((0.6, 0.5)[i % 2], 0.1))
-    assert found["a"].unsteady == found["b"].unsteady == ""
-    ratio = times_faster(found["a"], found["b"], "batch1_ms_p50")
+    costs = measure(a=lambda i: Told((1.0, 1.2)[i % 2]), b=lambda i: Told((0.6, 0.5)[i % 2], 0.1))
+    assert costs["a"].unsteady == costs["b"].unsteady == ""
+    ratio = times_faster(costs["a"], costs["b"], "batch1_ms_p50")
     assert ratio is not None
     assert (ratio.low, ratio.high) == pytest.approx((1.0 / 0.6, 1.2 / 0.5))
     assert ratio.estimate == pytest.approx(1.0 / 0.6)  # of the medians, which the table shows
@@ -339,9 +339,9 @@ def busy(tmp_path: Path) -> Comparison:
             )
             row = dataclasses.replace(row, cost=cost)
         rows.append(row)
-    found = dataclasses.replace(made, rows=tuple(rows))
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", found.record())
-    return found
+    comparison = dataclasses.replace(made, rows=tuple(rows))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.record())
+    return comparison
 
 
 def test_no_table_sentence_page_or_terminal_quotes_the_ratio(
@@ -391,16 +391,16 @@ def test_a_ratio_whose_rounds_disagree_is_a_range_with_a_warning_everywhere(
             torn = [dataclasses.replace(each, batch1_ms_p50=ms) for each, ms in times]
             row = dataclasses.replace(row, cost=dataclasses.replace(row.cost, rounds=tuple(torn)))
         rows.append(row)
-    found = dataclasses.replace(made, rows=tuple(rows))
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", found.record())
+    comparison = dataclasses.replace(made, rows=tuple(rows))
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.record())
     page, report = write_report(tmp_path / "run")
     show_comparison(tmp_path / "run" / "comparison", of_run(tmp_path / "run"), False)
     terminal = " ".join(capsys.readouterr().out.split())
     # 12 ms of PyTorch's by 2% less and more: 11.76 / 2.0, 12 / 2.4, 12.24 / 2.7
-    (note,) = notes(found)
+    (note,) = notes(comparison)
     assert note.startswith("* How many times faster than pytorch a version is differs by more than")
     assert "(int8 at batch 1: 4.5-5.9x)" in note
-    assert r"4.5-5.9x\* / 5.0x" in markdown(found)
+    assert r"4.5-5.9x\* / 5.0x" in markdown(comparison)
     assert "4.5-5.9x*" in terminal
     assert note in terminal
     html = page.read_text("utf-8")
@@ -425,8 +425,8 @@ def test_a_version_that_was_not_timed_is_chosen_for_its_size(tmp_path: Path) -> 
         )
         for row in made.rows
     )
-    found = dataclasses.replace(made, rows=rows)
-    write_json(tmp_path / "run" / "comparison" / "comparison.json", found.record())
+    comparison = dataclasses.replace(made, rows=rows)
+    write_json(tmp_path / "run" / "comparison" / "comparison.json", comparison.record())
     page, report = write_report(tmp_path / "run")
     assert report.conclusion.version == "int8"
     assert "ms a text" not in " ".join(report.conclusion.sentences)
@@ -440,8 +440,8 @@ def test_a_latency_clause_of_a_busy_machine_is_undecided(
     int8 = shutil.copytree(versions["int8"], tmp_path / "int8")
     budget = Budget(p95_latency="10 s")  # type: ignore[arg-type]
     data = toy.dataset(240, seed=5)
-    found = certify(int8, versions["fp32"], data, budget, resamples=100)
-    clause = found.clause("p95_latency")
+    certificate = certify(int8, versions["fp32"], data, budget, resamples=100)
+    clause = certificate.clause("p95_latency")
     assert clause.verdict == "undecided"
     assert clause.why == "the machine was busy: rounds disagree"
     card = (int8 / "README.md").read_text("utf-8")

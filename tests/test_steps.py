@@ -260,8 +260,12 @@ def test_compress_makes_every_step_and_repeats_none(encoder: Encoder, tmp_path: 
     data = material()
 
     def made() -> dict[str, tuple[str | None, float]]:
-        found = compress(tmp_path / "parent", recipe, data.train, data.selection, tmp_path / "run")
-        return {each.name: (each.source, graph_file(each.folder).stat().st_mtime) for each in found}
+        versions = compress(
+            tmp_path / "parent", recipe, data.train, data.selection, tmp_path / "run"
+        )
+        return {
+            each.name: (each.source, graph_file(each.folder).stat().st_mtime) for each in versions
+        }
 
     first = made()
     assert [(name, source) for name, (source, _) in first.items()] == [

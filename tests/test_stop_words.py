@@ -79,8 +79,8 @@ def test_every_word_of_every_list_goes_in_both_cases(language: str) -> None:
 
 
 def test_what_is_removed_is_counted() -> None:
-    found = Removed.of(["I am happy", "the the", "!!!", "glad"], "en")
-    assert found == Removed(texts=4, words=6, gone=4, empty=2)
+    removed = Removed.of(["I am happy", "the the", "!!!", "glad"], "en")
+    assert removed == Removed(texts=4, words=6, gone=4, empty=2)
 
 
 def test_texts_that_are_nothing_but_stop_words_are_refused() -> None:

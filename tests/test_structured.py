@@ -39,9 +39,9 @@ NONE = np.arange(0)
 
 
 def random_classifier(encoder: Callable[[str], Path], architecture: str) -> Classifier:
-    found = Classifier.from_pretrained(str(encoder(architecture)), toy.LABELS, max_length=32)
-    tiny.shake(found.model, 0.1)
-    return found
+    classifier = Classifier.from_pretrained(str(encoder(architecture)), toy.LABELS, max_length=32)
+    tiny.shake(classifier.model, 0.1)
+    return classifier
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +168,11 @@ def test_the_scores_are_the_fisher_information_of_the_masks(whole: Classifier) -
     data = toy.dataset(6)
     (batch,) = batches(whole, data.texts)
     patterns = list(itertools.product((0, 1), repeat=3))
-    found = [squared_gradients(whole.model, batch, torch.tensor([signs] * 6)) for signs in patterns]
-    neurons = torch.stack([each[1] for each in found]).mean(0)
-    heads = torch.stack([each[2] for each in found]).mean(0)
+    by_pattern = [
+        squared_gradients(whole.model, batch, torch.tensor([signs] * 6)) for signs in patterns
+    ]
+    neurons = torch.stack([each[1] for each in by_pattern]).mean(0)
+    heads = torch.stack([each[2] for each in by_pattern]).mean(0)
     by_hand = [torch.zeros(64), torch.zeros(4)]
     masks = [torch.ones(64, requires_grad=True), torch.ones(4, requires_grad=True)]
     first, second = whole.model.layers
@@ -249,9 +251,9 @@ def test_the_knapsack_finds_what_trying_everything_finds() -> None:
             for choice in itertools.product(range(5), repeat=4)
             if sum(costs[i][c] for i, c in enumerate(choice)) <= budget
         }
-        found = latency.cheapest(costs, losses, budget)
-        assert found is not None
-        assert tried[tuple(found)] == pytest.approx(min(tried.values()))
+        cheapest = latency.cheapest(costs, losses, budget)
+        assert cheapest is not None
+        assert tried[tuple(cheapest)] == pytest.approx(min(tried.values()))
     assert latency.cheapest([[5.0], [6.0]], [[1.0], [1.0]], 10) is None
 
 

@@ -162,8 +162,8 @@ def test_every_route_reads_a_text_as_transformers_does(
     np.testing.assert_allclose(classifier.logits(texts), expected, atol=1e-4)
     for batch in batches(classifier, texts):  # as training and the compression steps feed it
         with torch.inference_mode():
-            found = classifier.model(input_ids=batch.ids, attention_mask=batch.mask).logits
-        np.testing.assert_allclose(found.numpy(), expected[batch.rows], atol=1e-4)
+            logits = classifier.model(input_ids=batch.ids, attention_mask=batch.mask).logits
+        np.testing.assert_allclose(logits.numpy(), expected[batch.rows], atol=1e-4)
 
     export(classifier, tmp_path / "artifact", texts[:1])
     made = Artifact.load(tmp_path / "artifact")
@@ -371,8 +371,8 @@ def test_the_reference_is_transformers_and_nothing_of_ours(
     classifier, texts = Classifier.load(folder), texts_for("bert")
     for name in ("tokenize", "logits", "pad"):
         monkeypatch.setattr(Classifier, name, None)
-    found = agreement.plain_logits(classifier, texts)
-    np.testing.assert_allclose(found, by_transformers(folder, texts), atol=1e-5)
+    logits = agreement.plain_logits(classifier, texts)
+    np.testing.assert_allclose(logits, by_transformers(folder, texts), atol=1e-5)
 
 
 def test_what_the_odd_texts_are(tmp_path: Path) -> None:
