@@ -154,8 +154,8 @@ def test_a_traced_architecture(
             wanted = classifier.model(
                 **{name: torch.from_numpy(values) for name, values in feed.items()}
             ).logits.numpy()
-        (found,) = session.run(["logits"], feed)
-        np.testing.assert_allclose(found, wanted, atol=1e-4 * max(1, np.abs(wanted).max()))
+        (logits,) = session.run(["logits"], feed)
+        np.testing.assert_allclose(logits, wanted, atol=1e-4 * max(1, np.abs(wanted).max()))
     modules = linears(classifier.model)
     assert made.manifest.matrices.weights == sum(m.weight.numel() for _, m in modules)
 

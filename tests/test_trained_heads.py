@@ -20,17 +20,17 @@ def test_a_trained_head_keeps_its_answers_in_the_order_of_the_data(
     texts = toy.dataset(20).texts
     before = Classifier.load(versions["pytorch"])
     order = ("sad", "fear", "joy")
-    found, text = said(
+    classifier, text = said(
         caplog, lambda: Classifier.from_pretrained(str(versions["pytorch"]), order, 24)
     )
     columns = [before.label_names.index(label) for label in order]
     np.testing.assert_allclose(
-        found.logits(texts), before.logits(texts)[:, columns], rtol=1e-6, atol=1e-6
+        classifier.logits(texts), before.logits(texts)[:, columns], rtol=1e-6, atol=1e-6
     )
-    assert tuple(found.predict(texts)) == tuple(before.predict(texts))
+    assert tuple(classifier.predict(texts)) == tuple(before.predict(texts))
     assert "put in the order of the data's labels (sad, fear, joy)" in text
-    assert found.model.config.id2label == {0: "sad", 1: "fear", 2: "joy"}
-    assert found.model.config.label2id == {"sad": 0, "fear": 1, "joy": 2}
+    assert classifier.model.config.id2label == {0: "sad", 1: "fear", 2: "joy"}
+    assert classifier.model.config.label2id == {"sad": 0, "fear": 1, "joy": 2}
 
 
 def test_a_trained_head_in_the_same_order_is_kept_as_it_is(
@@ -38,10 +38,10 @@ def test_a_trained_head_in_the_same_order_is_kept_as_it_is(
 ) -> None:
     texts = toy.dataset(20).texts
     before = Classifier.load(versions["pytorch"])
-    found, text = said(
+    classifier, text = said(
         caplog, lambda: Classifier.from_pretrained(str(versions["pytorch"]), toy.LABELS, 24)
     )
-    np.testing.assert_array_equal(found.logits(texts), before.logits(texts))
+    np.testing.assert_array_equal(classifier.logits(texts), before.logits(texts))
     assert "goes on from its trained head" in text
 
 
@@ -51,10 +51,10 @@ def test_shared_labels_keep_their_rows(
     texts = toy.dataset(20).texts
     before = Classifier.load(versions["pytorch"])
     order = ("anger", "joy", "calm", "fear")
-    found, text = said(
+    classifier, text = said(
         caplog, lambda: Classifier.from_pretrained(str(versions["pytorch"]), order, 24)
     )
-    logits = found.logits(texts)
+    logits = classifier.logits(texts)
     assert logits.shape == (20, 4)
     np.testing.assert_allclose(
         logits[:, [1, 3]], before.logits(texts)[:, [1, 0]], rtol=1e-6, atol=1e-6
@@ -69,14 +69,14 @@ def test_a_head_with_other_labels_is_drawn_anew_even_where_the_count_fits(
 ) -> None:
     labels = tuple(f"topic {i}" for i in range(count))
     before = Classifier.load(versions["pytorch"]).model
-    found, text = said(
+    classifier, text = said(
         caplog, lambda: Classifier.from_pretrained(str(versions["pytorch"]), labels, 24)
     )
     assert "its trained head answers with other labels (fear, joy, sad)" in text
-    weight = found.model.classifier.out_proj.weight
+    weight = classifier.model.classifier.out_proj.weight
     assert weight.shape == (count, 32)
     assert not torch.equal(weight[:3], before.classifier.out_proj.weight)
-    assert torch.equal(found.model.classifier.dense.weight, before.classifier.dense.weight)
+    assert torch.equal(classifier.model.classifier.dense.weight, before.classifier.dense.weight)
 
 
 def test_the_same_seed_draws_the_same_head(versions: dict[str, Path]) -> None:

@@ -224,8 +224,8 @@ def test_a_checkpoint_with_any_damaged_file_is_left_for_the_one_before(
         how(work / "checkpoint-24" / name)
         caplog.clear()
         with caplog.at_level("INFO", logger="paretext"):
-            found = last_whole(work, "training")
-        assert found == work / "checkpoint-12"
+            checkpoint = last_whole(work, "training")
+        assert checkpoint == work / "checkpoint-12"
         assert "training: checkpoint-24 is not whole: " in caplog.text
         assert [path.name for path in work.iterdir()] == ["checkpoint-12"]
 
@@ -468,11 +468,11 @@ def test_each_epoch_has_its_own_rows_in_batches_of_like_lengths() -> None:
     for epoch in (2, 0, 1):
         rows.set_epoch(epoch)
         again.set_epoch(epoch)
-        found = list(rows)
-        assert found == list(again)
-        assert sorted(found) == epochs[epoch].tolist()
+        order = list(rows)
+        assert order == list(again)
+        assert sorted(order) == epochs[epoch].tolist()
         assert len(rows) == 300
-        batches = [lengths[found[start : start + 8]] for start in range(0, 296, 8)]
+        batches = [lengths[order[start : start + 8]] for start in range(0, 296, 8)]
         assert max(np.ptp(batch) for batch in batches) < 20  # of 57
         means = [batch.mean() for batch in batches]
         assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.5  # no longer short to long

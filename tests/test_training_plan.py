@@ -80,15 +80,15 @@ def planned(untrained: Classifier) -> Fitted:
 def test_the_plan_follows_from_texts_classes_and_width(
     texts: int, classes: int, width: int, selection: int, expected: tuple[Any, ...]
 ) -> None:
-    found = plan(texts, classes, batch_size=32, width=width, selection=selection)
+    training_plan = plan(texts, classes, batch_size=32, width=width, selection=selection)
     rates, steps, interval, patience, warmup = expected
-    assert found == Plan(
+    assert training_plan == Plan(
         learning_rates=rates, steps=steps, interval=interval, patience=patience, warmup=warmup
     )
 
 
 def test_what_is_asked_for_stands_in_place_of_the_plans_own() -> None:
-    found = plan(
+    training_plan = plan(
         *(1275, 77),
         batch_size=32,
         width=384,
@@ -98,8 +98,8 @@ def test_what_is_asked_for_stands_in_place_of_the_plans_own() -> None:
         patience=9,
         warmup=0.1,
     )
-    assert found.learning_rates == (3e-3,)
-    assert (found.steps, found.patience, found.warmup) == (100, 9, 10)
+    assert training_plan.learning_rates == (3e-3,)
+    assert (training_plan.steps, training_plan.patience, training_plan.warmup) == (100, 9, 10)
 
 
 def test_a_length_in_epochs_is_what_it_always_was() -> None:

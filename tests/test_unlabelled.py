@@ -89,28 +89,28 @@ def test_the_labels_of_flips_say_what_all_labels_say(case: Case, command: Any) -
     ended = command("certify", *case.asked)
     assert ended.status == 3, ended.err
     said = " ".join(ended.out.split())
-    found = Certificate.of(case.int8)
-    assert found is not None
+    certificate = Certificate.of(case.int8)
+    assert certificate is not None
     rows = case.rows()
-    assert len(rows) == found.flips.flipped > 20
+    assert len(rows) == certificate.flips.flipped > 20
     assert {row["label"] for row in rows} == {""}
     assert all(row["text"] == DATA.texts[int(row["row"]) - 1] for row in rows)
     assert [int(row["row"]) for row in rows] != sorted(int(row["row"]) for row in rows)
-    needed = found.unlabelled.labels_needed if found.unlabelled else None
+    needed = certificate.unlabelled.labels_needed if certificate.unlabelled else None
     assert needed is not None
     assert f"0 of {len(rows)} flipped texts have labels, and about {needed} would decide" in said
     assert f"--labels-for {case.to_label}" in said
 
     all_of = case.fill(case.to_label.with_name("all.csv"), len(rows))
     ended = command("certify", *case.asked, "--labels-for", all_of, "--json")
-    found = Certificate.of(case.int8)
-    assert found is not None
-    assert json.loads(ended.out)["digest"] == found.digest
+    certificate = Certificate.of(case.int8)
+    assert certificate is not None
+    assert json.loads(ended.out)["digest"] == certificate.digest
     with np.load(case.certificates / "int8-answers.npz") as kept:
         before, after = (kept[name].argmax(axis=1) for name in ("reference", "candidate"))
     pairs = Pairs.count(before == DATA.labels, after == DATA.labels)
-    assert (found.flips.lost, found.flips.won) == (pairs.lost, pairs.won)
-    tango, ours = score_interval(pairs, 0.025, 0.025), found.clause("accuracy_drop").found
+    assert (certificate.flips.lost, certificate.flips.won) == (pairs.lost, pairs.won)
+    tango, ours = score_interval(pairs, 0.025, 0.025), certificate.clause("accuracy_drop").found
     assert (ours.estimate, ours.low, ours.high) == pytest.approx(
         (tango.estimate, tango.low, tango.high), abs=1e-6
     )
@@ -130,21 +130,21 @@ def test_a_part_is_enough_and_ends_at_the_first_gap(case: Case, command: Any) ->
     )
     asked = (*case.asked, "--labels-for", part, "--eval", held)
     ended = command("certify", *asked)
-    found = Certificate.of(case.int8)
-    assert found is not None
-    assert found.unlabelled is not None
-    assert (found.unlabelled.labelled, found.unlabelled.unclear) == (20, 1)
-    assert found.unlabelled.beside == "labelled.csv"
-    judged = {clause.name for clause in found.clauses}
+    certificate = Certificate.of(case.int8)
+    assert certificate is not None
+    assert certificate.unlabelled is not None
+    assert (certificate.unlabelled.labelled, certificate.unlabelled.unclear) == (20, 1)
+    assert certificate.unlabelled.beside == "labelled.csv"
+    judged = {clause.name for clause in certificate.clauses}
     assert judged == {"accuracy_drop", "macro_f1_drop", "recall_drop"}
-    assert found.ways is not None
-    assert [each.name for each in found.reported] == ["flips"]
-    assert found.unlabelled.unlike is not None
+    assert certificate.ways is not None
+    assert [each.name for each in certificate.reported] == ["flips"]
+    assert certificate.unlabelled.unlike is not None
     assert "AUC of 0.5" in ended.err  # both are the toy's
-    assert found.unlabelled.left_out == ("calibration_error_rise", "brier_rise")
-    assert found.standing is not None
-    assert found.looks is not None
-    assert found.looks.number == 1
+    assert certificate.unlabelled.left_out == ("calibration_error_rise", "brier_rise")
+    assert certificate.standing is not None
+    assert certificate.looks is not None
+    assert certificate.looks.number == 1
     gap = case.fill(case.to_label.with_name("gap.csv"), 20, label="")
     ended = command("certify", *case.asked, "--labels-for", gap)
     assert "19 labels below the first gap are not counted" in " ".join(ended.err.split())
@@ -190,7 +190,7 @@ def test_other_wrong_turns(case: Case, command: Any, tmp_path: Path) -> None:
 
 
 def test_the_page_hides_the_answers_and_needs_no_network(case: Case) -> None:
-    found = paretext.certify(case.int8, case.parent, unlabelled=case.traffic, label_page=True)
+    certificate = paretext.certify(case.int8, case.parent, unlabelled=case.traffic, label_page=True)
     html = case.to_label.with_suffix(".html").read_text("utf-8")
     assert "default-src 'none'" in html
     assert not re.search(r"(?:src|href)=\"(?!data:,)", html)
@@ -199,9 +199,9 @@ def test_the_page_hides_the_answers_and_needs_no_network(case: Case) -> None:
     assert [[row, text] for row, text in data["texts"]] == [
         [row["row"], row["text"]] for row in case.rows()
     ]
-    assert data["given"] == [""] * found.flips.flipped
-    assert found.unlabelled is not None
-    assert data["needed"] == found.unlabelled.labels_needed
+    assert data["given"] == [""] * certificate.flips.flipped
+    assert certificate.unlabelled is not None
+    assert data["needed"] == certificate.unlabelled.labels_needed
 
 
 def test_with_every_label_known_classes_are_what_they_are() -> None:

@@ -110,7 +110,7 @@ def test_hindi_words_are_whole() -> None:
     data = Dataset.read(path)
     for text in data.texts:
         assert words_of(text) == text.split()
-    found = profile(data)
-    shown = {each.word for own in found.distinctive.by_class.values() for each in own}
+    data_profile = profile(data)
+    shown = {each.word for own in data_profile.distinctive.by_class.values() for each in own}
     assert {"प्रसन्न", "उपहार", "दुखी", "कठिन"} <= shown
-    assert found.words.mean == np.mean([len(text.split()) for text in data.texts])
+    assert data_profile.words.mean == np.mean([len(text.split()) for text in data.texts])

@@ -149,9 +149,9 @@ class _Inotify:
             content = os.read(self._handle, 1 << 16) if self._handle >= 0 else b""
         except BlockingIOError:
             return []
-        found, at = [], 0
+        names, at = [], 0
         while at < len(content):
             size = struct.unpack_from("iIII", content, at)[3]
-            found.append(content[at + 16 : at + 16 + size].rstrip(b"\0").decode())
+            names.append(content[at + 16 : at + 16 + size].rstrip(b"\0").decode())
             at += 16 + size
-        return found
+        return names

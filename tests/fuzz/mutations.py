@@ -60,13 +60,13 @@ def changed_bytes(draw: Draw, content: bytes) -> bytes:
 
 def _places(value: Any, most: int = 6) -> list[tuple[Any, ...]]:
     """Paths to every part of a JSON value; of a long list or dict to its first few."""
-    found: list[tuple[Any, ...]] = [()]
+    places: list[tuple[Any, ...]] = [()]
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         limit = len(value) if isinstance(value, dict) and len(value) < 30 else most
         for key, each in list(pairs)[:limit]:
-            found += [(key, *rest) for rest in _places(each, most)]
-    return found
+            places += [(key, *rest) for rest in _places(each, most)]
+    return places
 
 
 def changed_json(draw: Draw, value: Any) -> Any:

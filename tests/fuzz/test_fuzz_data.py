@@ -50,17 +50,17 @@ def read(versions: dict[str, Path], worker: Worker) -> Callable[..., dict[str, A
         path.write_bytes(content)
         about = {"path": path, "target": target, "artifact": versions["int8"]}
         allowed = [str(worker.folder.resolve()), str(versions["int8"].resolve())]
-        found = worker.ask("table", **about, allowed=allowed)
-        for said in found.get("sentences", {}).values():
+        answer = worker.ask("table", **about, allowed=allowed)
+        for said in answer.get("sentences", {}).values():
             check_sentence(said)
-        if "predicted" in found:
-            assert found["predicted"] == found["written"] == len(found["texts"])
-            assert found["answered"] + found["unanswered"] == found["written"]
-            assert found.get("read", found["written"]) == found["written"]
-        if "labelled" in found:
-            rows = found["labelled"] + found["left_out"]
-            assert rows == found.get("read", rows) == found.get("written", rows)
-        return found
+        if "predicted" in answer:
+            assert answer["predicted"] == answer["written"] == len(answer["texts"])
+            assert answer["answered"] + answer["unanswered"] == answer["written"]
+            assert answer.get("read", answer["written"]) == answer["written"]
+        if "labelled" in answer:
+            rows = answer["labelled"] + answer["left_out"]
+            assert rows == answer.get("read", rows) == answer.get("written", rows)
+        return answer
 
     return ask
 
@@ -71,10 +71,10 @@ def read(versions: dict[str, Path], worker: Worker) -> Callable[..., dict[str, A
     kinds=st.tuples(formats, formats),
 )
 def test_tables_that_others_wrote(read: Any, rows: Rows, kinds: tuple[str, str]) -> None:
-    found = read(written(rows, kinds[0]), *kinds)
-    assert found["read"] == len(rows)
-    if "predicted" in found:
-        assert found["texts"] == [text for text, _ in rows]
+    answer = read(written(rows, kinds[0]), *kinds)
+    assert answer["read"] == len(rows)
+    if "predicted" in answer:
+        assert answer["texts"] == [text for text, _ in rows]
 
 
 @share(0.1)

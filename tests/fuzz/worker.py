@@ -49,9 +49,9 @@ def artifact(task: Answer) -> Answer:
     loaded = Artifact.load(folder, threads=task["threads"])
     classes = len(loaded.classes_)
     for asked in (texts[:1], texts, []):
-        found = loaded.predict_proba(asked)
-        assert found.shape == (len(asked), classes)
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-3)
+        probabilities = loaded.predict_proba(asked)
+        assert probabilities.shape == (len(asked), classes)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-3)
     return {"labels": loaded.predict(texts).tolist()}
 
 
@@ -60,7 +60,7 @@ def table(task: Answer) -> Answer:
 
     What cannot be read in one way may be readable in another: each has its own sentence.
     """
-    path, found = Path(task["path"]), Answer()
+    path, answer = Path(task["path"]), Answer()
     steps: dict[str, Callable[[], Answer]] = {
         "read": lambda: {"read": sum(1 for _ in read_rows(path))},
         "predicted": lambda: _predicted(task, path),
@@ -68,10 +68,10 @@ def table(task: Answer) -> Answer:
     }
     for name, step in steps.items():
         try:
-            found |= step()
+            answer |= step()
         except ParetextError as error:
-            found.setdefault("sentences", {})[name] = str(error)
-    return found
+            answer.setdefault("sentences", {})[name] = str(error)
+    return answer
 
 
 def _predicted(task: Answer, path: Path) -> Answer:
