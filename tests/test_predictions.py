@@ -70,9 +70,8 @@ def test_it_finds_what_the_models_themselves_show(
     assert certificate.flips.model_dump(exclude={"file", "sha256"}) == own.flips.model_dump(
         exclude={"file", "sha256"}
     )
-    for ours, theirs in zip(
-        certificate.clauses, own.clauses, strict=True
-    ):  # six digits were written
+    # six digits were written
+    for ours, theirs in zip(certificate.clauses, own.clauses, strict=True):
         assert (ours.name, ours.verdict) == (theirs.name, theirs.verdict)
         assert ours.found.estimate == pytest.approx(theirs.found.estimate, abs=1e-5)
     assert (certificate.candidate.kind, certificate.candidate.name) == ("predictions", "int8")

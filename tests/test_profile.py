@@ -295,9 +295,8 @@ def test_near_leaks_and_other_labels_are_counted() -> None:
     assert not duplicates.sampled
     assert duplicates.rows == alone.rows + 2
     assert duplicates.other_labels == alone.other_labels + 1
-    assert (
-        duplicates.leaks == 1
-    )  # the second held text is the same as a training text: no near leak
+    # the second held text is the same as a training text: no near leak
+    assert duplicates.leaks == 1
     assert duplicates.examples[0].second.text == base[5] + "."
 
 
