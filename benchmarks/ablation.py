@@ -107,23 +107,23 @@ def main() -> None:
     shown[f"without-{_kind(whole.steps[-1])}"] = before_last
     rows = [Version(Target("parent", folders["parent"]), None)]
     rows += [Version(Target(name, folders[made]), "parent") for name, made in shown.items()]
-    found = compare(rows, held_out, out / "comparison", rounds=options.rounds)
-    text = page(found, options.preset, options.epochs)
+    comparison = compare(rows, held_out, out / "comparison", rounds=options.rounds)
+    text = page(comparison, options.preset, options.epochs)
     print(text)
     if options.docs:
         write_section(options.docs, "ablation", text, f"Ablation of `{options.preset}`")
-    print(json.dumps({"versions": found.flat()}))
+    print(json.dumps({"versions": comparison.flat()}))
 
 
-def page(found: Comparison, name: str, epochs: int | None) -> str:
-    first = found.row("parent")
+def page(comparison: Comparison, name: str, epochs: int | None) -> str:
+    first = comparison.row("parent")
     shorter = f" Epochs of distillation, in place of the preset's: {epochs}." if epochs else ""
     return (
         f"`{name}` of one run, each step alone and the whole without it, against the parent's "
-        f"artifact; {found.data['texts']:,} validation texts, {found.machine['cpu']}, "
-        f"{found.machine['threads']} cores. Learning again is the step distillation's alone: what "
-        f"stands without it was not trained after it was cut.{shorter}\n\n"
-        + table([HEAD, *(cells(row, first) for row in found.rows)])
+        f"artifact; {comparison.data['texts']:,} validation texts, {comparison.machine['cpu']}, "
+        f"{comparison.machine['threads']} cores. Learning again is the step distillation's alone: "
+        f"what stands without it was not trained after it was cut.{shorter}\n\n"
+        + table([HEAD, *(cells(row, first) for row in comparison.rows)])
     )
 
 

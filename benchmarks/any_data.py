@@ -63,15 +63,15 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600, help="at most for each")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    found = []
+    rows = []
     for job in (*real(options.data), *generated()):
         if options.only in job.name:
-            found.append(ended(job, options.out, options.seconds))
-            print(json.dumps(found[-1], ensure_ascii=False), file=sys.stderr, flush=True)
+            rows.append(ended(job, options.out, options.seconds))
+            print(json.dumps(rows[-1], ensure_ascii=False), file=sys.stderr, flush=True)
     head = ("set", "rows", "classes", "outcome", "seconds")
-    print(table([head, *([str(row[name]) for name in head] for row in found)]))
-    faults = sum(not row["well"] for row in found)
-    print(json.dumps({"sets": len(found), "faults": faults}))
+    print(table([head, *([str(row[name]) for name in head] for row in rows)]))
+    faults = sum(not row["well"] for row in rows)
+    print(json.dumps({"sets": len(rows), "faults": faults}))
     return 1 if faults else 0
 
 
@@ -157,7 +157,7 @@ def ended(
     begin, log = time.monotonic(), folder / "log.txt"
     status = start(words, log, seconds)
     well, outcome = _outcome(status, log.read_text(encoding="utf-8"), folder / "run")
-    found = {
+    row = {
         "set": job.name,
         "rows": len(train),
         "classes": len({label for _, label in train}),
@@ -165,8 +165,8 @@ def ended(
         "seconds": round(time.monotonic() - begin),
         "well": well,
     }
-    record.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-    return found
+    record.write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8")
+    return row
 
 
 def _outcome(status: int | None, said: str, run: Path) -> tuple[bool, str]:
@@ -177,8 +177,8 @@ def _outcome(status: int | None, said: str, run: Path) -> tuple[bool, str]:
     if no_profile:
         return False, f"FAULT in the profile: {_cell(no_profile[0])}"
     if status == 0 and (run / "comparison" / "comparison.json").is_file():
-        found = json.loads((run / "comparison" / "comparison.json").read_text("utf-8"))
-        return True, f"a table of {len(found['rows'])} versions"
+        comparison = json.loads((run / "comparison" / "comparison.json").read_text("utf-8"))
+        return True, f"a table of {len(comparison['rows'])} versions"
     if status == 2 and lines[-1].startswith("paretext: ") and "Traceback" not in said:
         when = "after training began" if (run / "candidates").is_dir() else "before training"
         return True, f"{when}: {_cell(lines[-1].removeprefix('paretext: '))}"

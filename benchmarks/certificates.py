@@ -55,24 +55,24 @@ def main() -> None:
     )
     names = sorted(path.parent.name for path in artifacts.glob("*/manifest.json"))
     versions = [name for name in names if name != PARENT and not is_stage(name, names)]
-    found = {}
+    certificates = {}
     with tempfile.TemporaryDirectory() as scratch:
         folders = {name: copied(artifacts / name, Path(scratch) / name) for name in versions}
         folders["copy"] = renamed(copied(reference, Path(scratch) / "copy"))
         folders["broken-int8"] = broken(reference, Path(scratch) / "broken-int8")
         for name, folder in folders.items():
             at = options.at or ["precision=0.9"]
-            found[name] = certify(folder, reference, data, at=at, texts=False)
-    first = next(iter(found.values()))
+            certificates[name] = certify(folder, reference, data, at=at, texts=False)
+    first = next(iter(certificates.values()))
     text = (
         f"{len(data):,} texts, against `{first.reference.name}` ({first.reference.digest[:12]}), "
         f"default budget, {first.machine['cpu']}, {first.machine['threads']} cores:\n\n"
-        + table(HEAD, [row(name, each) for name, each in found.items()])
+        + table(HEAD, [row(name, each) for name, each in certificates.items()])
     )
     print(text)
     if options.docs:
         write_section(options.docs, "certificates", text, "Measured")
-    values = {name: each.model_dump(mode="json") for name, each in found.items()}
+    values = {name: each.model_dump(mode="json") for name, each in certificates.items()}
     print(json.dumps({"certificates": values}))
 
 

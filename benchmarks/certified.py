@@ -58,8 +58,8 @@ def decide(case: Case, sets: int, resamples: int, seed: int = 0) -> dict[str, An
     for index in range(sets):
         labels, before, _ = draw(setting, rng)
         after = flipped(labels, before, rate, rare, rng)
-        found = judge(labels, before, after, names, Budget(), resamples=resamples, seed=index)
-        failed = [each.name for each in found.clauses if each.verdict != "holds"]
+        judgement = judge(labels, before, after, names, Budget(), resamples=resamples, seed=index)
+        failed = [each.name for each in judgement.clauses if each.verdict != "holds"]
         held += not failed
         for name in failed:
             kept[name] = kept.get(name, 0) + 1
@@ -132,9 +132,9 @@ def flipped(labels: Any, before: Any, rate: float, rare: bool, rng: np.random.Ge
 def formerly(labels: Any, before: Any, after: Any, resamples: int, seed: int) -> bool:
     """Whether macro-F1, balanced accuracy, kappa, accuracy and every recall held."""
     classes, answers = before.shape[1], (before.argmax(axis=1), after.argmax(axis=1))
-    found = former_rules.drops(labels, answers, classes, resamples, seed)
+    drops = former_rules.drops(labels, answers, classes, resamples, seed)
     limits = dict(zip(former_rules.NAMES, (0.01, 0.015, 0.015, 0.01), strict=True))
-    if any(found[name].high > limit for name, limit in limits.items()):
+    if any(drops[name].high > limit for name, limit in limits.items()):
         return False
     right = [each == labels for each in answers]
     pairs = [Pairs.count(*(each[labels == k] for each in right)) for k in range(classes)]
@@ -165,7 +165,7 @@ def choices(sets: int = 4000, texts: int = 3000, seed: int = 0) -> list[dict[str
     same in all: how often one is chosen, the best of those that hold or in a fixed sequence."""
     rng = np.random.default_rng(seed)
     limit, flips = 0.01, 0.03
-    found = []
+    rows = []
     for versions in (1, 5, 20):
         free = fixed = 0
         for _ in range(sets):
@@ -177,9 +177,9 @@ def choices(sets: int = 4000, texts: int = 3000, seed: int = 0) -> list[dict[str
                 holds.append(_within(texts, lost, won, limit))
             free += any(holds)
             fixed += holds[0]
-        found.append({"versions": versions, "any": free / sets, "sequence": fixed / sets})
+        rows.append({"versions": versions, "any": free / sets, "sequence": fixed / sets})
     assert flips == 2 * (0.01 + 0.005)
-    return found
+    return rows
 
 
 def _within(texts: int, lost: int, won: int, limit: float) -> bool:

@@ -95,7 +95,7 @@ def study(
     side of it, is said to hold."""
     rng, begin = np.random.default_rng(seed), time.monotonic()
     true = truth(setting, rng, clauses)
-    found: dict[str, list[tuple[bool, ...]]] = {name: [] for name in clauses}
+    outcomes: dict[str, list[tuple[bool, ...]]] = {name: [] for name in clauses}
     flips, outside = [], 0
     for index in range(sets):
         labels, before, after = draw(setting, rng)
@@ -105,7 +105,7 @@ def study(
             # the verdict "holds" where the limit is the truth, or 0.01 to either side of it
             holds = (interval.high <= value + margin for margin in (0.0, 0.01, -0.01))
             low, high = value < interval.low, value > interval.high
-            found[name].append((not low and not high, low, high, *holds))
+            outcomes[name].append((not low and not high, low, high, *holds))
             if not name.startswith("former") and interval.estimate != 1:
                 outside += not interval.low < interval.estimate < interval.high
     names = ("covers", "truth_below", "truth_above", "holds_at", "holds_inside", "holds_outside")
@@ -118,7 +118,7 @@ def study(
         "seconds": round(time.monotonic() - begin, 1),
         **{
             name: dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
-            for name, rows in found.items()
+            for name, rows in outcomes.items()
         },
     }
 
@@ -129,26 +129,26 @@ def judged(
     """These clauses' intervals. Recall is that of the last class, alone, at 95%."""
     classes = before.shape[1]
     answers = (before.argmax(axis=1), after.argmax(axis=1))
-    found: dict[str, Interval] = {}
+    intervals: dict[str, Interval] = {}
     if {*CLAUSES[:4]} & {*clauses}:
         drops = paired_drops(labels, *answers, classes, resamples=resamples, seed=seed)
-        found |= {name: getattr(drops, name) for name in CLAUSES[:4]}
+        intervals |= {name: getattr(drops, name) for name in CLAUSES[:4]}
     last = labels == classes - 1
     pairs = Pairs.count(*(each[last] == classes - 1 for each in answers))
-    found["recall"] = score_interval(pairs, 0.025, 0.025)
+    intervals["recall"] = score_interval(pairs, 0.025, 0.025)
     if {"brier", "calibration"} & {*clauses}:
         rise = rises(labels, before, after, resamples=resamples, seed=seed)
-        found |= {"brier": rise.brier, "calibration": rise.calibration_error}
+        intervals |= {"brier": rise.brier, "calibration": rise.calibration_error}
     if "own macro_f1" in clauses:
         own = quality(labels, answers[0], classes, resamples=resamples, seed=seed)
-        found["own macro_f1"] = own.macro_f1
+        intervals["own macro_f1"] = own.macro_f1
     if {"former macro_f1", "former accuracy"} & {*clauses}:
         former = former_rules.drops(labels, answers, classes, resamples, seed)
-        found |= {f"former {name}": former[name] for name in ("macro_f1", "accuracy")}
+        intervals |= {f"former {name}": former[name] for name in ("macro_f1", "accuracy")}
     if "former own macro_f1" in clauses:
         former = former_rules.drops(labels, answers[:1], classes, resamples, seed)
-        found["former own macro_f1"] = former["macro_f1"]
-    yield from ((name, found[name]) for name in clauses)
+        intervals["former own macro_f1"] = former["macro_f1"]
+    yield from ((name, intervals[name]) for name in clauses)
 
 
 def truth(setting: Setting, rng: np.random.Generator, clauses: tuple[str, ...]) -> dict[str, float]:
@@ -157,7 +157,9 @@ def truth(setting: Setting, rng: np.random.Generator, clauses: tuple[str, ...]) 
     parts = [draw(setting, rng, fixed=True) for _ in range(times)]
     labels, before, after = (np.concatenate(each) for each in zip(*parts, strict=True))
     wanted = tuple({name.removeprefix("former "): None for name in clauses})
-    return {name: found.estimate for name, found in judged(labels, before, after, 1, 0, wanted)}
+    return {
+        name: interval.estimate for name, interval in judged(labels, before, after, 1, 0, wanted)
+    }
 
 
 def coverage_table(rows: list[dict[str, Any]]) -> str:

@@ -114,12 +114,12 @@ def main() -> int:
             row = walk(name)
             add(path, row)
             print(json.dumps(row), file=sys.stderr, flush=True)
-    found = {row["architecture"]: row for row in rows(path)}  # the last of each
-    text = markdown([found[name] for name in architectures.NAMES if name in found])
+    walked = {row["architecture"]: row for row in rows(path)}  # the last of each
+    text = markdown([walked[name] for name in architectures.NAMES if name in walked])
     if options.docs:
         write_section(options.docs, "encoders", text, "Every architecture, every step")
-    bad = {name: faults(row) for name, row in found.items() if faults(row)}
-    print(json.dumps({"architectures": len(found), "faults": bad}))
+    bad = {name: faults(row) for name, row in walked.items() if faults(row)}
+    print(json.dumps({"architectures": len(walked), "faults": bad}))
     return 1 if bad else 0
 
 
@@ -217,9 +217,9 @@ def _walk(folder: Path, cells: dict[str, str], moved: dict[str, float]) -> None:
         made = attempt(cell, lambda q=quantization, c=cell: integers(parent, folder / c, q))
         if made is not None:
             moved[cell] = apart(artifact.logits(HELD_OUT.texts), made.logits(HELD_OUT.texts))
-    found = attempt("x50", lambda: outlier(artifact))
-    if found is not None:
-        moved["x50"] = found
+    outlier_error = attempt("x50", lambda: outlier(artifact))
+    if outlier_error is not None:
+        moved["x50"] = outlier_error
     teacher = ParentTeacher(artifact, folder / "parent", folder / "answers")
     material = Material(TRAIN, SELECTION, TRAINING, teacher=teacher)
     small = parent
@@ -300,16 +300,16 @@ def outlier(artifact: Artifact) -> float:
         for data in (TRAIN, HELD_OUT)
     )
     integers, _ = DynamicQuantization().apply(loud, seen)
-    exact, same, found = (asked.log_probabilities(each) for each in (plain, loud, integers))
+    exact, same, rounded = (asked.log_probabilities(each) for each in (plain, loud, integers))
     if np.abs(exact - same).max() > 1e-3:
         raise RuntimeError("the louder graph answers otherwise")
-    return apart(exact, found)
+    return apart(exact, rounded)
 
 
-def apart(exact: Any, found: Any) -> float:
+def apart(exact: Any, rounded: Any) -> float:
     """The error beside what the answers differ by from text to text: 0 is none, 1 is chance."""
-    exact, found = (each - each.mean(axis=1, keepdims=True) for each in (exact, found))
-    return float((exact - found).std() / (exact - exact.mean(axis=0)).std())
+    exact, rounded = (each - each.mean(axis=1, keepdims=True) for each in (exact, rounded))
+    return float((exact - rounded).std() / (exact - exact.mean(axis=0)).std())
 
 
 def faults(row: dict[str, Any]) -> list[str]:
@@ -322,11 +322,11 @@ def _is_sentence(said: str) -> bool:
     return whole and (said.startswith("not walked") or ";" in said or ", so " in said)
 
 
-def markdown(found: list[dict[str, Any]]) -> str:
+def markdown(walked: list[dict[str, Any]]) -> str:
     """A line an architecture; what is refused by the number of its sentence."""
     numbers: dict[str, int] = {}
     lines = [["architecture", *CELLS]]
-    for row in found:
+    for row in walked:
         line = []
         for cell in CELLS:
             said = row["cells"].get(cell)
@@ -341,10 +341,10 @@ def markdown(found: list[dict[str, Any]]) -> str:
         f"{np.median(errors):.2f} of {len(errors)} architectures; above 1 are "
         f"{sum(each > 1 for each in errors)}, whose answers hardly differ from text to text."
         for cell in (*INTEGERS, "x50")
-        if (errors := [row["moved"][cell] for row in found if cell in row["moved"]])
+        if (errors := [row["moved"][cell] for row in walked if cell in row["moved"]])
     )
     missing = [
-        name for name in architectures.NAMES if name not in {r["architecture"] for r in found}
+        name for name in architectures.NAMES if name not in {r["architecture"] for r in walked}
     ]
     rest = f"\n\nNot walked yet: {', '.join(missing)}." if missing else ""
     return f"{_HEAD}{far}\n\n{table(lines)}\n\n{sentences}{rest}"

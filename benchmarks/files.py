@@ -56,11 +56,11 @@ def answer(artifact: Path, source: Path, target: Path, *more: str) -> dict[str, 
     _, status, used = os.wait4(child.pid, 0)
     if status:
         raise SystemExit(f"paretext {' '.join(words)} ended with {status}")
-    found = json.loads(said)
+    figures = json.loads(said)
     return {
-        "rows": found["rows"],
-        "seconds": round(found["seconds"], 2),
-        "rows_per_second": round(found["rows"] / found["seconds"], 1),
+        "rows": figures["rows"],
+        "seconds": round(figures["seconds"], 2),
+        "rows_per_second": round(figures["rows"] / figures["seconds"], 1),
         "peak_memory_mb": round(used.ru_maxrss / 1024, 1),
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
     }

@@ -49,17 +49,17 @@ def moved(folder: Path, texts: list[str]) -> dict[str, float]:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    found = []
+    logits = []
     for text in texts:
         ids = np.array([artifact._tokenizer.encode(text).ids])
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        found.append(session.run(["logits"], feed)[0][0])
+        logits.append(session.run(["logits"], feed)[0][0])
     expected = np.concatenate([artifact.logits([text]) for text in texts])
-    away = np.abs(np.array(found) - expected).max(axis=1)
+    away = np.abs(np.array(logits) - expected).max(axis=1)
     return {
         "largest": float(away.max()),
         "beyond": int((away > TOLERANCE).sum()),
-        "labels": int((np.array(found).argmax(1) != expected.argmax(1)).sum()),
+        "labels": int((np.array(logits).argmax(1) != expected.argmax(1)).sum()),
     }
 
 

@@ -70,12 +70,12 @@ def main() -> None:
             print(f"{client['title']}: {folder.name} ...", flush=True)
             rows.append(_compared(client, folder.absolute(), texts, start, out))
     results = {"machine": machine(1), "texts": len(texts), "rows": rows}
-    found = markdown(results, clients)
+    text = markdown(results, clients)
     write_json(out / "results.json", results)
-    write_text(out / "results.md", found + "\n")
+    write_text(out / "results.md", text + "\n")
     if options.docs:
-        write_section(options.docs, "clients", found, "Opened by other people's code")
-    print(found)
+        write_section(options.docs, "clients", text, "Opened by other people's code")
+    print(text)
     print(json.dumps(results))
 
 
@@ -155,18 +155,18 @@ def _compared(
     )
     if done.returncode or not answers.exists():
         return _row(client, folder, error=_reason(done.stderr))
-    found = json.loads(answers.read_text(encoding="utf-8"))
+    theirs = json.loads(answers.read_text(encoding="utf-8"))
     expected = np.concatenate([ours.logits([text]) for text in asked])
-    away = np.abs(np.array(found["logits"]) - expected).max(axis=1)
-    labels = found.get("labels")
+    away = np.abs(np.array(theirs["logits"]) - expected).max(axis=1)
+    labels = theirs.get("labels")
     return _row(
         client,
         folder,
-        version=found["version"],
+        version=theirs["version"],
         largest=float(away[:-1].max()),
         beyond=int((away[:-1] > TOLERANCE).sum()),
         cut=float(away[-1]),
-        flips=int((np.array(found["logits"]).argmax(1) != expected.argmax(1))[:-1].sum()),
+        flips=int((np.array(theirs["logits"]).argmax(1) != expected.argmax(1))[:-1].sum()),
         labels=labels
         and sum(a != b for a, b in zip(labels[:-1], ours.predict(asked), strict=False)),
     )
@@ -180,8 +180,8 @@ def _reason(said: str) -> str:
     return " ".join((telling or lines or ["no reason given"])[-1].split())[:200]
 
 
-def _row(client: dict[str, Any], folder: Path, **found: Any) -> dict[str, Any]:
-    return {"client": client["name"], "title": client["title"], "artifact": folder.name, **found}
+def _row(client: dict[str, Any], folder: Path, **columns: Any) -> dict[str, Any]:
+    return {"client": client["name"], "title": client["title"], "artifact": folder.name, **columns}
 
 
 def markdown(results: dict[str, Any], clients: list[dict[str, Any]]) -> str:

@@ -11,5 +11,5 @@ from typing import Any
 
 def answer(classify: Callable[[str, list[str]], dict[str, Any]]) -> None:
     artifact, texts, answers = sys.argv[1:]
-    found = classify(artifact, json.loads(Path(texts).read_text(encoding="utf-8")))
-    Path(answers).write_text(json.dumps(found), encoding="utf-8")
+    answered = classify(artifact, json.loads(Path(texts).read_text(encoding="utf-8")))
+    Path(answers).write_text(json.dumps(answered), encoding="utf-8")

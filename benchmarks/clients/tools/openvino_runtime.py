@@ -21,8 +21,8 @@ def classify(artifact: str, texts: list[str]) -> dict[str, Any]:
     logits = []
     for text in texts:
         ids = np.array([tokenizer.encode(text).ids])
-        found = model({"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        logits.append(found["logits"][0].tolist())
+        outputs = model({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        logits.append(outputs["logits"][0].tolist())
     return {"logits": logits, "version": version("openvino")}
 
 
