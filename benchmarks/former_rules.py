@@ -27,7 +27,7 @@ def drops(truth: Any, models: tuple[Any, ...], classes: int, resamples: int, see
     sizes, one_hot = np.bincount(truth, minlength=classes), np.eye(classes)
     weights = np.random.default_rng(seed).standard_gamma(shapes, (resamples, len(shapes)))
     weights *= (sizes / np.maximum(weights @ one_hot[cells[0]], 1e-300))[:, cells[0]]
-    found = []
+    by_model = []
     for answers, given in zip(models, cells[1:], strict=True):
         right = given == cells[0]
         hits = weights[:, right] @ one_hot[given[right]]
@@ -35,10 +35,10 @@ def drops(truth: Any, models: tuple[Any, ...], classes: int, resamples: int, see
         draws = scores(Margins(hits, support, weights @ one_hot[given]))[:, :4]
         counts = np.bincount(truth * classes + answers, minlength=classes**2)
         own = scores(margins_of(counts.reshape(classes, classes)))[:4]
-        found.append((own, draws))
-    estimate, drawn = found[0]
-    if len(found) > 1:
-        estimate, drawn = estimate - found[1][0], drawn - found[1][1]
+        by_model.append((own, draws))
+    estimate, drawn = by_model[0]
+    if len(by_model) > 1:
+        estimate, drawn = estimate - by_model[1][0], drawn - by_model[1][1]
     low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
     return {
         name: Interval(float(e), float(min(a, e)), float(max(b, e)))

@@ -40,22 +40,27 @@ def texts_of(path: Path) -> list[str]:
 
 def measured(artifact: Artifact, exact: np.ndarray, texts: list[str]) -> dict[str, Any]:
     """What differs from each text by itself, and from the float32 graph's logits."""
-    found = each_way(artifact, texts)
+    answers = each_way(artifact, texts)
     order = np.random.default_rng(0).permutation(len(texts))
-    shuffled = np.empty_like(found.alone)
+    shuffled = np.empty_like(answers.alone)
     shuffled[order] = artifact.logits([texts[row] for row in order])
     single = Artifact.load(artifact.folder, threads=1).logits(texts)
-    alone, label = softmax(found.alone), found.alone.argmax(axis=1)
+    alone, label = softmax(answers.alone), answers.alone.argmax(axis=1)
     row: dict[str, Any] = {}
-    ways = {"bulk": found.bulk, "mixed": found.mixed, "shuffled": shuffled, "one thread": single}
+    ways = {
+        "bulk": answers.bulk,
+        "mixed": answers.mixed,
+        "shuffled": shuffled,
+        "one thread": single,
+    }
     for way, logits in ways.items():
         row[way] = {
             "labels": int((logits.argmax(axis=1) != label).sum()),
             "probability": float(np.abs(softmax(logits) - alone).max()),
         }
     row["flips"] = int((exact.argmax(axis=1) != label).sum())
-    row["flips in bulk"] = int((exact.argmax(axis=1) != found.bulk.argmax(axis=1)).sum())
-    row["logit"] = float(np.abs(exact - found.alone).mean())
+    row["flips in bulk"] = int((exact.argmax(axis=1) != answers.bulk.argmax(axis=1)).sum())
+    row["logit"] = float(np.abs(exact - answers.alone).mean())
     return row
 
 

@@ -65,21 +65,21 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=400)
     options = parser.parse_args()
     if options.run:
-        found: Any = [few_labels(name, options) for name in options.version]
-        name, text = "few-labels", few_table(found)
+        rows: Any = [few_labels(name, options) for name in options.version]
+        name, text = "few-labels", few_table(rows)
     else:
-        found = []
+        rows = []
         for setting in SETTINGS:
             many = answers(setting, TEXTS, np.random.default_rng(1))
             true = drops(*many, len(setting.counts))
             for sizes in SIZES if len(setting.counts) < 20 else SIZES[1:2]:
-                found.append(study(setting, true, sizes, options))
-                print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-        name, text = "labels", coverage_table(found)
+                rows.append(study(setting, true, sizes, options))
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+        name, text = "labels", coverage_table(rows)
     print(text)
     if options.docs:
         write_section(options.docs, name, text, "Labels only where answers differ: measured")
-    print(json.dumps(found))
+    print(json.dumps(rows))
 
 
 # --- coverage
@@ -105,13 +105,13 @@ def study(
         both = Flips(texts, before[flipped], after[flipped], told, (counts[0], counts[1]))
         lost, won = ((told == each[flipped[:labels]]).sum() for each in (before, after))
         counted.append((texts, len(flipped), len(told), int(lost), int(won)))
-        found = {}
+        intervals = {}
         near = Beside(*answers(setting, beside, rng))
-        found["macro_f1"] = macro_f1_drop(both, near, classes, TAIL, options.resamples, index)
+        intervals["macro_f1"] = macro_f1_drop(both, near, classes, TAIL, options.resamples, index)
         names = tuple(map(str, range(classes)))
         parts = recall_clause(both, near, names, 0.05, TAIL).parts
-        found |= {f"recall {part.label}": part.drop for part in parts}
-        for name, interval in found.items():
+        intervals |= {f"recall {part.label}": part.drop for part in parts}
+        for name, interval in intervals.items():
             missed.setdefault(name.split()[0], []).append(beyond(true[name], interval))
     shares = {name: np.mean(rows, axis=0).tolist() for name, rows in missed.items()}
     # Of accuracy the test that the interval inverts: a truth is outside where it is rejected.
@@ -131,8 +131,8 @@ def study(
     }
 
 
-def beyond(true: float, found: Interval) -> tuple[bool, bool, float]:
-    return true > found.high, true < found.low, found.high - found.low
+def beyond(true: float, interval: Interval) -> tuple[bool, bool, float]:
+    return true > interval.high, true < interval.low, interval.high - interval.low
 
 
 def answers(setting: Setting, texts: int, rng: np.random.Generator) -> tuple[Any, Any, Any]:
@@ -145,12 +145,12 @@ def answers(setting: Setting, texts: int, rng: np.random.Generator) -> tuple[Any
 
 def drops(truth: Any, before: Any, after: Any, classes: int) -> dict[str, float]:
     scores = [float(macro_f1(confusion_matrix(truth, each, classes))) for each in (before, after)]
-    found = {"macro_f1": scores[0] - scores[1]}
-    found["accuracy"] = float((before == truth).mean() - (after == truth).mean())
+    by_metric = {"macro_f1": scores[0] - scores[1]}
+    by_metric["accuracy"] = float((before == truth).mean() - (after == truth).mean())
     for k in range(classes):
         own = truth == k
-        found[f"recall {k}"] = float((before == k)[own].mean() - (after == k)[own].mean())
-    return found
+        by_metric[f"recall {k}"] = float((before == k)[own].mean() - (after == k)[own].mean())
+    return by_metric
 
 
 def coverage_table(rows: list[dict[str, Any]]) -> str:
@@ -190,14 +190,14 @@ def few_labels(name: str, options: argparse.Namespace) -> dict[str, Any]:
             shutil.copy(kept, root / "certificates")
         own, parent = (root / "artifacts" / each for each in (name, "parent"))
         given = {"unlabelled": options.unlabelled, "eval": options.eval}
-        found = {"0": paretext.certify(own, parent, **given)}
-        flips = found["0"].flips.flipped
+        certificates = {"0": paretext.certify(own, parent, **given)}
+        flips = certificates["0"].flips.flipped
         if flips:
             to_label = root / "certificates" / f"{name}-to_label.csv"
             for count in (100, flips):
                 path = fill(to_label, options.truth, root / f"{count}.csv", count)
                 said = str(min(count, flips)) if count < flips else "all"
-                found[said] = paretext.certify(own, parent, labels_for=path, **given)
+                certificates[said] = paretext.certify(own, parent, labels_for=path, **given)
         with np.load(root / "certificates" / f"{name}-answers.npz") as stored:
             old, new = stored["reference"].astype(float), stored["candidate"].astype(float)
         labels = paretext.Artifact.load(parent).manifest.labels
@@ -207,7 +207,7 @@ def few_labels(name: str, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "version": name,
         "flips": flips,
-        "few": {count: judged(each) for count, each in found.items()},
+        "few": {count: judged(each) for count, each in certificates.items()},
         "all": judged(everything),
     }
 
@@ -241,16 +241,16 @@ def few_table(rows: list[dict[str, Any]]) -> str:
     lines = [["version", "flips", "labels", "accuracy drop", "macro-F1 drop", "every recall"]]
     for row in rows:
         by = {**{f"{count} of flips": each for count, each in row["few"].items()}}
-        for count, found in {**by, "**all texts**": row["all"]}.items():
-            cells = [shown(found[name]) for name in ("accuracy_drop", "macro_f1_drop")]
-            recall = found["recall_drop"]["verdict"]
+        for count, clauses in {**by, "**all texts**": row["all"]}.items():
+            cells = [shown(clauses[name]) for name in ("accuracy_drop", "macro_f1_drop")]
+            recall = clauses["recall_drop"]["verdict"]
             lines.append([row["version"], f"{row['flips']:,}", count, *cells, recall])
     return table(lines)
 
 
-def shown(found: dict[str, Any]) -> str:
-    estimate = "" if np.isnan(found["found"]) else f"{found['found']:+.4f} "
-    return f"{estimate}[{found['low']:+.4f}, {found['high']:+.4f}] {found['verdict']}"
+def shown(clause: dict[str, Any]) -> str:
+    estimate = "" if np.isnan(clause["found"]) else f"{clause['found']:+.4f} "
+    return f"{estimate}[{clause['low']:+.4f}, {clause['high']:+.4f}] {clause['verdict']}"
 
 
 if __name__ == "__main__":

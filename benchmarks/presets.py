@@ -29,10 +29,10 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--docs", type=Path)
     options = parser.parse_args()
-    found = [Comparison.read(run / "comparison") for run in options.runs]
-    names = with_last_stages(found[0])
-    rows = [figures(name, found) for name in names]
-    text = "\n\n".join([overview(rows, found), *step_tables(found[0])])
+    comparisons = [Comparison.read(run / "comparison") for run in options.runs]
+    names = with_last_stages(comparisons[0])
+    rows = [figures(name, comparisons) for name in names]
+    text = "\n\n".join([overview(rows, comparisons), *step_tables(comparisons[0])])
     print(text)
     if options.docs:
         write_section(options.docs, "presets", text, "Presets")
@@ -47,9 +47,9 @@ def with_last_stages(comparison: Comparison) -> list[str]:
     return names
 
 
-def figures(name: str, found: list[Comparison]) -> dict[str, Any]:
+def figures(name: str, comparisons: list[Comparison]) -> dict[str, Any]:
     """One version's figures over those comparisons that have it."""
-    having = [each for each in found if name in {row.version for row in each.rows}]
+    having = [each for each in comparisons if name in {row.version for row in each.rows}]
     rows = [each.row(name) for each in having]
     first = [each.row(BASELINE) for each in having]
     pairs = list(zip(first, rows, strict=True))
@@ -75,7 +75,7 @@ def figures(name: str, found: list[Comparison]) -> dict[str, Any]:
     }
 
 
-def overview(rows: list[dict[str, Any]], found: list[Comparison]) -> str:
+def overview(rows: list[dict[str, Any]], comparisons: list[Comparison]) -> str:
     head = "version|runs|macro-F1|drop (each run)|MB|smaller|ms at 1|faster|ms at 32|faster|texts/s"
     lines = [head.split("|")]
     for row in rows:
@@ -95,7 +95,7 @@ def overview(rows: list[dict[str, Any]], found: list[Comparison]) -> str:
                 f"{row['texts_per_second']:,.0f}",
             ]
         )
-    machine, texts = found[0].machine, found[0].data["texts"]
+    machine, texts = comparisons[0].machine, comparisons[0].data["texts"]
     return (
         f"{texts:,} validation texts; {machine['cpu']}, {machine['threads']} cores. Against the "
         "parent in PyTorch fp32, in one interleaved run, tokenisation included.\n\n" + table(lines)

@@ -171,9 +171,9 @@ def highest(port: int, texts: list[str], clients: int, seconds: float, limit: fl
     low, high, rate = 0.0, float("inf"), 8.0
     best: Load | None = None
     while 1 <= rate <= MOST_RATE and high > CLOSE * low:
-        found = asyncio.run(offered(port, texts, clients, rate, seconds))
-        if found.borne(limit):
-            low, best = rate, found
+        load = asyncio.run(offered(port, texts, clients, rate, seconds))
+        if load.borne(limit):
+            low, best = rate, load
         else:
             high = rate
         rate = 2 * low if high == float("inf") else (low * high) ** 0.5 if low else high / 2
@@ -190,8 +190,8 @@ def saturated(port: int, texts: list[str], clients: int, seconds: float) -> dict
         words = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:.0f}s", "--latency", "-s", file.name]
         words.append(f"http://127.0.0.1:{port}/predict")
         said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    found = [float(each) for each in said.rsplit("figures ", 1)[1].split()]
-    return dict(zip(("rate", "p50_ms", "p99_ms", "failed"), found, strict=True))
+    figures = [float(each) for each in said.rsplit("figures ", 1)[1].split()]
+    return dict(zip(("rate", "p50_ms", "p99_ms", "failed"), figures, strict=True))
 
 
 _ASK = """
@@ -257,14 +257,14 @@ def main() -> None:
     for kind, folder, python in targets:
         with served(kind, folder, python) as port:
             alone = asyncio.run(lone(port, texts, options.seconds))
-            found = {
+            by_clients = {
                 clients: saturated(port, texts, clients, options.seconds)
                 if options.saturated
                 else highest(port, texts, clients, options.seconds, options.limit_ms)
                 for clients in options.clients
             }
-        rows.append({"kind": kind, "folder": str(folder), "lone_ms": alone, "highest": found})
-        rates = (f"{found[clients]['rate']:>8.0f} /s" for clients in options.clients)
+        rows.append({"kind": kind, "folder": str(folder), "lone_ms": alone, "highest": by_clients})
+        rates = (f"{by_clients[clients]['rate']:>8.0f} /s" for clients in options.clients)
         print(f"{kind + ' ' + folder.name:28} {alone:8.2f}", *rates, flush=True)
     result = {
         "machine": machine(available_cores()),

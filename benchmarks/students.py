@@ -194,23 +194,23 @@ def _cpu(work: Callable[[], Any]) -> float:
     return 1e6 * (time.process_time() - begin)
 
 
-def tasks(found: list[Row]) -> list[str]:
-    return list(dict.fromkeys(row["task"] for row in found))
+def tasks(stored_rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row["task"] for row in stored_rows))
 
 
-def students(found: list[Row]) -> list[str]:
+def students(stored_rows: list[Row]) -> list[str]:
     """Those without unlabelled texts, the slowest first."""
     cost: dict[str, list[float]] = {}
-    for row in found:
+    for row in stored_rows:
         if not row["unlabelled"]:
             cost.setdefault(row["student"], []).append(row["us"]["alone"])
     return sorted(cost, key=lambda name: -float(np.mean(cost[name])))
 
 
-def markdown(found: list[Row]) -> str:
+def markdown(stored_rows: list[Row]) -> str:
     """A row for each student: what it loses on each task, and what it takes on all of them."""
-    by = {(row["task"], row["student"], row["unlabelled"]): row for row in found}
-    names = tasks(found)
+    by = {(row["task"], row["student"], row["unlabelled"]): row for row in stored_rows}
+    names = tasks(stored_rows)
     lines = [
         [
             "student",
@@ -223,7 +223,7 @@ def markdown(found: list[Row]) -> str:
             "texts a second",
         ]
     ]
-    for student in students(found):
+    for student in students(stored_rows):
         own = [by[task, student, False] for task in names if (task, student, False) in by]
         cost = {k: float(np.mean([row["us"][k] for row in own])) for k in own[0]["us"]}
         lines.append(
@@ -249,12 +249,12 @@ def _lost(by: dict[tuple[str, str, bool], Row], task: str, student: str) -> str:
     return "; ".join(f"{row['drop'][0]:.3f}, {row['flips']:.1%}" for row in known)
 
 
-def picture(found: list[Row], path: Path) -> None:
+def picture(stored_rows: list[Row], path: Path) -> None:
     """A panel for each task, and which number is which student."""
-    order = {name: number for number, name in enumerate(students(found), 1)}
+    order = {name: number for number, name in enumerate(students(stored_rows), 1)}
     panels = []
-    for task in tasks(found):
-        own = [row for row in found if row["task"] == task and not row["unlabelled"]]
+    for task in tasks(stored_rows):
+        own = [row for row in stored_rows if row["task"] == task and not row["unlabelled"]]
         top = next(row["macro_f1"] for row in own if row["student"] == "parent")
         marks = []
         for row in own:
@@ -265,15 +265,17 @@ def picture(found: list[Row], path: Path) -> None:
             marks.append(pictures.Mark(name, order[name], cost, score, base))
         axis = f"{task}: microseconds of one core a text, log scale"
         panels.append({**pictures.against_cost(marks), "axis": axis, "unit": "us"})
-    by = {(row["task"], row["student"]): row for row in found if not row["unlabelled"]}
+    by = {(row["task"], row["student"]): row for row in stored_rows if not row["unlabelled"]}
     columns = [(44, "student", "start")]
-    columns += [(320 + 130 * n, f"drop, {task}", "end") for n, task in enumerate(tasks(found))]
+    columns += [
+        (320 + 130 * n, f"drop, {task}", "end") for n, task in enumerate(tasks(stored_rows))
+    ]
     under = drawing.TOP + pictures.HEIGHT + 30
     lines = [
         {
             "number": number,
             "shape": "base" if name == "parent" else "",
-            "cells": [name, *(_drop(by.get((task, name))) for task in tasks(found))],
+            "cells": [name, *(_drop(by.get((task, name))) for task in tasks(stored_rows))],
         }
         for name, number in order.items()
     ]

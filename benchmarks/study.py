@@ -164,14 +164,14 @@ def measured(
 
 def settings_of(recipe: str, model: str, seed: int) -> Recipe:
     """The recipe, with the seed, for this one model."""
-    found = Recipe.read(STUDY_RECIPE) if recipe == "study" else Recipe(versions=preset("pruned"))
-    training = found.training.model_copy(update={"seed": seed})
+    settings = Recipe.read(STUDY_RECIPE) if recipe == "study" else Recipe(versions=preset("pruned"))
+    training = settings.training.model_copy(update={"seed": seed})
     if model == "mpnet":
         training = training.model_copy(update={"steps": MPNET_STEPS})
     changes: Row = {"models": (), "training": training}
     if model.endswith(KEPT):
         changes["stop_words"] = "keep"
-    return found.model_copy(update=changes)
+    return settings.model_copy(update=changes)
 
 
 def source_of(encoders: Path, emotion: Path, out: Path, model: str) -> str:
@@ -200,15 +200,15 @@ def size(artifact: Path) -> int:
 def figures(validation: Dataset, reference: Any, answers: Any) -> Row:
     """Every metric of one version, and its macro-F1 drop from the model that it was made of."""
     classes = len(validation.label_names)
-    found = quality(validation.labels, answers, classes)
+    scores = quality(validation.labels, answers, classes)
     drop = paired_drops(validation.labels, reference, answers, classes).macro_f1
     return {
-        "macro_f1": rounded(found.macro_f1),
+        "macro_f1": rounded(scores.macro_f1),
         "drop": rounded(drop),
-        "balanced_accuracy": found.balanced_accuracy.estimate,
-        "kappa": found.kappa.estimate,
-        "f1": [each.estimate for each in found.f1],
-        "recall": [each.estimate for each in found.recall],
+        "balanced_accuracy": scores.balanced_accuracy.estimate,
+        "kappa": scores.kappa.estimate,
+        "f1": [each.estimate for each in scores.f1],
+        "recall": [each.estimate for each in scores.recall],
         "flips": float(np.mean(reference != answers)),
         "confusion": confusion_matrix(validation.labels, answers, classes).tolist(),
     }
@@ -238,26 +238,26 @@ def timed(out: Path, emotion: Path) -> Row:
     if not targets or known.get("targets") == names:
         return known
     texts = Dataset.read(emotion / "validation.csv").texts[:TIMED_TEXTS]
-    found = benchmark(targets, texts, rounds=ROUNDS)
+    timings = benchmark(targets, texts, rounds=ROUNDS)
     values = {
         "targets": names,
         "machine": machine(2),
         "ms": {
             name: [each.cost.batch1_ms_p50, each.cost.batch32_ms_per_text, each.cost.unsteady]
-            for name, each in found.items()
+            for name, each in timings.items()
         },
     }
     write_json(path, values)
     return values
 
 
-def tables(found: list[Row], times: Row) -> str:
+def tables(stored_rows: list[Row], times: Row) -> str:
     """All tables, as a part of a page."""
     return "\n\n".join(
         [
-            f"### Table 1: macro-F1 of the models\n\n{table_1(found)}",
-            f"### Tables 2 and 2.1: size, time, quality\n\n{table_2(found, times)}",
-            f"### Tables 3 and 3.1: F1 / recall in % for each class\n\n{table_3(found)}",
+            f"### Table 1: macro-F1 of the models\n\n{table_1(stored_rows)}",
+            f"### Tables 2 and 2.1: size, time, quality\n\n{table_2(stored_rows, times)}",
+            f"### Tables 3 and 3.1: F1 / recall in % for each class\n\n{table_3(stored_rows)}",
         ]
     )
 
@@ -266,31 +266,31 @@ def version_of(row: Row, name: str) -> Row | None:
     return next((each for each in row["versions"] if each["version"] == name), None)
 
 
-def of(found: list[Row], recipe: str, model: str) -> list[Row]:
-    chosen = [row for row in found if (row["recipe"], row["model"]) == (recipe, model)]
+def of(stored_rows: list[Row], recipe: str, model: str) -> list[Row]:
+    chosen = [row for row in stored_rows if (row["recipe"], row["model"]) == (recipe, model)]
     return sorted(chosen, key=lambda row: row["seed"])
 
 
-def table_1(found: list[Row]) -> str:
+def table_1(stored_rows: list[Row]) -> str:
     head = ["model", "the study", "its recipe, here", "mean", "our recipe", "mean"]
     lines = [head]
     for model in MODELS:
         cells = [model, f"{STUDY_1[model]:.2f}" if model in STUDY_1 else ""]
         for recipe in ("study", "ours"):
-            scores = [row["versions"][0]["macro_f1"][0] for row in of(found, recipe, model)]
+            scores = [row["versions"][0]["macro_f1"][0] for row in of(stored_rows, recipe, model)]
             cells.append(", ".join(f"{score:.3f}" for score in scores) or "not made")
             cells.append(f"{mean(scores):.3f}" if len(scores) > 1 else "")
         lines.append(cells)
     return table(lines)
 
 
-def table_2(found: list[Row], times: Row) -> str:
+def table_2(stored_rows: list[Row], times: Row) -> str:
     head = "model|recipe|MB|ms, batch 1|ms a text, batch 32|macro-F1|drop|balanced accuracy|kappa"
     lines = [head.split("|")]
     for name, (megabytes, ms, f1, balanced, kappa) in STUDY_2.items():
         cells = [f"study: {name}", "study", f"{megabytes:,.2f}", "", f"{ms:.2f}", f"{f1:.3f}", ""]
         lines.append([*cells, f"{balanced:.1f}%", f"{kappa:.3f}"])
-    for model, recipe, version, row in first_of_each(found):
+    for model, recipe, version, row in first_of_each(stored_rows):
         *ms, busy = times.get("ms", {}).get(f"{model}|{version}", [None, None, ""])
         estimate, low, high = row["drop"]
         drop = "" if version == "parent" else f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]"
@@ -301,24 +301,24 @@ def table_2(found: list[Row], times: Row) -> str:
     return table(lines)
 
 
-def table_3(found: list[Row]) -> str:
+def table_3(stored_rows: list[Row]) -> str:
     lines = [["model", "recipe", *LABELS]]
     for name, values in STUDY_3.items():
         numbers = values.split()
         pairs = [f"{f1} / {recall}" for f1, recall in zip(numbers[::2], numbers[1::2], strict=True)]
         lines.append([f"study: {name}", "study", *pairs])
-    for model, recipe, version, row in first_of_each(found):
+    for model, recipe, version, row in first_of_each(stored_rows):
         pairs = [f"{f1:.3f} / {r:.1%}" for f1, r in zip(row["f1"], row["recall"], strict=True)]
         lines.append([named(model, version), recipe, *(pair.removesuffix("%") for pair in pairs)])
     return table(lines)
 
 
-def first_of_each(found: list[Row]) -> list[tuple[str, str, str, Row]]:
+def first_of_each(stored_rows: list[Row]) -> list[tuple[str, str, str, Row]]:
     """Model, recipe, version and its figures, of the least seed of each model and recipe."""
     listed = []
     for model in MODELS:
         for recipe in ("study", "ours"):
-            for row in of(found, recipe, model)[:1]:
+            for row in of(stored_rows, recipe, model)[:1]:
                 listed += [(model, recipe, each["version"], each) for each in row["versions"]]
     return listed
 
@@ -327,10 +327,10 @@ def named(model: str, version: str) -> str:
     return f"**{model}**" if version == "parent" else f"{model}, {version}"
 
 
-def picture(found: list[Row], path: Path) -> None:
+def picture(stored_rows: list[Row], path: Path) -> None:
     """The study's figure 2: the confusion matrix of the pruned RoBERTa."""
     for recipe in ("study", "ours"):
-        for row in of(found, recipe, "roberta")[:1]:
+        for row in of(stored_rows, recipe, "roberta")[:1]:
             pruned = version_of(row, "pruned")
             assert pruned is not None
             title = f"roberta, pruned (recipe: {recipe}), on 2,000 validation texts"

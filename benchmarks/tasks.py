@@ -131,7 +131,7 @@ class Job:
         certify_versions(rungs, reference, validation, self.run.certificates)
         judge = Judge(reference, selection, Budget().limits())
         return [
-            found(each, reference, validation) | {"ends": judge(each), "seconds": seconds}
+            beside_parent(each, reference, validation) | {"ends": judge(each), "seconds": seconds}
             for each in rungs
         ]
 
@@ -150,7 +150,7 @@ class Job:
         }
 
 
-def found(version: Path, reference: Path, data: Dataset) -> dict[str, Any]:
+def beside_parent(version: Path, reference: Path, data: Dataset) -> dict[str, Any]:
     """What a version's answers are beside those of its parent."""
     before, after = (
         Artifact.load(each).logits(data.texts).argmax(axis=1) for each in (reference, version)

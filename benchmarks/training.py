@@ -93,10 +93,10 @@ def measured(data: Path, encoder: Path, texts: int, settings: str, seed: int) ->
     }
 
 
-def markdown(found: list[dict[str, Any]]) -> str:
+def markdown(stored_rows: list[dict[str, Any]]) -> str:
     """A row for each data set, encoder, cut and settings; seeds side by side."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in sorted(found, key=lambda row: [row[name] for name in KEY[:3]] + [row["seed"]]):
+    for row in sorted(stored_rows, key=lambda row: [row[name] for name in KEY[:3]] + [row["seed"]]):
         groups.setdefault(tuple(row[name] for name in KEY[:4]), []).append(row)
     lines = [
         "| data | encoder | training texts | classes | settings | macro-F1, by seed | mean | rate "

@@ -164,11 +164,11 @@ def _peers(options: argparse.Namespace, labels: tuple[str, ...], out: Path) -> l
             made[where] = _environment(where, known["environments"][where], options.environments)
         job = _job(options, labels, peer["tool"], peer["variant"])
         version = Version(peer["name"], peer["title"], job)
-        found = made[where]
-        if isinstance(found, Path):
-            version.python = found
+        python_or_reason = made[where]
+        if isinstance(python_or_reason, Path):
+            version.python = python_or_reason
         else:
-            version.error = f"did not install: {found}"
+            version.error = f"did not install: {python_or_reason}"
         versions.append(version)
     return versions
 
@@ -281,7 +281,7 @@ def _rows(
         if version.error is not None or version.folder is None or version.facts is None:
             rows.append({**row, "error": version.error})
             continue
-        found = quality(data.labels, version.predictions, classes)
+        scores = quality(data.labels, version.predictions, classes)
         drop = None
         if base is not None and version.name != reference:
             drop = asdict(paired_drops(data.labels, base, version.predictions, classes).macro_f1)
@@ -290,8 +290,8 @@ def _rows(
             {
                 **row,
                 **version.facts,
-                "macro_f1": asdict(found.macro_f1),
-                "accuracy": asdict(found.accuracy),
+                "macro_f1": asdict(scores.macro_f1),
+                "accuracy": asdict(scores.accuracy),
                 "drop": drop,
                 "bytes": folder_bytes(version.folder),
                 "cost": {name: statistics.median(values) for name, values in times.items()},

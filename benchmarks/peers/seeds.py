@@ -36,7 +36,7 @@ def main() -> None:
         json.loads((folder / "results.json").read_text(encoding="utf-8"))
         for folder in options.folders
     ]
-    rows = [found for name in _names(runs[0]) if (found := _over_seeds(name, runs)) is not None]
+    rows = [row for name in _names(runs[0]) if (row := _over_seeds(name, runs)) is not None]
     text = page(rows, runs)
     print(text)
     if options.docs:
@@ -68,21 +68,21 @@ def _names(results: dict[str, Any]) -> list[str]:
 
 def _over_seeds(name: str, runs: list[dict[str, Any]]) -> dict[str, Any] | None:
     """One version's figures over all runs; None where one of them lacks it."""
-    found = [
+    rows = [
         next((each for each in run["versions"] if each["name"] == name and "error" not in each), {})
         for run in runs
     ]
-    if not all(found):
+    if not all(rows):
         return None
-    scores = [each["macro_f1"]["estimate"] for each in found]
+    scores = [each["macro_f1"]["estimate"] for each in rows]
     return {
         "name": name,
-        "title": found[0]["title"],
+        "title": rows[0]["title"],
         "reference": name == runs[0]["reference"],
         "macro_f1": mean(scores),
         "scores": scores,
-        "bytes": median(each["bytes"] for each in found),
-        **{cost: median(each["cost"][cost] for each in found) for cost in COSTS},
+        "bytes": median(each["bytes"] for each in rows),
+        **{cost: median(each["cost"][cost] for each in rows) for cost in COSTS},
     }
 
 
