@@ -54,8 +54,8 @@ def model_of(
 
 def answer(model: onnx.ModelProto, x: NDArray[Any]) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(model.SerializeToString(), session_options())
-    found: NDArray[np.float32] = session.run(["logits"], {"x": x})[0]
-    return found
+    logits: NDArray[np.float32] = session.run(["logits"], {"x": x})[0]
+    return logits
 
 
 def calls(*arrays: NDArray[Any]) -> Calibration:

@@ -121,7 +121,7 @@ def _search(folder: Path, out: Path) -> None:
 # --- what a job leaves
 
 
-def found(job: str, out: Path) -> dict[str, Any]:
+def left_by(job: str, out: Path) -> dict[str, Any]:
     """What must be the same however often the job was killed: names of files, digests of models,
     figures that are no times."""
     from paretext.core.files import files_below, sha256
@@ -269,9 +269,9 @@ class Killer:
             status = 1
             try:
                 model = tiny.build("roberta", self.folder / "roberta", toy.dataset(60).texts)
-                found = Classifier.from_pretrained(str(model), toy.LABELS, max_length=24)
-                tiny.shake(found.model)
-                found.save(self.folder / "classifier")
+                classifier = Classifier.from_pretrained(str(model), toy.LABELS, max_length=24)
+                tiny.shake(classifier.model)
+                classifier.save(self.folder / "classifier")
                 status = 0
             except BaseException:
                 traceback.print_exc()
@@ -288,7 +288,7 @@ class Killer:
             self._fails(done, "the undisturbed job did not end well")
             return 0.0
         seconds = time.monotonic() - begin
-        self.whole[job] = (found(job, done.out), seconds)
+        self.whole[job] = (left_by(job, done.out), seconds)
         self._check_left(done)
         self.report(f"{job}: {seconds:.1f} s undisturbed")
         return seconds
@@ -318,7 +318,7 @@ class Killer:
             self._fails(attempt, f"ended with {attempt.status} after {kills} kills")
             return
         self.ends[job] += 1
-        for each in differences(found(job, out), whole):
+        for each in differences(left_by(job, out), whole):
             self._fails(attempt, f"after {kills} kills: {each}")
         self._check_left(attempt)
         self.report(f"{job}: ended as undisturbed after {kills} kills ({self.kills} in all)")

@@ -101,8 +101,8 @@ def make_run(
     )
     (folder / "comparison").mkdir()
     write_json(folder / "comparison" / "comparison.json", made.record())
-    found = profile(train.take(range(min(len(train), 200))), data.take(range(50)))
-    write_profile(found, folder / "profile")
+    data_profile = profile(train.take(range(min(len(train), 200))), data.take(range(50)))
+    write_profile(data_profile, folder / "profile")
     return made
 
 
@@ -194,8 +194,8 @@ def _artifact(
         starts=(Start(made.megabytes * 10, _QUIET, ""),),
         rounds=tuple(_round(made.ms * speed) for speed in (0.98, 1.0, 1.02)),
     )
-    found = quality(data.labels, own, k, resamples=500)
-    return Row(made.name, made.parent, found, drops, cost, recipe, badge)
+    scores = quality(data.labels, own, k, resamples=500)
+    return Row(made.name, made.parent, scores, drops, cost, recipe, badge)
 
 
 def _round(ms: float) -> Round:
@@ -238,13 +238,13 @@ def _certify(
     run: Path, place: Path, data: Dataset, before: Any, after: Any, list_texts: bool
 ) -> Badge | None:
     budget, manifest = Budget(), Manifest.read(place)
-    found = judge(data.labels, before, after, data.label_names, budget, resamples=500)
+    judgement = judge(data.labels, before, after, data.label_names, budget, resamples=500)
     listed = run / "certificates" / f"{place.name}-flips.csv"
     listed.parent.mkdir(exist_ok=True)
     write_flips(listed, data, before, after, texts=list_texts)
     flips = find_flips(data, before, after, budget.confidence)
     certificate = Certificate(
-        verdict=overall([clause.verdict for clause in found.clauses]),
+        verdict=overall([clause.verdict for clause in judgement.clauses]),
         candidate=Model(name=place.name, kind="artifact", digest=manifest.identity),
         reference=Model(name="parent", kind="artifact", digest="1" * 64),
         data=Data(
@@ -254,10 +254,10 @@ def _certify(
             fingerprint=data.fingerprint,
         ),
         budget=budget,
-        clauses=found.clauses,
-        operating_points=found.points,
+        clauses=judgement.clauses,
+        operating_points=judgement.points,
         flips=flips.model_copy(update={"file": listed.name, "sha256": sha256(listed)}),
-        alike=found.alike,
+        alike=judgement.alike,
         ruled=Ruled(
             rule=Rule(least_margin=0.2),
             of="candidate",
