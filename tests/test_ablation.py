@@ -58,7 +58,7 @@ def test_the_pooled_interval_is_that_of_a_plain_bootstrap() -> None:
     labels = np.arange(1_500) % 3
     firsts = [answers(seed, 0.2, labels) for seed in (1, 2, 3)]
     seconds = [answers(seed, 0.3, labels) for seed in (4, 5, 6)]
-    found = pooled_drop(labels, firsts, seconds, 3)
+    interval = pooled_drop(labels, firsts, seconds, 3)
 
     def mean_drop(rows: Any) -> float:
         truth = labels[rows]
@@ -69,14 +69,14 @@ def test_the_pooled_interval_is_that_of_a_plain_bootstrap() -> None:
         ]
         return float(np.mean(f1))
 
-    assert found.estimate == pytest.approx(mean_drop(slice(None)), abs=1e-12)
+    assert interval.estimate == pytest.approx(mean_drop(slice(None)), abs=1e-12)
     generator = np.random.default_rng(0)
     by_class = [np.flatnonzero(labels == k) for k in range(3)]
     drawn = [
         mean_drop(np.concatenate([generator.choice(rows, len(rows)) for rows in by_class]))
         for _ in range(150)
     ]
-    assert np.std(drawn) == pytest.approx((found.high - found.low) / 3.92, rel=0.2)
+    assert np.std(drawn) == pytest.approx((interval.high - interval.low) / 3.92, rel=0.2)
 
 
 def test_pairs_that_do_not_match_are_refused() -> None:
@@ -147,25 +147,25 @@ def test_stop_words_are_ablated_with_one_command_and_nothing_is_done_twice(
     )
     ended = command(*arguments)
     assert ended.status == 0, ended.err
-    found = json.loads(ended.out)
-    assert found["arms"] == ["with-stop-words", "without-stop-words"]
-    assert [each["seed"] for each in found["seeds"]] == [1, 2]
+    record = json.loads(ended.out)
+    assert record["arms"] == ["with-stop-words", "without-stop-words"]
+    assert [each["seed"] for each in record["seeds"]] == [1, 2]
     test = toy.dataset(60, 1)
-    for each in found["seeds"]:
-        for arm, score in zip(found["arms"], each["macro_f1"], strict=True):
+    for each in record["seeds"]:
+        for arm, score in zip(record["arms"], each["macro_f1"], strict=True):
             folder = out / "candidates" / f"{arm}-seed-{each['seed']}" / "model"
             classifier = Classifier.load(folder)
             predicted = classifier.logits(test.texts).argmax(axis=1)
             assert score == pytest.approx(f1_score(test.labels, predicted, average="macro"))
             same = classifier.tokenize(["the happy"]) == classifier.tokenize(["happy"])
             assert same == (arm == "without-stop-words")
-    drops = [each["macro_f1"][0] - each["macro_f1"][1] for each in found["seeds"]]
-    assert found["drop"]["estimate"] == pytest.approx(np.mean(drops))
-    assert found["spread"] == pytest.approx(np.std(drops, ddof=1))
+    drops = [each["macro_f1"][0] - each["macro_f1"][1] for each in record["seeds"]]
+    assert record["drop"]["estimate"] == pytest.approx(np.mean(drops))
+    assert record["spread"] == pytest.approx(np.std(drops, ddof=1))
     text = (out / "ablation.md").read_text("utf-8")
-    assert found["sentence"] in text
+    assert record["sentence"] in text
     assert "| mean |" in text
-    assert json.loads((out / "ablation.json").read_text("utf-8"))["drop"] == found["drop"]
+    assert json.loads((out / "ablation.json").read_text("utf-8"))["drop"] == record["drop"]
 
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("done twice")
@@ -174,7 +174,7 @@ def test_stop_words_are_ablated_with_one_command_and_nothing_is_done_twice(
     monkeypatch.setattr(Classifier, "logits", never)
     again = command(*arguments)
     assert again.status == 0, again.err
-    assert json.loads(again.out) == found
+    assert json.loads(again.out) == record
 
 
 def test_two_encoders_are_trained_on_the_same_texts(

@@ -68,8 +68,8 @@ def test_an_export_is_known_by_its_lineage(versions: dict[str, Path], exported: 
 
 
 def test_what_agrees_is_compared(versions: dict[str, Path], exported: Path, tmp_path: Path) -> None:
-    found = compare(table(versions["pytorch"], exported), DATA, tmp_path / "out", rounds=1)
-    drops = found.row("parent").drops
+    comparison = compare(table(versions["pytorch"], exported), DATA, tmp_path / "out", rounds=1)
+    drops = comparison.row("parent").drops
     assert drops is not None
     assert drops.flips.estimate == 0
 
@@ -81,11 +81,11 @@ def test_a_parent_that_answers_otherwise_stops_the_comparison(
         compare(table(versions["pytorch"], broken), DATA, tmp_path / "out", rounds=1)
     assert not (tmp_path / "out").exists()
     expected = Classifier.load(versions["pytorch"]).logits(DATA.texts)
-    found = Artifact.load(broken / "parent").logits(DATA.texts)
-    off = np.abs(found - expected).max(axis=1) > 1e-3 * max(1, np.abs(expected).max())
+    logits = Artifact.load(broken / "parent").logits(DATA.texts)
+    off = np.abs(logits - expected).max(axis=1) > 1e-3 * max(1, np.abs(expected).max())
     assert 0 < off.sum() < 90
     assert f"{off.sum()} of 90 texts differ beyond rounding" in str(caught.value)
-    assert f"text {np.abs(found - expected).max(axis=1).argmax() + 1} " in str(caught.value)
+    assert f"text {np.abs(logits - expected).max(axis=1).argmax() + 1} " in str(caught.value)
     assert "delete that folder and export again" in str(caught.value)
 
 
@@ -116,7 +116,7 @@ def test_rounding_is_no_difference_and_a_nan_is_one() -> None:
     expected = np.array([[10.0, -4.0], [1.0, 2.0]], np.float32)
     require_agreement(Path("a"), expected, expected + np.float32(9e-3))  # a thousandth of 10
     for change in (2e-2, np.nan):
-        found = expected.copy()
-        found[1, 0] += change
+        changed = expected.copy()
+        changed[1, 0] += change
         with pytest.raises(ParetextError, match=r"1 of 2 texts differ .* most of all text 2 "):
-            require_agreement(Path("a"), expected, found)
+            require_agreement(Path("a"), expected, changed)

@@ -34,12 +34,12 @@ def _script() -> ModuleType:
 @pytest.mark.parametrize("name", SETS)
 def test_the_main_job_ends(name: str, script: ModuleType, command: Any, tmp_path: Path) -> None:
     def start(words: list[str], log: Path, seconds: float) -> int:
-        found = command(*words)
-        log.write_text(found.out + found.err, encoding="utf-8")
-        return int(found.status)
+        ended = command(*words)
+        log.write_text(ended.out + ended.err, encoding="utf-8")
+        return int(ended.status)
 
     (job,) = (each for each in script.generated() if each.name == name)
-    found = script.ended(job, tmp_path, 800, start)
-    assert found["well"], found
+    row = script.ended(job, tmp_path, 800, start)
+    assert row["well"], row
     parts = SETS[name].split(".*")
-    assert all(part.strip() in found["outcome"] for part in parts), found
+    assert all(part.strip() in row["outcome"] for part in parts), row

@@ -300,9 +300,9 @@ def test_threads_that_share_an_artifact_get_their_own_answers_and_counts(
     assert len({each.truncated for each in alone}) > 1
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
-            for found, own in zip(pool.map(artifact.answers, lots), alone, strict=True):
-                assert found.truncated == own.truncated
-                np.testing.assert_allclose(found.logits, own.logits, atol=1e-5)
+            for answers, own in zip(pool.map(artifact.answers, lots), alone, strict=True):
+                assert answers.truncated == own.truncated
+                np.testing.assert_allclose(answers.logits, own.logits, atol=1e-5)
     assert {name for name in vars(artifact) if isinstance(vars(artifact)[name], int)} <= before
 
 

@@ -39,9 +39,9 @@ def refused(ended: Any, *parts: str) -> str:
 def assert_nothing_half_written(out: Path) -> None:
     """The settings, the profile, whose folder it is and empty folders may be there; no other
     stage, begun or finished."""
-    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     profile = {"profile/profile.html", "profile/profile.json", ".stages/profile.done"}
-    assert found <= {"run.json", ".stages/lock", ".stages/made-of.json", *profile}
+    assert files <= {"run.json", ".stages/lock", ".stages/made-of.json", *profile}
     assert not [path for path in out.rglob("*") if "partial" in path.name or ".new" in path.name]
 
 

@@ -202,9 +202,9 @@ def test_any_damage_to_a_parquet_file_ends_in_rows_or_in_one_sentence(
         content[-1 - at % len(content)] = byte
     path.write_bytes(content)
     for read in (scan, lambda p: list(read_rows(p)), columns, column_types):
-        found = outcome(lambda work=read: work(path))
-        assert found
-        assert not isinstance(found, str) or found.endswith(".")
+        rows_or_sentence = outcome(lambda work=read: work(path))
+        assert rows_or_sentence
+        assert not isinstance(rows_or_sentence, str) or rows_or_sentence.endswith(".")
 
 
 def test_a_parquet_column_whose_name_is_not_utf_8(tmp_path: Path) -> None:
@@ -259,11 +259,11 @@ def test_one_damaged_line_costs_no_other_row(
         lines[at] = damage
         head = [b"text,label"] if suffix == ".csv" else []
         path = write(tmp_path / f"a{suffix}", b"\n".join([*head, *lines]))
-        found = scan(path)
-        assert len(found) == len(rows)
+        scanned = scan(path)
+        assert len(scanned) == len(rows)
         wanted = [{"text": text, "label": label} for text, label in rows]
-        assert found[:at] == wanted[:at]
-        assert found[at + 1 :] == wanted[at + 1 :]
+        assert scanned[:at] == wanted[:at]
+        assert scanned[at + 1 :] == wanted[at + 1 :]
 
 
 def json_line(text: str, label: str) -> str:
@@ -288,13 +288,13 @@ def test_any_bytes_end_in_rows_or_in_one_sentence(
 ) -> None:
     path = write(tmp_path / f"a{suffix}", content)
     strict = outcome(lambda: list(read_rows(path)))
-    found = outcome(lambda: scan(path))
+    lenient = outcome(lambda: scan(path))
     if isinstance(strict, list):
         assert strict
-        assert found == strict
+        assert lenient == strict
     else:
         assert strict.endswith(".")
-        assert found == strict or any(isinstance(each, (BadRow, dict)) for each in found)
+        assert lenient == strict or any(isinstance(each, (BadRow, dict)) for each in lenient)
     for on_bad_row in ("fail", "skip"):
         data = outcome(lambda bad=on_bad_row: Dataset.read(path, on_bad_row=bad))
         stream = outcome(lambda bad=on_bad_row: open_labelled(path, on_bad_row=bad))

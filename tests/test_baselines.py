@@ -55,16 +55,16 @@ def evaluation(tmp_path: Path) -> Path:
 def test_a_recurrent_baseline_learns_and_its_graph_agrees(name: str, tmp_path: Path) -> None:
     data, selection = toy.dataset(120), toy.dataset(30, 1)
     settings = TrainingSettings(device="cpu", seed=3)
-    found, again = (
+    trained, again = (
         SMALL[name].fit(data, selection, settings, max_length=32, language="en") for _ in range(2)
     )
-    assert found.best["selection_macro_f1"] > 0.8
-    assert found.history == again.history
+    assert trained.best["selection_macro_f1"] > 0.8
+    assert trained.history == again.history
     texts = [*selection.texts, "the and of", "", "☃ unknown words, and don't!"]
-    found.classifier.save(tmp_path / "model")
+    trained.classifier.save(tmp_path / "model")
     loaded = Classifier.load(tmp_path / "model")
     artifact = export(loaded, tmp_path / "artifact", texts)
-    assert artifact.logits(texts) == pytest.approx(found.classifier.logits(texts), abs=1e-4)
+    assert artifact.logits(texts) == pytest.approx(trained.classifier.logits(texts), abs=1e-4)
     with_stop_words = loaded.tokenizer.tokenize("I am the HAPPY and don't glad")
     assert with_stop_words == ["happy", "glad"]
 
@@ -84,12 +84,12 @@ def test_word_dropout_is_of_training_alone() -> None:
 
 def test_who_removes_stop_words() -> None:
     recipes = {mode: Recipe(stop_words=mode, language="de") for mode in ("auto", "keep", "remove")}
-    found = {
+    languages = {
         (model, mode): removed_language(model, recipe)
         for model in ("bigru", "tfidf", "roberta-base")
         for mode, recipe in recipes.items()
     }
-    removing = {key for key, language in found.items() if language == "de"}
+    removing = {key for key, language in languages.items() if language == "de"}
     assert removing == {
         *(("bigru", "auto"), ("bigru", "remove")),
         *(("tfidf", "remove"), ("roberta-base", "remove")),
@@ -100,13 +100,13 @@ def test_flags_for_stop_words_stand_over_the_recipe_file(tmp_path: Path) -> None
     path = tmp_path / "recipe.yaml"
     path.write_text("{stop_words: remove, language: de}", encoding="utf-8")
 
-    def found(**given: Any) -> tuple[str, str]:
+    def chosen(**given: Any) -> tuple[str, str]:
         recipe = asked_recipe(Trains(recipe=path, **given))
         return recipe.stop_words, recipe.language
 
-    assert found() == ("remove", "de")
-    assert found(remove_stop_words=False) == ("keep", "de")
-    assert found(remove_stop_words=True, language="fr") == ("remove", "fr")
+    assert chosen() == ("remove", "de")
+    assert chosen(remove_stop_words=False) == ("keep", "de")
+    assert chosen(remove_stop_words=True, language="fr") == ("remove", "fr")
 
 
 @pytest.mark.slow

@@ -93,9 +93,9 @@ def test_what_came_meanwhile_is_the_next_batch_and_a_long_request_lets_others_in
         slow.may.set()
         return list(await waiting)
 
-    found = ask(slow, job)
-    assert [each.logits[0, 0] for each in found] == [5, 4, 5]
-    assert len(found[1].logits) == len(many)
+    answered = ask(slow, job)
+    assert [each.logits[0, 0] for each in answered] == [5, 4, 5]
+    assert len(answered[1].logits) == len(many)
     sizes = [len(each) for each in slow.calls]
     assert sizes == [1, 2 * TEXTS, 2 * TEXTS, TEXTS + 1][: len(sizes)]
     assert "short" in slow.calls[2], "it waited for one batch of the long request"

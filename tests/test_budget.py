@@ -129,9 +129,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_budget_is_of_files_and_expressions_the_later_over_the_earlier(tmp_path: Path) -> None:
     path = tmp_path / "budget.yaml"
     path.write_text("flips: 2%\nkappa_drop: null\n", encoding="utf-8")
-    found = Budget.of([path, "flips<=4%, size<=5MB"])
-    assert (found.flips, found.size, found.kappa_drop) == (0.04, 5_000_000, None)
-    assert found.macro_f1_drop == Budget().macro_f1_drop
+    budget = Budget.of([path, "flips<=4%, size<=5MB"])
+    assert (budget.flips, budget.size, budget.kappa_drop) == (0.04, 5_000_000, None)
+    assert budget.macro_f1_drop == Budget().macro_f1_drop
     assert Budget.of(["flips<=4%", str(path)]).flips == 0.02
     assert Budget.of([]) == Budget()
     assert Budget.given(["size<=5MB"]) == {"size": 5_000_000}

@@ -93,8 +93,8 @@ def test_the_guess_of_the_column_is_said_and_can_be_overruled(
         rows += list(read_rows(tmp_path / "out.csv"))
     assert [message for message in said.messages if "'text'" in message]
     expected = artifact.predict_proba(["i am happy", "i am sad"])
-    found = [[float(row[name]) for name in ADDED[1:]] for row in rows]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    probabilities = [[float(row[name]) for name in ADDED[1:]] for row in rows]
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["predicted_label", "probability_joy"])
@@ -141,9 +141,9 @@ def test_every_row_keeps_its_place_and_those_without_a_text_are_named(
     monkeypatch.setattr(answering, "CHUNK_ROWS", chunk)
     source, target = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
     source.write_text("\n".join(ODD), encoding="utf-8")
-    found = predict_file(artifact, source, target)
-    assert found.pop("seconds") > 0
-    assert found == {
+    summary = predict_file(artifact, source, target)
+    assert summary.pop("seconds") > 0
+    assert summary == {
         "rows": 11,
         "unanswered": {
             "no text": 4,
@@ -252,9 +252,9 @@ def test_no_row_is_lost_whatever_it_holds(
     given = list(scan_rows(source, "skip"))
     good = [isinstance(row, dict) and not text_problem(row.get("text")) for row in given]
     assume(any(good))
-    found = predict_file(artifact, source, target, "text")
+    summary = predict_file(artifact, source, target, "text")
     answers = list(read_rows(target))
-    assert len(answers) == len(given) == found["rows"] == len(rows)
+    assert len(answers) == len(given) == summary["rows"] == len(rows)
     for row, has_text, answer in zip(given, good, answers, strict=True):
         assert bool(answer[LABEL]) == has_text
         if has_text:
@@ -360,8 +360,8 @@ def test_a_megabyte_of_text_is_cut_and_that_is_said(
     huge = start + "happy " * 166_667
     assert len(huge) > 1_000_000
     source = pairs(tmp_path / "in.csv", ("text", "id"), ("i am glad", "1"), (huge, "2"))
-    found = predict_file(artifact, source, tmp_path / "out.csv")
-    assert (found["rows"], found["truncated_texts"], found["unanswered"]) == (2, 1, {})
+    summary = predict_file(artifact, source, tmp_path / "out.csv")
+    assert (summary["rows"], summary["truncated_texts"], summary["unanswered"]) == (2, 1, {})
     assert any(message.startswith("texts longer than 24 tokens") for message in said.messages)
     rows = list(read_rows(tmp_path / "out.csv"))
     assert rows[1]["text"] == huge

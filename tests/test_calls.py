@@ -50,12 +50,12 @@ def test_every_public_name_is_a_function_or_a_class_whatever_was_imported() -> N
     ):
         importlib.import_module(f"paretext.{module}")
     for name in paretext.__all__:
-        found = getattr(paretext, name)
-        assert inspect.isfunction(found) == (name in FUNCTIONS), name
-        assert inspect.isfunction(found) or inspect.isclass(found), name
-        assert found.__doc__
-        if inspect.isfunction(found):
-            assert inspect.signature(found).parameters
+        public = getattr(paretext, name)
+        assert inspect.isfunction(public) == (name in FUNCTIONS), name
+        assert inspect.isfunction(public) or inspect.isclass(public), name
+        assert public.__doc__
+        if inspect.isfunction(public):
+            assert inspect.signature(public).parameters
     rooms = {each.name for each in Path(paretext.__file__).parent.iterdir()}
     assert not rooms & {f"{name}.py" for name in paretext.__all__} | rooms & set(paretext.__all__)
 
@@ -143,8 +143,8 @@ def test_a_call_shows_every_argument_and_its_help() -> None:
 def test_a_setting_that_is_given_stands_for_the_recipes_and_none_is_as_if_it_were_not() -> None:
     recipe = Recipe(max_length=64, training=TrainingSettings(batch_size=8, epochs=3))
     asked = Trains(recipe=recipe, batch_size=32, seed=0)
-    found = asked_recipe(asked)
-    assert (found.max_length, found.training.batch_size, found.training.epochs) == (64, 32, 3)
+    merged = asked_recipe(asked)
+    assert (merged.max_length, merged.training.batch_size, merged.training.epochs) == (64, 32, 3)
     assert asked_recipe(Trains(recipe=recipe, steps=5)).training.epochs is None
     with pytest.raises(ParetextError, match="certify needs 'eval'"):
         paretext.certify("artifact", "reference", None)
