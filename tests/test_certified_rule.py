@@ -41,8 +41,8 @@ BY_RULE = ["operating_recall_drop", "operating_fpr_rise", "operating_precision_d
 
 def test_both_models_are_judged_by_one_rule_as_scikit_learn_counts() -> None:
     labels, before, after = pair(0.3)
-    found = judge(labels, before, after, LABELS, Budget(), resamples=400, rule=HALF_SURE)
-    clauses = by_name(found)
+    judgement = judge(labels, before, after, LABELS, Budget(), resamples=400, rule=HALF_SURE)
+    clauses = by_name(judgement)
     assert set(BY_RULE) <= clauses.keys()
     given = [answers(each, LABELS, HALF_SURE) for each in (before, after)]
     top = before.max(axis=1)
@@ -67,27 +67,27 @@ def test_both_models_are_judged_by_one_rule_as_scikit_learn_counts() -> None:
     assert (unsure.reference, unsure.candidate) == pytest.approx(shares)
     pairs = Pairs.count(given[0] != NO_ANSWER, given[1] != NO_ANSWER)
     assert unsure.found == score_interval(pairs, 0.025, 0.025)
-    assert found.unsure is not None
-    assert [each.estimate for each in found.unsure] == pytest.approx(shares)
-    assert {point.at for point in found.points} == {RULE}
+    assert judgement.unsure is not None
+    assert [each.estimate for each in judgement.unsure] == pytest.approx(shares)
+    assert {point.at for point in judgement.points} == {RULE}
 
 
 def test_the_same_answers_hold_whatever_the_rule_and_without_one_none_is_asked() -> None:
     labels, before, _ = pair(0.0)
     for rule in (Rule(), HALF_SURE, Rule(least_margin=0.9)):
-        found = judge(labels, before, before + 1e-7, LABELS, Budget(), resamples=400, rule=rule)
-        assert {clause.verdict for clause in found.clauses} == {"holds"}
-        assert set(BY_RULE) <= by_name(found).keys()
-    found = judge(labels, before, before, LABELS, Budget(), resamples=400)
-    assert not by_name(found).keys() & set(BY_RULE)
+        judgement = judge(labels, before, before + 1e-7, LABELS, Budget(), resamples=400, rule=rule)
+        assert {clause.verdict for clause in judgement.clauses} == {"holds"}
+        assert set(BY_RULE) <= by_name(judgement).keys()
+    judgement = judge(labels, before, before, LABELS, Budget(), resamples=400)
+    assert not by_name(judgement).keys() & set(BY_RULE)
 
 
 def test_a_candidate_that_is_less_sure_breaks_what_users_get_and_no_answer() -> None:
     labels, before, after = pair(0.0, sharpness=0.3)
     quiet = Budget(calibration_error_rise=None, brier_rise=None)
-    found = by_name(judge(labels, before, after, LABELS, quiet, resamples=400, rule=HALF_SURE))
-    assert found["macro_f1_drop"].verdict == found["recall_drop"].verdict == "holds"
-    assert found["unsure_rise"].verdict == found["operating_recall_drop"].verdict == "broken"
+    clauses = by_name(judge(labels, before, after, LABELS, quiet, resamples=400, rule=HALF_SURE))
+    assert clauses["macro_f1_drop"].verdict == clauses["recall_drop"].verdict == "holds"
+    assert clauses["unsure_rise"].verdict == clauses["operating_recall_drop"].verdict == "broken"
 
 
 def test_a_label_whose_answers_are_all_wrong_keeps_no_promise() -> None:
@@ -189,20 +189,22 @@ def test_the_parent_is_asked_by_the_same_rule(
     asked = ("--against", made["fp32"], "--eval", held_out, "--resamples", 400)
     ended = command("certify", made["int8"], *asked)
     assert ended.status in (0, 1, 3), ended.err
-    found = Certificate.of(made["int8"])
-    assert found is not None
-    assert found.ruled is not None
-    assert (found.ruled.of, found.ruled.rule) == ("candidate", rule)
+    certificate = Certificate.of(made["int8"])
+    assert certificate is not None
+    assert certificate.ruled is not None
+    assert (certificate.ruled.of, certificate.ruled.rule) == ("candidate", rule)
     plain = Artifact.load(made["fp32"])
     np.testing.assert_array_equal(plain.predict(DATA.texts) == "", False)
     before = answers(plain.probabilities(DATA.texts), plain.manifest.labels, rule)
     got = (Artifact.load(made["int8"]).predict(DATA.texts) == "").mean()
-    assert found.ruled.candidate_unsure.estimate == pytest.approx(got)
-    assert found.ruled.reference_unsure.estimate == pytest.approx((before == NO_ANSWER).mean())
-    assert set(BY_RULE) <= {clause.name for clause in found.clauses}
-    assert len(found.operating_points) == len(toy.LABELS)
+    assert certificate.ruled.candidate_unsure.estimate == pytest.approx(got)
+    assert certificate.ruled.reference_unsure.estimate == pytest.approx(
+        (before == NO_ANSWER).mean()
+    )
+    assert set(BY_RULE) <= {clause.name for clause in certificate.clauses}
+    assert len(certificate.operating_points) == len(toy.LABELS)
     # in the same words in the terminal, on the card and in what the page is made of
-    said, ways = notes(found)
+    said, ways = notes(certificate)
     assert said.startswith("By int8's rule it answers any label where its probability is 0.")
     assert "of the texts are unsure" in said
     assert ways.startswith("All 240 texts were asked alone and in bulk: no label changed")
@@ -220,11 +222,15 @@ def test_the_parent_is_asked_by_the_same_rule(
 def test_a_rule_of_the_parent_alone_is_asked_of_both_and_said(made: dict[str, Path]) -> None:
     rule = half(made["fp32"])
     set_rule(made["fp32"], rule)
-    found = certify(made["int8"], made["fp32"], DATA, resamples=200)
-    assert found.ruled is not None
-    assert (found.ruled.of, found.ruled.rule) == ("reference", rule)
-    assert "By fp32's rule (int8 carries none) it answers" in notes(found)[0]
-    assert found.clause("unsure_rise").reference == found.ruled.reference_unsure.estimate > 0.4
+    certificate = certify(made["int8"], made["fp32"], DATA, resamples=200)
+    assert certificate.ruled is not None
+    assert (certificate.ruled.of, certificate.ruled.rule) == ("reference", rule)
+    assert "By fp32's rule (int8 carries none) it answers" in notes(certificate)[0]
+    assert (
+        certificate.clause("unsure_rise").reference
+        == certificate.ruled.reference_unsure.estimate
+        > 0.4
+    )
 
 
 def test_a_rules_labels_are_called_as_people_call_them() -> None:
@@ -237,13 +243,19 @@ def test_a_rules_labels_are_called_as_people_call_them() -> None:
 
 
 def test_more_texts_than_are_asked_alone_are_drawn_and_counted(made: dict[str, Path]) -> None:
-    found = certify(made["int8"], made["fp32"], toy.dataset(300, seed=6), resamples=200)
-    assert found.ways is not None
-    assert (found.ways.alone, found.ways.bulk, found.ways.allowed) == (256, 300, 0.005)
-    assert "256 of 300 texts, drawn at random, were asked alone and in bulk" in notes(found)[0]
-    clause = found.clause("independence")
+    certificate = certify(made["int8"], made["fp32"], toy.dataset(300, seed=6), resamples=200)
+    assert certificate.ways is not None
+    assert (certificate.ways.alone, certificate.ways.bulk, certificate.ways.allowed) == (
+        256,
+        300,
+        0.005,
+    )
+    assert (
+        "256 of 300 texts, drawn at random, were asked alone and in bulk" in notes(certificate)[0]
+    )
+    clause = certificate.clause("independence")
     assert (clause.verdict, clause.limit) == ("holds", 0.005)
-    assert clause.found.high == found.ways.largest_probability_difference
+    assert clause.found.high == certificate.ways.largest_probability_difference
     exact = certify(made["fp32"], made["int8"], DATA, resamples=200)
     assert exact.ways is not None
     assert exact.ways.allowed == pytest.approx(1e-5, rel=9)  # times the largest logit
@@ -257,22 +269,22 @@ def test_lone_answers_that_are_others_break_a_certificate(
     whole = Artifact._run_text
 
     def alone(self: Artifact, text: str) -> Answers:
-        found = whole(self, text)
-        return found._replace(logits=found.logits + np.float32([moved, 0, 0]))
+        answered = whole(self, text)
+        return answered._replace(logits=answered.logits + np.float32([moved, 0, 0]))
 
     monkeypatch.setattr(Artifact, "_run_text", alone)
-    found = certify(made["int8"], made["fp32"], DATA, resamples=200)
-    clause = found.clause("independence")
-    assert found.verdict == clause.verdict == "broken"
-    assert found.ways is not None
+    certificate = certify(made["int8"], made["fp32"], DATA, resamples=200)
+    clause = certificate.clause("independence")
+    assert certificate.verdict == clause.verdict == "broken"
+    assert certificate.ways is not None
     plain = np.log(Artifact.load(made["int8"]).probabilities(DATA.texts))
     other = plain + np.array([moved, 0, 0])
     shares = [np.exp(each) / np.exp(each).sum(axis=1)[:, None] for each in (plain, other)]
     assert clause.found.estimate == pytest.approx(np.abs(shares[1] - shares[0]).max(), abs=1e-4)
     changed = (shares[0].argmax(1) != shares[1].argmax(1)).sum()
-    assert found.ways.changed_labels == changed
+    assert certificate.ways.changed_labels == changed
     assert (clause.why is None) == (changed == 0)
-    assert "independence" in str(found)
+    assert "independence" in str(certificate)
 
 
 def test_a_certificate_that_did_not_ask_still_reads(made: dict[str, Path]) -> None:

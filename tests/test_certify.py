@@ -60,33 +60,33 @@ def test_an_export_against_its_own_source_holds_every_clause(
 ) -> None:
     """With texts enough for a rule of three to be within every limit."""
     data = toy.dataset(1200, seed=6)
-    found = certify(
+    certificate = certify(
         made["fp32"], made["pytorch"], data, at=["precision=0.6", "fpr=0.1"], resamples=500
     )
-    assert {clause.verdict for clause in found.clauses} == {"holds"}
-    assert found.verdict == "holds"
-    assert found.alike
-    assert found.flips.flipped == 0
+    assert {clause.verdict for clause in certificate.clauses} == {"holds"}
+    assert certificate.verdict == "holds"
+    assert certificate.alike
+    assert certificate.flips.flipped == 0
 
 
 def test_the_artifact_against_its_pytorch_parent_is_alike(made: dict[str, Path]) -> None:
-    found = certify(made["fp32"], made["pytorch"], DATA, resamples=200)
-    assert found.alike
-    assert found.reference.kind == "pytorch"
-    assert found.reference.name == "pytorch"
-    assert verify(made["fp32"], DATA, made["pytorch"]).verdict == found.verdict
+    certificate = certify(made["fp32"], made["pytorch"], DATA, resamples=200)
+    assert certificate.alike
+    assert certificate.reference.kind == "pytorch"
+    assert certificate.reference.name == "pytorch"
+    assert verify(made["fp32"], DATA, made["pytorch"]).verdict == certificate.verdict
 
 
 def test_what_is_certified_is_what_the_models_answer(made: dict[str, Path]) -> None:
-    found = certified(made)
+    certificate = certified(made)
     before, after = (Artifact.load(made[name]).predict(DATA.texts) for name in ("fp32", "int8"))
-    assert found.flips.flipped == (before != after).sum() > 0
+    assert certificate.flips.flipped == (before != after).sum() > 0
     names = [toy.LABELS[label] for label in DATA.labels]
     right = [float((each == names).mean()) for each in (before, after)]
-    clause = found.clause("accuracy_drop")
+    clause = certificate.clause("accuracy_drop")
     assert (clause.reference, clause.candidate) == pytest.approx(tuple(right))
     assert clause.found.estimate == pytest.approx(right[0] - right[1])
-    for part, label in zip(found.clause("recall_drop").parts, toy.LABELS, strict=True):
+    for part, label in zip(certificate.clause("recall_drop").parts, toy.LABELS, strict=True):
         members = [name == label for name in names]
         assert part.texts == sum(members)
         assert part.reference == pytest.approx(float((before == label)[members].mean()))
@@ -95,15 +95,15 @@ def test_what_is_certified_is_what_the_models_answer(made: dict[str, Path]) -> N
 def test_size_and_latency_are_measured_only_where_limited(made: dict[str, Path]) -> None:
     assert {"size", "p95_latency"}.isdisjoint(each.name for each in certified(made).clauses)
     budget = Budget(size="10 B", p95_latency="10 s")  # type: ignore[arg-type]
-    found = certified(made, budget=budget)
-    assert found.clause("size").verdict == "broken"
-    assert found.clause("p95_latency").verdict == "holds"
-    low, high = (getattr(found.clause("p95_latency").found, end) for end in ("low", "high"))
+    certificate = certified(made, budget=budget)
+    assert certificate.clause("size").verdict == "broken"
+    assert certificate.clause("p95_latency").verdict == "holds"
+    low, high = (getattr(certificate.clause("p95_latency").found, end) for end in ("low", "high"))
     assert 0 < low < high < 1000
     again = certified(made, budget=Budget(size="10 B"))  # type: ignore[arg-type]
     # the certificate is no part of the size, though the card that shows it is
     assert again.clause("size").found.estimate == pytest.approx(
-        found.clause("size").found.estimate, abs=2000
+        certificate.clause("size").found.estimate, abs=2000
     )
 
 
@@ -116,15 +116,15 @@ def test_same_inputs_same_certificate(made: dict[str, Path]) -> None:
 def test_the_artifact_stays_itself(made: dict[str, Path]) -> None:
     before = Manifest.read(made["int8"])
     answers = Artifact.load(made["int8"]).predict_proba(DATA.texts)
-    found = certified(made)
+    certificate = certified(made)
     after = Manifest.read(made["int8"])
-    assert after.identity == before.identity == found.candidate.digest
+    assert after.identity == before.identity == certificate.candidate.digest
     assert (Artifact.load(made["int8"]).predict_proba(DATA.texts) == answers).all()
-    assert Certificate.of(made["int8"]) == found
+    assert Certificate.of(made["int8"]) == certificate
     card = (made["int8"] / "README.md").read_text(encoding="utf-8")
     assert "## Certificate: " in card
     assert card.count("## Certificate: ") == 1
-    for clause in found.clauses:
+    for clause in certificate.clauses:
         assert f"| {clause.name}" in card
     beside = made["int8"].parent
     assert sorted(path.name for path in beside.iterdir()) == ["fp32", "int8", "pytorch"]
@@ -136,10 +136,10 @@ def test_looks_at_the_same_texts_are_counted(made: dict[str, Path]) -> None:
     other = Path(shutil.copytree(made["int8"], made["int8"].with_name("other")))
     manifest = Manifest.read(other)
     manifest.model_copy(update={"name": "other"}).write(other)
-    found = certify(other, made["fp32"], DATA, resamples=500)
-    assert found.looks == Looks(number=2, before=("int8",))
-    assert "1 other was certified on the same texts before" in found.sentence
-    assert found.sentence[1:] in (other / "README.md").read_text("utf-8")  # in capitals
+    certificate = certify(other, made["fp32"], DATA, resamples=500)
+    assert certificate.looks == Looks(number=2, before=("int8",))
+    assert "1 other was certified on the same texts before" in certificate.sentence
+    assert certificate.sentence[1:] in (other / "README.md").read_text("utf-8")  # in capitals
     again = certified(made)
     assert again.looks == Looks(number=1)
     assert "before" not in again.sentence
@@ -188,10 +188,10 @@ def test_versions_are_asked_from_the_largest_and_the_first_that_fails_stops(
 def test_flips_are_listed_most_confident_first(
     texts: bool, made: dict[str, Path], tmp_path: Path
 ) -> None:
-    found = certified(made, texts=texts, out=tmp_path / "lists")
+    certificate = certified(made, texts=texts, out=tmp_path / "lists")
     with (tmp_path / "lists" / "int8-flips.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == found.flips.flipped
+    assert len(rows) == certificate.flips.flipped
     confidences = [float(row["candidate_probability"]) for row in rows]
     assert confidences == sorted(confidences, reverse=True)
     assert ("text" in rows[0]) == texts
@@ -207,12 +207,15 @@ def test_flips_are_listed_most_confident_first(
         content += (made["int8"] / "README.md").read_text(encoding="utf-8")
         assert not any(text in content for text in DATA.texts)
     counted = [row["effect"] for row in rows]
-    assert (counted.count("lost"), counted.count("won")) == (found.flips.lost, found.flips.won)
+    assert (counted.count("lost"), counted.count("won")) == (
+        certificate.flips.lost,
+        certificate.flips.won,
+    )
     for kind in ("label", "length", "negation", "rare words"):
-        slices = [each for each in found.flips.slices if each.kind == kind]
+        slices = [each for each in certificate.flips.slices if each.kind == kind]
         assert sum(each.texts for each in slices) == len(DATA)
         flipped = sum(each.flips.estimate * each.texts for each in slices)
-        assert flipped == pytest.approx(found.flips.flipped)
+        assert flipped == pytest.approx(certificate.flips.flipped)
 
 
 # --- the command line
@@ -233,9 +236,9 @@ def test_exit_statuses(made: dict[str, Path], held_out: Path, command: Any) -> N
     ):
         none.write_text("".join(f"{name}: null\n" for name in names), encoding="utf-8")
         ended = command(*base, "--budget", none, "--budget", limit, "--json")
-        found = json.loads(ended.out)
-        flips = found["clauses"][0]
-        assert [clause["name"] for clause in found["clauses"]] == ["flips"]
+        record = json.loads(ended.out)
+        flips = record["clauses"][0]
+        assert [clause["name"] for clause in record["clauses"]] == ["flips"]
         if status is None:  # a limit inside the interval
             middle = (flips["found"]["low"] + flips["found"]["high"]) / 2 + 1e-3
             ended = command(*base, "--budget", none, "--budget", f"flips<={middle}", "--json")
@@ -287,8 +290,8 @@ def test_predict_warns_of_a_broken_certificate_and_refuses_one_that_does_not_hol
 
 
 def change(path: Path, **values: Any) -> None:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(found | values), encoding="utf-8")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | values), encoding="utf-8")
 
 
 def test_a_changed_certificate_is_noticed_on_loading(made: dict[str, Path], command: Any) -> None:
@@ -358,10 +361,10 @@ def test_other_data_and_another_reference(made: dict[str, Path]) -> None:
 
 
 def test_a_rerun_finds_the_same(made: dict[str, Path], held_out: Path, command: Any) -> None:
-    found = certified(made, at=["fpr=0.1"])
+    certificate = certified(made, at=["fpr=0.1"])
     result = verify(made["int8"], DATA, made["fp32"], rerun=True)
     assert result.again is not None
-    assert result.again.clauses == found.clauses
+    assert result.again.clauses == certificate.clauses
     assert result.warnings == ()
     assert "measured anew" in result.checked[-1]
     refused(command("verify", made["int8"], "--rerun"), "give --eval, --against")
@@ -429,14 +432,14 @@ def test_labels_in_another_order_are_the_same_task(made: dict[str, Path], tmp_pa
     names = tuple(toy.LABELS[i] for i in order)
     turned = Classifier(classifier.model, classifier.tokenizer, names, classifier.max_length)
     export(turned, tmp_path / "turned", DATA.texts[:10], name="turned")
-    found = certify(tmp_path / "turned", made["fp32"], DATA, resamples=200)
-    assert found.alike
-    assert found.flips.flipped == 0
+    certificate = certify(tmp_path / "turned", made["fp32"], DATA, resamples=200)
+    assert certificate.alike
+    assert certificate.flips.flipped == 0
 
 
 def test_a_label_with_few_texts_promises_little_and_says_so(made: dict[str, Path]) -> None:
-    found = certify(made["fp32"], made["pytorch"], toy.dataset(600), resamples=200)
-    recall = found.clause("recall_drop")
+    certificate = certify(made["fp32"], made["pytorch"], toy.dataset(600), resamples=200)
+    recall = certificate.clause("recall_drop")
     rare = min(recall.parts, key=lambda part: part.texts)
     assert rare.limit is not None
     assert rare.limit >= recall.limit
@@ -448,8 +451,8 @@ def test_a_label_with_few_texts_promises_little_and_says_so(made: dict[str, Path
 
 def test_a_label_without_texts_is_left_undecided(made: dict[str, Path]) -> None:
     rows = np.flatnonzero(DATA.labels != 0)
-    found = certify(made["int8"], made["fp32"], DATA.take(rows), resamples=200)
-    recall = found.clause("recall_drop")
+    certificate = certify(made["int8"], made["fp32"], DATA.take(rows), resamples=200)
+    recall = certificate.clause("recall_drop")
     assert recall.verdict == "undecided"
     assert recall.why == f"no text has the label {toy.LABELS[0]!r}"
     assert [part.label for part in recall.parts] == list(toy.LABELS[1:])
@@ -468,11 +471,11 @@ def test_too_few_texts(made: dict[str, Path], tmp_path: Path, command: Any) -> N
 def test_without_labels_only_what_changes_is_judged(made: dict[str, Path]) -> None:
     """A model's own answers in place of labels: no clause may ask who is right."""
     answered = replace(DATA, answered_by="fp32")
-    found = certify(made["int8"], made["fp32"], answered, resamples=200)
-    assert [clause.name for clause in found.clauses] == ["flips", "independence"]
-    assert found.standing is None
-    assert found.data.answered_by == "fp32"
-    assert Certificate.of(made["int8"]) == found
+    certificate = certify(made["int8"], made["fp32"], answered, resamples=200)
+    assert [clause.name for clause in certificate.clauses] == ["flips", "independence"]
+    assert certificate.standing is None
+    assert certificate.data.answered_by == "fp32"
+    assert Certificate.of(made["int8"]) == certificate
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_as_many_texts_as_were_said_decide_every_second_time(flipped: float, dec
     def holding(n: float) -> float:
         rng = np.random.default_rng(1)
         sets = [guards(pairs_of(n, rng), 0.02, 0.025) for _ in range(200)]
-        return float(np.mean([{each.verdict for each in found} == {"holds"} for found in sets]))
+        return float(np.mean([{each.verdict for each in judged} == {"holds"} for judged in sets]))
 
     if flipped:
         assert holding(0.8 * needed) < decide < holding(1.2 * needed)
@@ -150,8 +150,8 @@ def test_a_class_that_lost_what_it_promised_passes_in_five_of_a_hundred(n: int, 
     for lost, back in itertools.product(range(n + 1), range(1 if won == 0 else 25)):
         chance = law.pmf([lost, back, n - lost - back]) if lost + back <= n else 0.0
         if chance > 1e-7:
-            (found,) = guards([Pairs(n, lost, back)], 0.05, 0.025)
-            passed += chance * (found.verdict == "holds")
+            (guard,) = guards([Pairs(n, lost, back)], 0.05, 0.025)
+            passed += chance * (guard.verdict == "holds")
     assert 0.001 < passed <= 0.0501
 
 
@@ -167,17 +167,17 @@ def test_alike_parts_have_alike_bounds_however_many() -> None:
 
 def test_a_class_that_lost_all_that_was_right_keeps_no_promise() -> None:
     right = np.array([True, True, False, False, False, False])
-    (found,) = guards([Pairs.count(right, np.zeros(6, bool))], 0.05, 0.025)
-    assert found.verdict == "undecided"
-    (found,) = guards([Pairs.count(right, right & ~np.eye(6, dtype=bool)[0])], 0.05, 0.025)
-    assert found.verdict == "holds"
+    (guard,) = guards([Pairs.count(right, np.zeros(6, bool))], 0.05, 0.025)
+    assert guard.verdict == "undecided"
+    (guard,) = guards([Pairs.count(right, right & ~np.eye(6, dtype=bool)[0])], 0.05, 0.025)
+    assert guard.verdict == "holds"
 
 
 def test_flips_that_cancel_out_do_no_harm_to_a_class() -> None:
-    (found,) = guards([Pairs(200, 6, 6)], 0.05, 0.025)
-    assert found.verdict == "holds"
-    (found,) = guards([Pairs(200, 8, 0)], 0.05, 0.025)
-    assert found.verdict == "undecided"
+    (guard,) = guards([Pairs(200, 6, 6)], 0.05, 0.025)
+    assert guard.verdict == "holds"
+    (guard,) = guards([Pairs(200, 8, 0)], 0.05, 0.025)
+    assert guard.verdict == "undecided"
 
 
 # --- judge
@@ -191,18 +191,18 @@ def test_the_same_answers_hold_every_clause() -> None:
     labels, before, _ = pair(0.0)
     points = [At.parse("precision=0.9"), At.parse("fpr=1%")]
     for after in (before.copy(), before + 1e-7):
-        found = judge(labels, before, after, LABELS, Budget(), at=points, resamples=1000)
-        assert found.alike
-        assert {clause.verdict for clause in found.clauses} == {"holds"}
-        assert len(found.clauses) == 7
-        assert {each.name for each in found.reported} == {
+        judgement = judge(labels, before, after, LABELS, Budget(), at=points, resamples=1000)
+        assert judgement.alike
+        assert {clause.verdict for clause in judgement.clauses} == {"holds"}
+        assert len(judgement.clauses) == 7
+        assert {each.name for each in judgement.reported} == {
             *("balanced_accuracy_drop", "kappa_drop", "flips")
         }
-        assert len(found.points) == 12
-        for clause in found.clauses:
+        assert len(judgement.points) == 12
+        for clause in judgement.clauses:
             assert clause.found.estimate == pytest.approx(0, abs=1e-6)
             assert clause.found.high > 0  # what the texts cannot exclude
-        rare = by_name(found)["recall_drop"].parts[-1]
+        rare = by_name(judgement)["recall_drop"].parts[-1]
         assert (rare.texts, rare.limit) == (81, pytest.approx(0.0757, abs=1e-4))
 
 
@@ -224,20 +224,20 @@ def test_broken_is_what_is_broken_with_all_clauses_asked_at_once() -> None:
 
 def test_a_class_that_collapsed_is_named() -> None:
     labels, before, after = pair(0.1, hurt=2.0)
-    found = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
-    recall = found["recall_drop"]
+    clauses = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
+    recall = clauses["recall_drop"]
     assert recall.verdict == "broken"
     assert {part.label: part.verdict for part in recall.parts}["f"] == "broken"
     assert recall.found == next(part.drop for part in recall.parts if part.label == "f")
-    assert found["macro_f1_drop"].verdict == "broken"
+    assert clauses["macro_f1_drop"].verdict == "broken"
 
 
 def test_a_candidate_that_is_too_sure_breaks_calibration_and_no_answer() -> None:
     labels, before, after = pair(0.0, sharpness=0.25)
-    found = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
-    assert found["accuracy_drop"].verdict == found["macro_f1_drop"].verdict == "holds"
-    assert found["calibration_error_rise"].verdict == "broken"
-    assert found["brier_rise"].verdict == "broken"
+    clauses = by_name(judge(labels, before, after, LABELS, Budget(), resamples=1000))
+    assert clauses["accuracy_drop"].verdict == clauses["macro_f1_drop"].verdict == "holds"
+    assert clauses["calibration_error_rise"].verdict == "broken"
+    assert clauses["brier_rise"].verdict == "broken"
 
 
 def test_only_what_the_budget_limits_is_judged() -> None:
@@ -252,22 +252,22 @@ def test_only_what_the_budget_limits_is_judged() -> None:
 def test_estimates_are_scikit_learns() -> None:
     labels, before, after = pair(0.3)
     judged = judge(labels, before, after, LABELS, Budget(), resamples=200)
-    found = by_name(judged)
+    clauses = by_name(judged)
     old, new = before.argmax(1), after.argmax(1)
-    found |= {each.name: each for each in judged.reported}
+    clauses |= {each.name: each for each in judged.reported}
     for name, score in {
         "macro_f1_drop": lambda p: sk.f1_score(labels, p, average="macro"),
         "balanced_accuracy_drop": lambda p: sk.balanced_accuracy_score(labels, p),
         "kappa_drop": lambda p: sk.cohen_kappa_score(labels, p),
         "accuracy_drop": lambda p: sk.accuracy_score(labels, p),
     }.items():
-        clause = found[name]
+        clause = clauses[name]
         assert clause.found.estimate == pytest.approx(score(old) - score(new), abs=1e-12)
         assert (clause.reference, clause.candidate) == pytest.approx((score(old), score(new)))
     recalls = sk.recall_score(labels, old, average=None) - sk.recall_score(
         labels, new, average=None
     )
-    assert [part.drop.estimate for part in found["recall_drop"].parts] == pytest.approx(
+    assert [part.drop.estimate for part in clauses["recall_drop"].parts] == pytest.approx(
         recalls.tolist()
     )
 
@@ -289,16 +289,16 @@ def test_the_threshold_is_the_lowest_that_scikit_learn_finds(value: float) -> No
         positive, scores = labels == k, before[:, k]
         precision, _, thresholds = sk.precision_recall_curve(positive, scores)
         wanted = thresholds[precision[:-1] >= value].min()
-        found = find_threshold(positive, scores, At("precision", value))
-        assert found is not None
+        threshold = find_threshold(positive, scores, At("precision", value))
+        assert threshold is not None
         below = scores[scores < wanted]
-        assert (below.max() if below.size else 0) <= found <= wanted
-        assert ((scores >= found) == (scores >= wanted)).all()
+        assert (below.max() if below.size else 0) <= threshold <= wanted
+        assert ((scores >= threshold) == (scores >= wanted)).all()
         rates, _, at = sk.roc_curve(positive, scores, drop_intermediate=False)
         wanted = at[rates <= 1 - value].min()
-        found = find_threshold(positive, scores, At("fpr", 1 - value))
-        assert found is not None
-        assert ((scores >= found) == (scores >= wanted)).all()
+        threshold = find_threshold(positive, scores, At("fpr", 1 - value))
+        assert threshold is not None
+        assert ((scores >= threshold) == (scores >= wanted)).all()
 
 
 def test_rates_at_the_references_threshold() -> None:
@@ -322,9 +322,9 @@ def test_a_point_that_no_threshold_reaches() -> None:
     positive = np.array([0, 1, 0, 1], bool)
     assert find_threshold(positive, np.array([0.9, 0.5, 0.4, 0.3]), At("precision", 0.9)) is None
     labels, flat = np.array([0, 1] * 20), np.full((40, 2), 0.5)
-    found = judge(labels, flat, flat, ("a", "b"), Budget(), at=[At.parse("precision=0.9")])
-    assert {point.threshold for point in found.points} == {None}
-    assert not [clause for clause in found.clauses if clause.name.startswith("operating")]
+    judgement = judge(labels, flat, flat, ("a", "b"), Budget(), at=[At.parse("precision=0.9")])
+    assert {point.threshold for point in judgement.points} == {None}
+    assert not [clause for clause in judgement.clauses if clause.name.startswith("operating")]
 
 
 @pytest.mark.parametrize("text", ["precision", "recall=0.9", "precision=2", "fpr=0", "fpr=x"])
@@ -338,18 +338,18 @@ def test_points_that_are_not_understood(text: str) -> None:
 
 def test_brier_and_calibration_error_by_plain_loops() -> None:
     labels, before, after = pair(0.3)
-    found = rises(labels, before, after, resamples=200)
-    for model, brier in zip((before, after), found.briers, strict=True):
+    rise = rises(labels, before, after, resamples=200)
+    for model, brier in zip((before, after), rise.briers, strict=True):
         parts = [sk.brier_score_loss(labels == k, model[:, k]) for k in range(6)]
         assert brier == pytest.approx(sum(parts))
     order = np.argsort((before.max(1) + after.max(1)) / 2, kind="stable")
-    for model, error in zip((before, after), found.calibration_errors, strict=True):
+    for model, error in zip((before, after), rise.calibration_errors, strict=True):
         total = 0.0
         for rows in np.array_split(order, BINS):
             right = (model[rows].argmax(1) == labels[rows]).mean()
             total += len(rows) / 2000 * abs(model[rows].max(1).mean() - right)
         assert error == pytest.approx(total)
-    assert found.brier.low < found.brier.estimate < found.brier.high
+    assert rise.brier.low < rise.brier.estimate < rise.brier.high
 
 
 def test_a_calibration_error_that_hides_in_the_references_noise_is_not_missed() -> None:
@@ -361,9 +361,9 @@ def test_a_calibration_error_that_hides_in_the_references_noise_is_not_missed() 
         before = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         labels = (rng.random((1000, 1)) > before.cumsum(axis=1)).sum(axis=1).clip(max=5)
         sure = np.exp(1.4 * logits)
-        found = rises(labels, before, sure / sure.sum(axis=1, keepdims=True), resamples=200)
-        missed += found.calibration_error.high < 0.0856  # the truth, from ten million texts
-        assert found.calibration_error.estimate < 0.0856
+        rise = rises(labels, before, sure / sure.sum(axis=1, keepdims=True), resamples=200)
+        missed += rise.calibration_error.high < 0.0856  # the truth, from ten million texts
+        assert rise.calibration_error.estimate < 0.0856
     assert missed <= 2
 
 
@@ -375,9 +375,9 @@ def test_a_candidate_whose_confidences_are_clearly_better_holds(
     held = 0
     for seed in range(10):
         labels, (before, after) = sharpened(seed, reference, candidate, texts=2000)
-        found = rises(labels, before, after, resamples=200).calibration_error
-        assert found.low < found.estimate < 0
-        held += found.high < 0.01
+        interval = rises(labels, before, after, resamples=200).calibration_error
+        assert interval.low < interval.estimate < 0
+        held += interval.high < 0.01
     assert held >= 9
 
 
@@ -409,15 +409,15 @@ def test_a_bin_without_any_spread_is_no_number_less() -> None:
     """A variance as a difference of two squares can come out below 0, and its root as NaN."""
     labels = np.zeros(1000, np.int64)
     before = np.tile([0.7 + 1e-9, 0.3 - 1e-9], (1000, 1))
-    found = rises(labels, before, before[:, [0, 1]] * [0.9, 1.7], resamples=50)
-    assert np.isfinite([found.calibration_error.low, found.calibration_error.high]).all()
+    rise = rises(labels, before, before[:, [0, 1]] * [0.9, 1.7], resamples=50)
+    assert np.isfinite([rise.calibration_error.low, rise.calibration_error.high]).all()
 
 
 def test_fewer_texts_than_bins() -> None:
     labels, before, after = np.array([0, 1, 1]), np.eye(2)[[0, 1, 0]], np.eye(2)[[0, 1, 1]]
-    found = rises(labels, before, after, resamples=100)
-    assert found.calibration_error.estimate == pytest.approx(-1 / 3)
-    assert found.calibration_error.low <= -1 / 3 <= found.calibration_error.high
+    rise = rises(labels, before, after, resamples=100)
+    assert rise.calibration_error.estimate == pytest.approx(-1 / 3)
+    assert rise.calibration_error.low <= -1 / 3 <= rise.calibration_error.high
 
 
 @pytest.mark.parametrize(

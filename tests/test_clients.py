@@ -151,8 +151,8 @@ def test_transformers_js_answers_as_we_do(versions: dict[str, Path], tmp_path: P
     (tmp_path / "node_modules").symlink_to(Path(modules) / "node_modules")
     command = [node, "transformers_js.mjs", versions["int8"], "texts.json", "answers.json"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
-    found = json.loads((tmp_path / "answers.json").read_text())
+    theirs = json.loads((tmp_path / "answers.json").read_text())
     np.testing.assert_allclose(
-        found["logits"], np.concatenate([ours.logits([text]) for text in short]), atol=1e-4
+        theirs["logits"], np.concatenate([ours.logits([text]) for text in short]), atol=1e-4
     )
-    assert found["labels"] == ours.predict(short).tolist()
+    assert theirs["labels"] == ours.predict(short).tolist()

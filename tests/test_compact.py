@@ -184,8 +184,8 @@ def test_windows_are_a_convolution_and_see_nothing_beyond_the_text(encoder: Enco
     ids, mask = torch.tensor([[7, 8, 9, 5, 6]]), torch.tensor([[1, 1, 1, 0, 0]])
     words = model.projection(model.words(ids[:, :3])).transpose(1, 2)
     kernel = model.windows.weight.view(12, 3, 16).transpose(1, 2)
-    found = nn.functional.conv1d(words, kernel, model.windows.bias, padding=1).relu()
-    expected = model.output(torch.cat([found.amax(2), found.mean(2)], 1))
+    convolved = nn.functional.conv1d(words, kernel, model.windows.bias, padding=1).relu()
+    expected = model.output(torch.cat([convolved.amax(2), convolved.mean(2)], 1))
     torch.testing.assert_close(model(ids, mask).logits, expected)
 
 

@@ -149,22 +149,22 @@ def test_a_comparison_of_another_format_says_which_way(
 
 @pytest.mark.parametrize("version", ["pytorch", "parent", ODD])
 def test_quality_is_scikit_learns_on_the_versions_own_answers(made: Made, version: str) -> None:
-    truth, found = DATA.labels, predictions(made, version)
+    truth, predicted = DATA.labels, predictions(made, version)
     row = next(row for row in made.comparison.flat() if row["version"] == version)
     of = {"labels": range(3), "zero_division": 0}
     expected = {
-        "macro_f1": f1_score(truth, found, average="macro", **of),
-        "balanced_accuracy": balanced_accuracy_score(truth, found),
-        "kappa": cohen_kappa_score(truth, found),
-        "accuracy": accuracy_score(truth, found),
+        "macro_f1": f1_score(truth, predicted, average="macro", **of),
+        "balanced_accuracy": balanced_accuracy_score(truth, predicted),
+        "kappa": cohen_kappa_score(truth, predicted),
+        "accuracy": accuracy_score(truth, predicted),
     }
     for index, name in enumerate(toy.LABELS):
-        expected[f"f1_{name}"] = f1_score(truth, found, average=None, **of)[index]
-        expected[f"recall_{name}"] = recall_score(truth, found, average=None, **of)[index]
+        expected[f"f1_{name}"] = f1_score(truth, predicted, average=None, **of)[index]
+        expected[f"recall_{name}"] = recall_score(truth, predicted, average=None, **of)[index]
     for name, value in expected.items():
         assert row[name] == pytest.approx(value, abs=1e-12), name
     counts = made.comparison.row(version).quality.confusion
-    np.testing.assert_array_equal(counts, confusion_matrix(truth, found, labels=range(3)))
+    np.testing.assert_array_equal(counts, confusion_matrix(truth, predicted, labels=range(3)))
     assert row["macro_f1_low"] < row["macro_f1"] < row["macro_f1_high"]
 
 

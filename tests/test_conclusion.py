@@ -34,13 +34,13 @@ def conclusion(folder: Path, *versions: Made) -> Any:
 
 def test_a_broken_version_is_never_the_one_to_deploy(run: Path) -> None:
     _, report, _ = written(run)
-    found = report.conclusion
+    concluded = report.conclusion
     rows = {row.version: row for row in report.versions}
     assert rows["small"].verdict == "broken"
     assert rows["small"].batch1_ms_p50 < rows["int8"].batch1_ms_p50
-    assert (found.version, found.verdict) == ("int8", "holds")
-    assert found.headline == f"Deploy int8: {run / 'artifacts' / 'int8'}"
-    said, more = " ".join(found.sentences), " ".join(found.details)
+    assert (concluded.version, concluded.verdict) == ("int8", "holds")
+    assert concluded.headline == f"Deploy int8: {run / 'artifacts' / 'int8'}"
+    said, more = " ".join(concluded.sentences), " ".join(concluded.details)
     assert "5.0x faster at batch 1, 4.0x smaller than PyTorch" in said
     assert "int8 may replace parent: on texts like these it loses at most" in said
     assert "Its certificate, on 600 texts of data 0.csv: all 5 clauses hold." in more
@@ -53,52 +53,57 @@ def test_a_broken_version_is_never_the_one_to_deploy(run: Path) -> None:
 
 def test_where_everything_is_broken_the_parent_is_deployed(tmp_path: Path) -> None:
     bad = dataclasses.replace(VERSIONS[3], noise=0.3)
-    found = conclusion(tmp_path / "run", *VERSIONS[:2], bad)
-    assert (found.version, found.verdict) == ("parent", "parent")
-    assert "as large as PyTorch" in " ".join(found.sentences)  # 328 MB of 330
-    assert found.sentences[0] == "No compressed version is worth taking."
-    assert "Do not deploy int8: broken." in found.sentences
+    concluded = conclusion(tmp_path / "run", *VERSIONS[:2], bad)
+    assert (concluded.version, concluded.verdict) == ("parent", "parent")
+    assert "as large as PyTorch" in " ".join(concluded.sentences)  # 328 MB of 330
+    assert concluded.sentences[0] == "No compressed version is worth taking."
+    assert "Do not deploy int8: broken." in concluded.sentences
 
 
 def test_a_baseline_that_is_as_good_is_called_so(tmp_path: Path) -> None:
     same = dataclasses.replace(VERSIONS[-1], noise=0.0)
-    found = conclusion(tmp_path / "run", *VERSIONS[:4], same)
-    assert found.sentences[0].startswith("It has no transformer, and a macro-F1 of 0.943 beside ")
-    assert "do not show that one of the two is better" in found.sentences[1]
-    assert (found.version, found.verdict) == ("tfidf", "baseline")
-    assert found.path == "artifacts/tfidf"
+    concluded = conclusion(tmp_path / "run", *VERSIONS[:4], same)
+    assert concluded.sentences[0].startswith(
+        "It has no transformer, and a macro-F1 of 0.943 beside "
+    )
+    assert "do not show that one of the two is better" in concluded.sentences[1]
+    assert (concluded.version, concluded.verdict) == ("tfidf", "baseline")
+    assert concluded.path == "artifacts/tfidf"
     large = dataclasses.replace(same, megabytes=900)  # costs more, so it stands in nobody's place
-    found = conclusion(tmp_path / "other", *VERSIONS[:4], large)
+    concluded = conclusion(tmp_path / "other", *VERSIONS[:4], large)
     said = "tfidf, trained beside it, is as good, as far as these texts can show, as the"
-    assert found.sentences[0].startswith(said)
-    assert found.version == "int8"
+    assert concluded.sentences[0].startswith(said)
+    assert concluded.version == "int8"
 
 
 def test_a_certificate_that_holds_is_said(tmp_path: Path) -> None:
     copy = dataclasses.replace(VERSIONS[3], noise=0.0)
     make_run(tmp_path / "run", versions=(*VERSIONS[:2], copy), n=6000)
-    found = write_report(tmp_path / "run")[1].conclusion
-    assert found.verdict == "holds"
-    assert found.headline == f"Deploy int8: {tmp_path / 'run' / 'artifacts' / 'int8'}"
-    assert "Its certificate, on 6,000 texts of data 0.csv: all 5 clauses hold." in found.details
-    assert "int8 may replace parent: on texts like these it loses at most 0.0" in found.sentences[1]
+    concluded = write_report(tmp_path / "run")[1].conclusion
+    assert concluded.verdict == "holds"
+    assert concluded.headline == f"Deploy int8: {tmp_path / 'run' / 'artifacts' / 'int8'}"
+    assert "Its certificate, on 6,000 texts of data 0.csv: all 5 clauses hold." in concluded.details
+    assert (
+        "int8 may replace parent: on texts like these it loses at most 0.0"
+        in concluded.sentences[1]
+    )
 
 
 def certificates_of(run: Path, **update: Any) -> None:
     """Every certificate of a run with other values, sealed anew."""
     for path in sorted((run / "artifacts").iterdir()):
-        if (found := Certificate.of(path)) is not None:
-            attach(found.model_copy(update={**update, "sentence": ""}).sealed(), path)
+        if (certificate := Certificate.of(path)) is not None:
+            attach(certificate.model_copy(update={**update, "sentence": ""}).sealed(), path)
 
 
 def test_undecided_is_not_deployed_and_what_would_decide_is_said(tmp_path: Path) -> None:
     run = tmp_path / "run"
     make_run(run, versions=VERSIONS[:4])
     certificates_of(run, verdict="undecided", clauses=())
-    found = write_report(run)[1].conclusion
-    assert (found.version, found.verdict) == ("parent", "parent")
-    assert found.sentences[0] == "No compressed version's certificate lets it be chosen."
-    assert any("int8 may replace parent is open" in each for each in found.details)
+    concluded = write_report(run)[1].conclusion
+    assert (concluded.version, concluded.verdict) == ("parent", "parent")
+    assert concluded.sentences[0] == "No compressed version's certificate lets it be chosen."
+    assert any("int8 may replace parent is open" in each for each in concluded.details)
 
 
 def test_the_smallest_that_holds_is_deployed_and_none_after_the_sequences_end(
@@ -111,9 +116,9 @@ def test_the_smallest_that_holds_is_deployed_and_none_after_the_sequences_end(
     assert write_report(run)[1].conclusion.version == "small"
     stopped = Looks(number=2, sequence=("int8", "small"), stopped_at="int8")
     certificates_of(run, looks=stopped)
-    found = write_report(run)[1].conclusion
-    assert found.version == "parent"
-    assert any("may not be chosen on these texts: int8" in each for each in found.details)
+    concluded = write_report(run)[1].conclusion
+    assert concluded.version == "parent"
+    assert any("may not be chosen on these texts: int8" in each for each in concluded.details)
 
 
 def test_only_a_baseline_was_trained(tmp_path: Path) -> None:
@@ -126,11 +131,15 @@ def test_only_a_baseline_was_trained(tmp_path: Path) -> None:
     write_json(tmp_path / "run" / "parent.json", record)
     page, report, _ = written(tmp_path / "run")
     assert report.missing == ()
-    found = report.conclusion
-    assert (found.version, found.verdict, found.path) == ("parent", "parent", "artifacts/parent")
+    concluded = report.conclusion
+    assert (concluded.version, concluded.verdict, concluded.path) == (
+        "parent",
+        "parent",
+        "artifacts/parent",
+    )
     said = "It is tfidf: no transformer was trained, and there is nothing to compress."
-    assert found.sentences[0] == said
-    words = " ".join((*found.sentences, *found.details)).replace(said, "")
+    assert concluded.sentences[0] == said
+    words = " ".join((*concluded.sentences, *concluded.details)).replace(said, "")
     assert "transformer" not in words
     assert "worth its cost" not in page.text
 
@@ -139,18 +148,18 @@ def test_the_next_step_is_ready_to_copy(tmp_path: Path) -> None:
     run = tmp_path / "my run's"
     make_run(run, versions=VERSIONS[:4])
     page, report, html = written(run)
-    found = report.conclusion
-    words = shlex.split(str(found.command))
+    concluded = report.conclusion
+    words = shlex.split(str(concluded.command))
     artifact = str(run / "artifacts" / "int8")
     assert words == ["paretext", "predict", artifact, "input.csv", "-o", "output.csv"]
-    loaded = ast.parse(str(found.python))
+    loaded = ast.parse(str(concluded.python))
     assert artifact in [node.value for node in ast.walk(loaded) if isinstance(node, ast.Constant)]
-    assert found.path == "artifacts/int8"
+    assert concluded.path == "artifacts/int8"
     box = html[html.index('aria-label="Verdict"') : html.index("</section>")]
     assert box.count('<pre class="next"><code>') == 2
-    assert str(found.python) in page.text
-    assert str(found.command) in page.text
-    assert page.text.index(found.headline) < page.text.index("What each version bought")
+    assert str(concluded.python) in page.text
+    assert str(concluded.command) in page.text
+    assert page.text.index(concluded.headline) < page.text.index("What each version bought")
 
 
 def test_a_page_of_an_older_version_still_opens(run: Path) -> None:
