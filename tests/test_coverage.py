@@ -23,7 +23,7 @@ def module() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def found(module: ModuleType) -> dict[str, dict[str, Any]]:
+def studied(module: ModuleType) -> dict[str, dict[str, Any]]:
     settings = {
         "usual": module.Setting("usual", (300, 150, 50), 0.5),
         "hurt": module.Setting("hurt", (300, 150, 50), 0.4, hurt=0.5),
@@ -43,18 +43,18 @@ NOISE = 0.02
 
 @pytest.mark.parametrize("clause", ["macro_f1", "balanced_accuracy", "kappa", "accuracy", "brier"])
 @pytest.mark.parametrize("setting", ["usual", "hurt", "sure"])
-def test_intervals_cover_as_often_as_they_say(found: Any, clause: str, setting: str) -> None:
-    covers = found[setting][clause]["covers"]
+def test_intervals_cover_as_often_as_they_say(studied: Any, clause: str, setting: str) -> None:
+    covers = studied[setting][clause]["covers"]
     assert covers >= 0.93 - NOISE
     # The prior of what was not seen widens them, the more the fewer texts a class and the fewer
     # flips there are; where flips abound, not by much.
-    if found[setting]["flips"] > 0.015 and clause != "brier":
+    if studied[setting]["flips"] > 0.015 and clause != "brier":
         assert covers <= 0.99
 
 
-def test_no_estimate_lies_at_or_beyond_its_intervals_end(found: Any) -> None:
-    assert {name: each["estimates_outside"] for name, each in found.items()} == dict.fromkeys(
-        found, 0
+def test_no_estimate_lies_at_or_beyond_its_intervals_end(studied: Any) -> None:
+    assert {name: each["estimates_outside"] for name, each in studied.items()} == dict.fromkeys(
+        studied, 0
     )
 
 
@@ -70,20 +70,20 @@ def test_many_classes_of_few_texts_are_covered_on_both_sides(module: ModuleType)
 
 
 @pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
-def test_calibration_error_covers_at_least_as_often(found: Any, setting: str) -> None:
-    assert found[setting]["calibration"]["covers"] >= 0.93
+def test_calibration_error_covers_at_least_as_often(studied: Any, setting: str) -> None:
+    assert studied[setting]["calibration"]["covers"] >= 0.93
 
 
 @pytest.mark.parametrize("clause", ["macro_f1", "balanced_accuracy", "kappa", "accuracy", "recall"])
-def test_where_flips_are_rare_intervals_still_cover(found: Any, clause: str) -> None:
+def test_where_flips_are_rare_intervals_still_cover(studied: Any, clause: str) -> None:
     """The plain bootstrap covers 7% to 60% here: most sets have no flip at all."""
-    assert found["few"]["flips"] < 0.005
-    assert found["few"][clause]["covers"] >= 0.95
+    assert studied["few"]["flips"] < 0.005
+    assert studied["few"][clause]["covers"] >= 0.95
 
 
 @pytest.mark.parametrize("setting", ["usual", "hurt", "sure", "few"])
-def test_a_broken_candidate_passes_in_at_most_five_of_a_hundred(found: Any, setting: str) -> None:
-    for clause, rates in found[setting].items():
+def test_a_broken_candidate_passes_in_at_most_five_of_a_hundred(studied: Any, setting: str) -> None:
+    for clause, rates in studied[setting].items():
         if not isinstance(rates, dict) or "holds_at" not in rates:
             continue
         # Exactly at the limit: 2.5% at best. Most where one class of 50 texts carries the drop, and
@@ -92,9 +92,9 @@ def test_a_broken_candidate_passes_in_at_most_five_of_a_hundred(found: Any, sett
         assert rates["holds_outside"] <= 0.025, clause  # 0.01 beyond it
 
 
-def test_a_good_candidate_passes_more_often_the_further_inside(found: Any) -> None:
+def test_a_good_candidate_passes_more_often_the_further_inside(studied: Any) -> None:
     for clause in ("macro_f1", "accuracy"):
-        rates = found["usual"][clause]
+        rates = studied["usual"][clause]
         assert rates["holds_inside"] > rates["holds_at"] >= rates["holds_outside"]
     # None lost in 500 is within the limit, two are not, and one is beside it.
-    assert found["few"]["accuracy"]["holds_inside"] > 0.7
+    assert studied["few"]["accuracy"]["holds_inside"] > 0.7

@@ -192,9 +192,9 @@ def test_a_split_follows_its_seed_only() -> None:
 def test_labels_with_a_single_text_are_named_up_to_five_and_counted() -> None:
     names = tuple(f"class {i}" for i in range(12))
     data = Dataset(tuple(f"text {i}" for i in range(15)), np.array([*range(12), 0, 1, 2]), names)
-    with pytest.raises(ParetextError) as found:
+    with pytest.raises(ParetextError) as caught:
         data.split(0.2, 0)
-    said = str(found.value)
+    said = str(caught.value)
     assert "1 of 'class 3', 'class 4', 'class 5', 'class 6', 'class 7' and 4 more (9 of" in said
     assert "9 of 12 labels" in said
     assert "class 8" not in said

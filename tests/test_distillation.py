@@ -115,14 +115,14 @@ def test_copies_have_neighbours_of_the_words(encoder: Encoder, architecture: str
     with torch.no_grad():
         table.normal_(generator=torch.Generator().manual_seed(0))
         table[sad] = table[happy] + 0.1
-    found = neighbours(origin, texts)
-    assert found["happy"][0] == "sad"
-    assert found["sad"][0] == "happy"
-    assert found["Happy"][0] == "Sad"
-    assert "zzz" not in found
+    nearest = neighbours(origin, texts)
+    assert nearest["happy"][0] == "sad"
+    assert nearest["sad"][0] == "happy"
+    assert nearest["Happy"][0] == "Sad"
+    assert "zzz" not in nearest
     origin.model.resize_token_embeddings(len(origin.tokenizer) + 7, mean_resizing=False)
-    assert neighbours(origin, texts) == found  # a table padded to a round number
-    near = {word: each[:1] for word, each in found.items() if word.lower() in ("happy", "sad")}
+    assert neighbours(origin, texts) == nearest  # a table padded to a round number
+    near = {word: each[:1] for word, each in nearest.items() if word.lower() in ("happy", "sad")}
     rounds = altered(texts, 60, seed=0, near=near)
     words = {word for each in rounds for copy in each for word in copy.split()}
     assert {"sad,", "Sad", "happy-sad"} <= words  # what stands around a word stays
@@ -222,10 +222,10 @@ def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) 
         ]
     expected = np.concatenate([each.hidden_states[-1][0].numpy() for each in alone])
     last = origin.model.config.num_hidden_layers
-    found = teacher.states(texts, [1, last], tmp_path / "states")
-    assert found is not None
-    np.testing.assert_allclose(found[1], expected, atol=5e-3)
-    assert len(found[0]) == len(expected)
+    states = teacher.states(texts, [1, last], tmp_path / "states")
+    assert states is not None
+    np.testing.assert_allclose(states[1], expected, atol=5e-3)
+    assert len(states[0]) == len(expected)
 
     student, _ = Layers(keep=1).apply(origin, data)
     taught = Material(data.train, data.selection, TRAINING, teacher)

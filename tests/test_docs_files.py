@@ -50,14 +50,14 @@ def test_the_lines_answer_as_the_artifact_does(
     with RowWriter("texts.parquet", ["text"]) as writer:
         for text in texts:
             writer.write({"text": text})
-    found: dict[str, Any] = {}
-    exec(BLOCKS[tool], found)
-    frame = found["frame"]
+    namespace: dict[str, Any] = {}
+    exec(BLOCKS[tool], namespace)
+    frame = namespace["frame"]
     if tool == "Spark":
         try:
             labels = [row.label for row in frame.collect()]
         finally:
-            found["spark"].stop()
+            namespace["spark"].stop()
     else:
         labels = list(frame["label"])
     assert labels == Artifact.load("artifacts/int8").predict(texts).tolist()

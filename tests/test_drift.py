@@ -57,10 +57,10 @@ def fill(path: Path, artifact: Path, texts: list[str]) -> None:
     opened = Artifact.load(artifact, threads=1)
     counts, identity = Counts(path), opened.manifest.identity
     for text in texts:
-        found = opened.answers([text])
-        shares = softmax(found.logits)
+        answers = opened.answers([text])
+        shares = softmax(answers.logits)
         sure = shares.max(axis=1).tolist()
-        counts.add("toy", identity, [text], opened.decide(shares).tolist(), sure, found.truncated)
+        counts.add("toy", identity, [text], opened.decide(shares).tolist(), sure, answers.truncated)
     counts.write(counts.so_far())
 
 
@@ -81,14 +81,14 @@ def test_a_service_and_a_certificate_count_the_same_texts_alike(
     data = Dataset(some, data.labels, data.label_names, "some")
     kept = certify(artifact, parent, data, resamples=100, threads=1)
     fill(tmp_path / "counts.csv", artifact, list(some))
-    found = counted(read_counts(tmp_path / "counts.csv"), kept.candidate.digest)
-    assert kept.data.distribution == found
+    distribution = counted(read_counts(tmp_path / "counts.csv"), kept.candidate.digest)
+    assert kept.data.distribution == distribution
     assert Certificate.of(artifact) == kept
-    assert 0 < found.cut < len(texts)
-    assert ("" in found.answers) == (rule is not None)
+    assert 0 < distribution.cut < len(texts)
+    assert ("" in distribution.answers) == (rule is not None)
     traffic = Traffic("traffic", some, tuple(range(1, len(some) + 1)))
     unlabelled = certify_unlabelled(artifact, parent, traffic, resamples=100, threads=1)
-    assert unlabelled.data.distribution == found
+    assert unlabelled.data.distribution == distribution
 
 
 def test_counts_of_the_past_are_kept_by_the_day_and_then_no_more(
@@ -147,21 +147,21 @@ def compared(rng: np.random.Generator, path: Path, m: int, n: int, **shifted: An
     counts = Counts(path)
     counts.add("toy", "abc", *sample(rng, n, **shifted))
     counts.write(counts.so_far())
-    found = counted(read_counts(path), "abc")
+    distribution = counted(read_counts(path), "abc")
     path.unlink()
-    return drift(Distribution.of(*sample(rng, m)), found, draws=600)
+    return drift(Distribution.of(*sample(rng, m)), distribution, draws=600)
 
 
 def test_the_same_texts_raise_no_alarm(tmp_path: Path) -> None:
     """And p is as often below a level as it says. The index alone would raise one nearly always."""
-    found = [
+    drifts = [
         compared(np.random.default_rng(seed), tmp_path / "counts.jsonl", 150, 90)
         for seed in range(200)
     ]
     # at the level of 0.01 that is promised, 7 or more of 200 have a chance of 1 in 200
-    assert sum(each.found in ("changed", "unlike") for each in found) <= 6
-    assert sum(any(shift.psi > 0.1 for shift in each.shifts) for each in found) > 100
-    p = np.array([shift.p for each in found for shift in each.shifts if shift.measure != "cut"])
+    assert sum(each.found in ("changed", "unlike") for each in drifts) <= 6
+    assert sum(any(shift.psi > 0.1 for shift in each.shifts) for each in drifts) > 100
+    p = np.array([shift.p for each in drifts for shift in each.shifts if shift.measure != "cut"])
     for level in (0.05, 0.2):  # within three standard errors of 600 of them
         assert abs((p <= level).mean() - level) < 3 * math.sqrt(level * (1 - level) / 600)
 
@@ -180,9 +180,9 @@ def test_other_texts_are_seen_and_the_measure_is_named(
 ) -> None:
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        found = compared(rng, tmp_path / "counts.jsonl", 400, 300, **shifted)
-        assert found.found == "unlike"
-        assert [each.measure for each in found.shifts if each.found == "unlike"] == [measure]
+        drifted = compared(rng, tmp_path / "counts.jsonl", 400, 300, **shifted)
+        assert drifted.found == "unlike"
+        assert [each.measure for each in drifted.shifts if each.found == "unlike"] == [measure]
 
 
 def answered(counts: Any) -> Distribution:
@@ -196,15 +196,15 @@ def test_the_index_is_its_formula_and_p_that_of_the_chi_squared_test() -> None:
     before = rng.multinomial(3000, SHARES)
     after = rng.multinomial(2000, np.add(SHARES, (0.02, -0.02, 0, 0, 0, 0)))
 
-    found = drift(answered(before), answered(after), draws=20_000).shifts[0]
+    shift = drift(answered(before), answered(after), draws=20_000).shifts[0]
     p, q = (before + 0.5) / (before.sum() + 3), (after + 0.5) / (after.sum() + 3)
     terms = [(b - a) * math.log(b / a) for a, b in zip(p, q, strict=True)]
-    assert found.psi == pytest.approx(sum(terms))
-    assert found.moved[0].name == NAMES[int(np.argmax(terms))]
+    assert shift.psi == pytest.approx(sum(terms))
+    assert shift.moved[0].name == NAMES[int(np.argmax(terms))]
     expected = chi2_contingency([before, after]).pvalue
     assert 0.005 < expected < 0.5
-    assert found.p == pytest.approx(expected, abs=0.02)
-    assert found.by_chance == pytest.approx(5 * (1 / 3000 + 1 / 2000), rel=0.05)
+    assert shift.p == pytest.approx(expected, abs=0.02)
+    assert shift.by_chance == pytest.approx(5 * (1 / 3000 + 1 / 2000), rel=0.05)
 
 
 def test_a_trifle_among_a_million_texts_is_none() -> None:
@@ -212,9 +212,9 @@ def test_a_trifle_among_a_million_texts_is_none() -> None:
     before = answered(rng.multinomial(10**6, SHARES))
     for n in (10**6, 5 * 10**9):  # the second beyond what can be drawn from
         after = answered(rng.multinomial(n, np.add(SHARES, (0.01, -0.01, 0, 0, 0, 0))))
-        found = drift(before, after).shifts[0]
-        assert found.p < 0.001
-        assert found.found == "alike"
+        shift = drift(before, after).shifts[0]
+        assert shift.p < 0.001
+        assert shift.found == "alike"
 
 
 def test_more_texts_than_can_be_drawn_from() -> None:
@@ -277,10 +277,10 @@ def test_the_verb_says_so_first_and_what_to_do(
 
     ended = command("explore", few, "--against", certified, "--json")
     assert ended.status == 3
-    found = json.loads(ended.out)
-    assert {"artifact", "data", "drift", "first", "identity", "last", "verdict"} <= found.keys()
-    assert (found["drift"]["counted"], found["drift"]["needed"]) == (7, 40)
-    assert found["verdict"]["command"] == f"paretext explore {few} --against {certified}"
+    record = json.loads(ended.out)
+    assert {"artifact", "data", "drift", "first", "identity", "last", "verdict"} <= record.keys()
+    assert (record["drift"]["counted"], record["drift"]["needed"]) == (7, 40)
+    assert record["verdict"]["command"] == f"paretext explore {few} --against {certified}"
 
 
 def test_what_cannot_be_compared_is_one_sentence(

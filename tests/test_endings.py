@@ -82,9 +82,9 @@ def test_the_verbs_from_training_to_the_page(made: Run, command: Any) -> None:
     asked = (int8, "--against", parent, "--eval", made.held)
     check(command("certify", *asked, "--resamples", 100).out, *judged)
     check(command("verify", int8).out, *judged)
-    found = json.loads(command("verify", int8, "--json").out)
-    assert found["verdict"] in ("holds", "broken", "undecided")
-    assert found["conclusion"]["headline"].startswith(judged)
+    record = json.loads(command("verify", int8, "--json").out)
+    assert record["verdict"] in ("holds", "broken", "undecided")
+    assert record["conclusion"]["headline"].startswith(judged)
     check(command("inspect", int8).out, *judged)
     check(command("inspect", parent).out, "parent is whole, and has no certificate: ")
     candidate = made.out / "candidates" / "roberta" / "model"
@@ -98,8 +98,8 @@ def test_explore_ends_with_what_to_mend(made: Run, command: Any, tmp_path: Path)
     steps = check(ended.out, *starts)
     words = ["paretext", "run", "--data", str(made.data), "--eval", str(made.held)]
     assert shlex.split(steps[0]) == words
-    found = json.loads(command("explore", made.data, "--json").out)
-    assert found["verdict"]["headline"].startswith(starts)
+    record = json.loads(command("explore", made.data, "--json").out)
+    assert record["verdict"]["headline"].startswith(starts)
 
 
 def test_predict_ends_with_the_answer_and_a_pipe_with_nothing_else(
@@ -110,8 +110,8 @@ def test_predict_ends_with_the_answer_and_a_pipe_with_nothing_else(
     assert shlex.split(steps[0])[:3] == ["paretext", "predict", str(versions["int8"])]
     target = tmp_path / "answers.csv"
     check(command("predict", versions["int8"], texts, "-o", target).out, "The answers are in ")
-    found = json.loads(command("predict", versions["int8"], texts, "-o", target, "--json").out)
-    assert found["verdict"]["path"] == str(target)
+    record = json.loads(command("predict", versions["int8"], texts, "-o", target, "--json").out)
+    assert record["verdict"]["path"] == str(target)
     piped = command("predict", versions["int8"], texts, "-o", "-", "--format", "jsonl").out
     assert len(list(map(json.loads, piped.splitlines()))) == 5
 
@@ -121,8 +121,8 @@ def test_train_ends_with_the_parent(made: Run, command: Any, tmp_path: Path) -> 
     steps = check(ended.out, f"The parent is tfidf: {tmp_path / 't' / 'candidates' / 'tfidf'}")
     assert "compress" not in shlex.split(steps[0])  # there is nothing to compress
     assert "--model tfidf" in steps[0]
-    found = of_training("bert", {"bert": Path("m")}, {"bert": 0.5, "tfidf": 0.7}, True, Path("o"))
-    assert found.sentences[0] == "tfidf, trained beside it, has a higher macro-F1: 0.700."
+    verdict = of_training("bert", {"bert": Path("m")}, {"bert": 0.5, "tfidf": 0.7}, True, Path("o"))
+    assert verdict.sentences[0] == "tfidf, trained beside it, has a higher macro-F1: 0.700."
 
 
 def test_a_path_is_quoted_and_never_broken(
@@ -219,11 +219,11 @@ def test_the_keys_of_json_stay(
     # The demo takes minutes, and is a run: this one stands for it. test_search_run.py searches.
     monkeypatch.setattr("paretext.demo.job.run_demo", lambda *_, **__: None)
     monkeypatch.setattr("paretext.runtime.browser.page.load", lambda _: Library(b"", b"", b""))
-    found = {}
+    keys_by_verb = {}
     for verb, arguments in asked.items():
         ended = command(verb, *arguments, "--json")
         assert ended.status in (0, 1, 3), ended.err
-        found[verb] = set(json.loads(ended.out))
-    assert found.keys() == KEYS.keys() - {"search"}
-    missing = {verb: KEYS[verb] - keys for verb, keys in found.items() if KEYS[verb] - keys}
-    assert not missing, {verb: sorted(found[verb]) for verb in missing}
+        keys_by_verb[verb] = set(json.loads(ended.out))
+    assert keys_by_verb.keys() == KEYS.keys() - {"search"}
+    missing = {verb: KEYS[verb] - keys for verb, keys in keys_by_verb.items() if KEYS[verb] - keys}
+    assert not missing, {verb: sorted(keys_by_verb[verb]) for verb in missing}

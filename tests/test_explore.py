@@ -99,9 +99,9 @@ def test_the_page_and_the_json_lie_in_the_folder(
     ended = command("explore", files[0], "--eval", files[1], "--out", out, "--json")
     assert ended.status == 0, ended.err
     stored = Profile.model_validate_json((out / "profile.json").read_text(encoding="utf-8"))
-    found = json.loads(ended.out)
-    assert found.pop("verdict")["command"].startswith("paretext run --data ")
-    assert stored == Profile.model_validate(found)
+    record = json.loads(ended.out)
+    assert record.pop("verdict")["command"].startswith("paretext run --data ")
+    assert stored == Profile.model_validate(record)
     assert (out / "profile.html").read_text(encoding="utf-8") == render(stored)
     assert {path.name for path in out.iterdir()} == {"profile.json", "profile.html"}
 
@@ -178,10 +178,10 @@ def test_every_picture_is_named_or_hidden_and_tables_can_be_reached() -> None:
 def test_many_classes_are_drawn_in_part_and_said() -> None:
     names = tuple(f"class {i:02}" for i in range(40))
     texts = [f"word{i} word{i} of text {j}" for i in range(40) for j in range(6)]
-    found = profile(Dataset(tuple(texts), np.repeat(np.arange(40), 6), names))
-    html = render(found)
+    data_profile = profile(Dataset(tuple(texts), np.repeat(np.arange(40), 6), names))
+    html = render(data_profile)
     assert f"The {MOST_CLASSES} largest classes of 40" in html
-    assert len(found.distinctive.by_class) == 40
+    assert len(data_profile.distinctive.by_class) == 40
     assert html.count('class="cloud"') <= MOST_CLASSES
 
 

@@ -112,15 +112,15 @@ def test_the_graph_has_the_inputs_promised_and_nothing_unread(fp32: Artifact) ->
 
 def test_a_layer_is_eighteen_operators(classifier: Classifier, fp32: Artifact) -> None:
     graph = graph_of(fp32)
-    found, layers = operators(graph), classifier.model.config.num_hidden_layers
+    counts, layers = operators(graph), classifier.model.config.num_hidden_layers
     names = [node.name.split(".") for node in graph.node]
     per_layer = Counter(parts[1] for parts in names if parts[0] == "layer")
     # the last layer has one more: it cuts its input down to the first token
     assert per_layer == {str(i): 18 + (i == layers - 1) for i in range(layers)}
-    assert found["MultiHeadAttention"] == layers
-    assert found["LayerNormalization"] == 2 * layers + 1
-    assert found["MatMul"] == len(linears(classifier.model))
-    assert found == fp32.manifest.operators
+    assert counts["MultiHeadAttention"] == layers
+    assert counts["LayerNormalization"] == 2 * layers + 1
+    assert counts["MatMul"] == len(linears(classifier.model))
+    assert counts == fp32.manifest.operators
 
 
 def test_no_skip_connection_is_fused_into_a_slower_operator(
@@ -131,9 +131,9 @@ def test_no_skip_connection_is_fused_into_a_slower_operator(
         options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
         options.log_severity_level = 3  # it warns that the file suits this machine only
         onnxruntime.InferenceSession(graph_file(made.folder), options)
-        found = operators(onnx.load(tmp_path / "loaded.onnx").graph)
-        assert found["SkipLayerNormalization"] == 0
-        assert found["LayerNormalization"] == operators(graph_of(made))["LayerNormalization"]
+        counts = operators(onnx.load(tmp_path / "loaded.onnx").graph)
+        assert counts["SkipLayerNormalization"] == 0
+        assert counts["LayerNormalization"] == operators(graph_of(made))["LayerNormalization"]
 
 
 def test_only_positions_that_can_occur_are_stored(classifier: Classifier, fp32: Artifact) -> None:
