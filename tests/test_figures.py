@@ -81,15 +81,15 @@ OWN = {"svg", "title", "style", "rect", "text", "g", "path", "circle", "line", "
 
 def drawn(path: Path) -> Picture:
     """The picture, which loads nothing, runs nothing, and has concrete colours."""
-    found = Picture(path)
-    assert {name for name, _ in found.elements} <= OWN
+    picture = Picture(path)
+    assert {name for name, _ in picture.elements} <= OWN
     text = path.read_text(encoding="utf-8")
     assert "var(" not in text
     assert "url(" not in text
-    assert not [key for _, each in found.elements for key in each.attrib if key.startswith("on")]
-    assert not [key for _, each in found.elements for key in each.attrib if "href" in key]
-    assert float(found.root.get("width")) > 300
-    return found
+    assert not [key for _, each in picture.elements for key in each.attrib if key.startswith("on")]
+    assert not [key for _, each in picture.elements for key in each.attrib if "href" in key]
+    assert float(picture.root.get("width")) > 300
+    return picture
 
 
 # Names ----------------------------------------------------------------------------------------
@@ -102,19 +102,21 @@ def test_any_name_can_be_read_in_every_picture(tmp_path: Path, names: Any) -> No
     points = [point(name, 0.9, 1.0, 9.0 + i) for i, name in enumerate(names)]
     trade_off.trade_off(points, tmp_path / "trade-off.svg", names[0])
     figures.learning_curves(HISTORY, tmp_path / "curves.svg", names[0])
-    found = {name: drawn(tmp_path / f"{name}.svg") for name in ("confusion", "trade-off", "curves")}
-    labels = found["confusion"].texts("label")
-    rows = found["trade-off"].texts("row")
+    by_name = {
+        name: drawn(tmp_path / f"{name}.svg") for name in ("confusion", "trade-off", "curves")
+    }
+    labels = by_name["confusion"].texts("label")
+    rows = by_name["trade-off"].texts("row")
     if names is SCRIPTS:
         assert labels[::2] == labels[1::2] == rows[::4] == list(SCRIPTS)
-        assert found["curves"].texts("title") == [SCRIPTS[0]]
+        assert by_name["curves"].texts("title") == [SCRIPTS[0]]
     if names is HOSTILE:
         shown = "".join(labels)
         for part in ("<script>", "{{ 7 * 7 }}", "&lt;", "␛[2J<U+202E>", "<U+FFFE><U+D800>"):
             assert part in shown
     if LONG in names:
         assert labels[0] == rows[0] == drawing.fit(LONG, 22)
-        assert found["confusion"].all("text", "label")[0][0].text == LONG  # its tooltip
+        assert by_name["confusion"].all("text", "label")[0][0].text == LONG  # its tooltip
 
 
 def test_names_that_do_not_fit_lie_aslant_and_inside(tmp_path: Path) -> None:
@@ -146,8 +148,8 @@ def test_marks_over_letters_take_no_room() -> None:
 
 def test_curves_show_the_history_and_mark_the_first_best_epoch(tmp_path: Path) -> None:
     figures.learning_curves(HISTORY, tmp_path / "c.svg", "Training")
-    found = drawn(tmp_path / "c.svg")
-    told = [title.text for title in found.all("title")]
+    picture = drawn(tmp_path / "c.svg")
+    told = [title.text for title in picture.all("title")]
     for row in HISTORY:
         for name, key in (
             ("training", "train_loss"),
@@ -155,9 +157,9 @@ def test_curves_show_the_history_and_mark_the_first_best_epoch(tmp_path: Path) -
             ("selection", "selection_macro_f1"),
         ):
             assert f"{name}, epoch {row['epoch']}: {row[key]:.4f}" in told
-    assert found.texts("best-name") == ["kept: epoch 3"] * 2
-    assert found.texts("name") == ["loss", "macro-F1"]
-    places = [float(each.get("x1")) for each in found.all("line", "best")]
+    assert picture.texts("best-name") == ["kept: epoch 3"] * 2
+    assert picture.texts("name") == ["loss", "macro-F1"]
+    places = [float(each.get("x1")) for each in picture.all("line", "best")]
     assert places[0] == places[1]
 
 
@@ -179,15 +181,15 @@ def test_one_epoch_is_enough_none_is_refused_and_a_loss_may_diverge(tmp_path: Pa
 def test_confusion_colours_rows_by_share_and_writes_counts(tmp_path: Path) -> None:
     counts = np.array([[90, 10, 0], [0, 1999, 1], [0, 0, 0]])
     figures.confusion(counts, ["a", "b", "c"], tmp_path / "c.svg", "Confusion")
-    found = drawn(tmp_path / "c.svg")
-    cells = [(each.text, each[0].text) for each in found.all("text", "cell")]
+    picture = drawn(tmp_path / "c.svg")
+    cells = [(each.text, each[0].text) for each in picture.all("text", "cell")]
     assert cells[:3] == [("90", "90%"), ("10", "10%"), ("0", "0%")]
     assert cells[3:6] == [("0", "0%"), ("1,999", ">99%"), ("1", "<1%")]
     assert cells[6:] == [("0", "n/a")] * 3
-    shades = [float(each.get("fill-opacity")) for each in found.all("rect", "heat")]
+    shades = [float(each.get("fill-opacity")) for each in picture.all("rect", "heat")]
     assert shades[:4] == [0.9, 0.1, 1.0, 0.08]  # 1999 of 2000, and 1 of 2000
-    assert found.texts("of") == ["prediction", "truth"]
-    assert found.texts("label")[::2] == ["a", "b", "c"]
+    assert picture.texts("of") == ["prediction", "truth"]
+    assert picture.texts("label")[::2] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("k", [21, 77, 200])
@@ -196,41 +198,41 @@ def test_of_many_classes_the_largest_confusions_are_drawn(tmp_path: Path, k: int
     counts[3, 5], counts[7, 2] = 200, 100
     names = [f"{LONG} {i}" if i % 2 else f"分類{i}" for i in range(k)]
     figures.confusion(counts, names, tmp_path / "c.svg", "C")
-    found = drawn(tmp_path / "c.svg")
-    titles = [each[0].text for each in found.all("text", "label")]
+    picture = drawn(tmp_path / "c.svg")
+    titles = [each[0].text for each in picture.all("text", "label")]
     assert titles[:4] == [names[3], names[5], names[7], names[2]]
     assert len(titles) == 2 * 15
-    rows = found.texts("row")
+    rows = picture.texts("row")
     share = figures.percent(200, counts[3].sum())
     assert rows[0] == f"200 ({share})"
-    bars = [float(each.get("width")) for each in found.all("rect", "heat")]
+    bars = [float(each.get("width")) for each in picture.all("rect", "heat")]
     assert bars[1] == pytest.approx(bars[0] / 2, abs=0.1)
     assert bars == sorted(bars, reverse=True)
     wrong = counts.sum() - np.trace(counts)
     assert (
         f"among {k} classes; {wrong:,} of {counts.sum():,} answers are wrong"
-        in found.texts("of")[0]
+        in picture.texts("of")[0]
     )
-    width, height = (float(found.root.get(side)) for side in ("width", "height"))
+    width, height = (float(picture.root.get(side)) for side in ("width", "height"))
     assert width < 1000 > height
-    right = max(float(each.get("x")) for each in found.all("text", "row"))
+    right = max(float(each.get("x")) for each in picture.all("text", "row"))
     assert right + 12 * drawing.ems(rows[0]) + 12 < width
 
 
 def test_many_classes_without_an_error_say_so(tmp_path: Path) -> None:
     figures.confusion(np.eye(77, dtype=int), [str(i) for i in range(77)], tmp_path / "c.svg", "C")
-    found = drawn(tmp_path / "c.svg")
-    assert found.texts("of") == ["No answer to 77 texts with 77 classes is wrong."]
-    assert not found.all("rect", "heat")
+    picture = drawn(tmp_path / "c.svg")
+    assert picture.texts("of") == ["No answer to 77 texts with 77 classes is wrong."]
+    assert not picture.all("rect", "heat")
 
 
 @pytest.mark.parametrize("most", [9, 1234, 123_456_789])
 @pytest.mark.parametrize("k", [2, 6, 20])
 def test_counts_fit_their_cells(tmp_path: Path, k: int, most: int) -> None:
     figures.confusion(np.full((k, k), most), ["a"] * k, tmp_path / "c.svg", "C")
-    found = drawn(tmp_path / "c.svg")
-    side = float(found.all("rect", "heat")[0].get("width"))
-    style = found.all("style")[0].text
+    picture = drawn(tmp_path / "c.svg")
+    side = float(picture.all("rect", "heat")[0].get("width"))
+    style = picture.all("style")[0].text
     font = float(re.findall(r"\.cell\{font-size:([\d.]+)px", style)[0])
     assert font * drawing.ems(f"{most:,}") <= side
     assert 2.2 * font <= side
@@ -261,8 +263,8 @@ def test_pareto_front_equals_brute_force(points):
 
 def test_panels_show_the_front_of_their_own_cost(tmp_path: Path) -> None:
     trade_off.trade_off(POINTS, tmp_path / "t.svg", "Quality against cost")
-    found = drawn(tmp_path / "t.svg")
-    marks = found.all("g", "point")
+    picture = drawn(tmp_path / "t.svg")
+    marks = picture.all("g", "point")
     told = [each[0].text for each in marks[:12]]
     on = {text.split(":")[0] for text, each in zip(told[:6], marks, strict=False) if _on(each)}
     assert on == {"int8", "parent"}  # latency
@@ -270,7 +272,7 @@ def test_panels_show_the_front_of_their_own_cost(tmp_path: Path) -> None:
     assert on == {"int8", "parent", "pytorch"}  # size: the last two are equal
     assert "int8: macro-F1 0.9050 [0.8910, 0.9180], 1.5 ms" in told
     assert "int8: macro-F1 0.9050 [0.8910, 0.9180], 23 MB" in told
-    fronts = [path.get("d") for path in found.all("path", "front")]
+    fronts = [path.get("d") for path in picture.all("path", "front")]
     heights = [{each.split()[1] for each in re.split("[ML]", path)[1:]} for path in fronts]
     assert [len(each) for each in heights] == [2, 2]
 
@@ -282,13 +284,13 @@ def _on(mark: Any) -> bool:
 def test_the_table_carries_the_numbers(tmp_path: Path) -> None:
     odd = TradeOffPoint("odd", *[math.nan] * 3, 1.0, 2.0, False)
     trade_off.trade_off([*POINTS, odd], tmp_path / "t.svg", "Quality against cost")
-    found = drawn(tmp_path / "t.svg")
-    cells = found.texts("row")
+    picture = drawn(tmp_path / "t.svg")
+    cells = picture.texts("row")
     rows = [cells[i : i + 4] for i in range(0, len(cells), 4)]
     assert rows[0] == ["pytorch  (baseline)", "0.908 (0.894 to 0.921)", "7.5", "91"]
     assert rows[5] == ["distilroberta", "0.899 (0.885 to 0.912)", "2.3", "69"]
     assert rows[6] == ["odd", "undefined", "1", "2"]
-    assert len(found.all("g", "point")) == 2 * 6 + 7  # what is undefined has no place
+    assert len(picture.all("g", "point")) == 2 * 6 + 7  # what is undefined has no place
     trade_off.trade_off([odd], tmp_path / "t.svg", "Nothing to draw")
     assert len(drawn(tmp_path / "t.svg").all("g", "point")) == 1
 
@@ -314,9 +316,9 @@ def test_a_search_draws_the_limits_that_fall_into_the_panels(tmp_path: Path) -> 
         for each in POINTS
     ]
     draw_front(points, limits, tmp_path / "f.svg", "Search")
-    found = drawn(tmp_path / "f.svg")
-    assert len(found.all("line", "limit")) == 1
-    assert "p95 milliseconds per text at batch 1, log scale" in found.texts("of")
+    picture = drawn(tmp_path / "f.svg")
+    assert len(picture.all("line", "limit")) == 1
+    assert "p95 milliseconds per text at batch 1, log scale" in picture.texts("of")
 
 
 coordinate = st.sampled_from([0.0, 0.02, 0.05, 0.3, 1.0])
@@ -385,9 +387,9 @@ def test_strips_share_a_scale_and_keep_their_order() -> None:
         None,
         Interval(estimate=0.2, low=0.1, high=0.4),
     ]
-    found = strips(spans)
-    assert found["most"] == 0.4
-    assert found["strips"] == [
+    scaled = strips(spans)
+    assert scaled["most"] == 0.4
+    assert scaled["strips"] == [
         pytest.approx((50, 38.5, 61.5)),
         None,
         pytest.approx((73, 61.5, 96)),

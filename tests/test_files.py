@@ -82,12 +82,12 @@ class Job:
     def __call__(self, inputs: str, name: str = "stage") -> bool:
         def work(folder: Path) -> None:
             self.calls.append(inputs)
-            found = [part for part in PARTS if (folder / part).exists()]
-            assert found == list(PARTS[: len(found)])  # never what a half-done deletion left
-            assert all((folder / part).read_text() == inputs for part in found)
+            present = [part for part in PARTS if (folder / part).exists()]
+            assert present == list(PARTS[: len(present)])  # never what a half-done deletion left
+            assert all((folder / part).read_text() == inputs for part in present)
             (folder / SCRATCH).mkdir(exist_ok=True)
             (folder / SCRATCH / "checkpoint").write_text(inputs)
-            for part in PARTS[len(found) :]:
+            for part in PARTS[len(present) :]:
                 if self.machine:
                     self.machine.change()
                 (folder / part).write_text(inputs)
@@ -264,8 +264,8 @@ def test_what_a_killed_process_left_is_no_hindrance(tmp_path: Path, machine: Mac
         fill("old")
         ended = machine.runs(lambda: fill("new"), dies_at)
         if folder.exists():
-            found = {path.name: path.read_text() for path in folder.iterdir()}
-            assert found in (whole("old"), whole("new"))
+            contents = {path.name: path.read_text() for path in folder.iterdir()}
+            assert contents in (whole("old"), whole("new"))
         fill("newer")
         assert {path.name: path.read_text() for path in folder.iterdir()} == whole("newer")
         assert [path.name for path in folder.parent.iterdir()] == ["folder"]

@@ -16,21 +16,21 @@ TAIL = 0.025
     [(10_000, 200, 70, 60), (1000, 30, 0, 0), (5000, 10, 1, 9), (2000, 100, 100, 0)],
 )
 def test_with_every_flip_labelled_it_is_tangos(texts: int, flips: int, lost: int, won: int) -> None:
-    found = Flipped(texts, flips, flips, lost, won)
+    flipped = Flipped(texts, flips, flips, lost, won)
     drops = np.array([-0.01, 0.002, 0.01, 0.03])
     np.testing.assert_allclose(
-        flipped_z(found, drops), score_z(Pairs(texts, lost, won), drops), rtol=1e-5
+        flipped_z(flipped, drops), score_z(Pairs(texts, lost, won), drops), rtol=1e-5
     )
-    ours = flipped_interval(found, TAIL, TAIL)
+    ours = flipped_interval(flipped, TAIL, TAIL)
     theirs = score_interval(Pairs(texts, lost, won), TAIL, TAIL)
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-7)
 
 
 def test_without_labels_every_flip_may_be_a_loss() -> None:
-    found = flipped_interval(Flipped(10_000, 80), TAIL, TAIL)
-    assert np.isnan(found.estimate)
-    assert found.high == -found.low == pytest.approx(upper_share(80, 10_000, TAIL))
-    assert found.high < 0.01  # so that 0.8% flips certify a limit of 1% without any label
+    interval = flipped_interval(Flipped(10_000, 80), TAIL, TAIL)
+    assert np.isnan(interval.estimate)
+    assert interval.high == -interval.low == pytest.approx(upper_share(80, 10_000, TAIL))
+    assert interval.high < 0.01  # so that 0.8% flips certify a limit of 1% without any label
 
 
 def test_an_answer_that_nobody_can_tell_counts_as_the_worse_one() -> None:

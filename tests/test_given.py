@@ -58,9 +58,9 @@ def given(kind: str) -> Any:
 )
 def test_a_table_in_memory_is_read_as_its_file_is(kind: str, tmp_path: Path) -> None:
     from_file = Dataset.read(toy.write(tmp_path / "data.csv", ROWS))
-    found = Dataset.read(given(kind))
-    assert found.fingerprint == from_file.fingerprint
-    assert Dataset.read(found) is found
+    in_memory = Dataset.read(given(kind))
+    assert in_memory.fingerprint == from_file.fingerprint
+    assert Dataset.read(in_memory) is in_memory
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "datasets", "dict"])

@@ -36,27 +36,27 @@ def test_it_loads_and_answers_as_it_did(version: int, name: str, within: float) 
     artifact = Artifact.load(folder / name)
     assert artifact.manifest.format_version == version
     assert list(artifact.manifest.labels) == answers["labels"]
-    found = artifact.probabilities(answers["texts"])
-    np.testing.assert_allclose(found, answers[name], atol=within)
+    probabilities = artifact.probabilities(answers["texts"])
+    np.testing.assert_allclose(probabilities, answers[name], atol=within)
     alone = np.concatenate([artifact.probabilities([text]) for text in answers["texts"][:5]])
     np.testing.assert_allclose(alone, answers[name][:5], atol=within)
 
 
 def test_the_certificate_of_format_2_verifies() -> None:
     folder = GOLDEN.with_name("v2")
-    found = Certificate.of(folder / "int8")
-    assert found is not None
-    assert found.candidate.digest == Manifest.read(folder / "int8").identity
+    certificate = Certificate.of(folder / "int8")
+    assert certificate is not None
+    assert certificate.candidate.digest == Manifest.read(folder / "int8").identity
     data = Dataset.read(folder / "held-out.csv", label_names=ANSWERS["labels"])
     assert verify(folder / "int8", data, folder / "parent").verdict == "undecided"
 
 
 def test_its_certificate_verifies(command: Any) -> None:
     held_out, int8 = GOLDEN / "held-out.csv", GOLDEN / "int8"
-    found = Certificate.of(int8)
-    assert found is not None
-    assert found.format_version == 1
-    assert found.candidate.digest == Manifest.read(int8).identity
+    certificate = Certificate.of(int8)
+    assert certificate is not None
+    assert certificate.format_version == 1
+    assert certificate.candidate.digest == Manifest.read(int8).identity
     data = Dataset.read(held_out, label_names=ANSWERS["labels"])
     checked = verify(int8, data, GOLDEN / "parent")
     assert (checked.verdict, len(checked.checked)) == ("undecided", 4)
@@ -66,7 +66,7 @@ def test_its_certificate_verifies(command: Any) -> None:
     assert again.again is not None
     assert again.again.format_version == 2
     assert any("has format 1, whose rules were others" in each for each in again.warnings)
-    assert len(again.again.clauses) == len(found.clauses)
+    assert len(again.again.clauses) == len(certificate.clauses)
 
 
 def test_the_verbs_that_read_open_it(command: Any, tmp_path: Path) -> None:

@@ -74,25 +74,25 @@ def test_the_same_text_the_same_answer(artifacts: dict[str, Artifact], kind: str
             np.testing.assert_allclose(answers, alone[rows], rtol=0, atol=1e-5)
 
     in_any_company()
-    found = artifact.manifest.independence
-    assert found is not None
-    assert found.texts > len(TEXTS)  # odd ones are among them
-    assert found.largest_probability_difference < 1e-5
-    assert found.changed_labels == 0
+    independence = artifact.manifest.independence
+    assert independence is not None
+    assert independence.texts > len(TEXTS)  # odd ones are among them
+    assert independence.largest_probability_difference < 1e-5
+    assert independence.changed_labels == 0
 
 
 def test_what_is_said_is_what_was_answered(artifacts: dict[str, Artifact]) -> None:
     artifact = artifacts["low-rank"]
-    found = each_way(artifact, TEXTS)
-    for way in found:
+    ways = each_way(artifact, TEXTS)
+    for way in ways:
         np.testing.assert_allclose(way, artifact.logits(TEXTS), atol=1e-5)
     assert each_way(artifact, []).record().texts == 0
-    moved = found.alone.copy()
+    moved = ways.alone.copy()
     moved[3] = np.roll(moved[3], 1)
-    record = EachWay(found.alone, found.bulk, moved).record()
-    differences = np.abs(softmax(moved) - softmax(found.alone))
+    record = EachWay(ways.alone, ways.bulk, moved).record()
+    differences = np.abs(softmax(moved) - softmax(ways.alone))
     assert record.largest_probability_difference == pytest.approx(differences[3].max(), abs=1e-5)
-    assert record.changed_labels == (moved[3].argmax() != found.alone[3].argmax())
+    assert record.changed_labels == (moved[3].argmax() != ways.alone[3].argmax())
     assert record.texts == len(TEXTS)
 
 
