@@ -315,10 +315,10 @@ def test_python_certifies_what_it_is_given(folder: Path, texts: Path, here: Path
         Classifier.load(folder), here / "int8", sample, quantization=DynamicQuantization()
     )
     held = pandas.read_csv(texts / "eval.csv")
-    found = paretext.certify("int8", str(folder), held, "flips<=5%, size<=1GB", resamples=200)
-    assert found.clause("flips").limit == 0.05
-    assert found.data.texts == len(held)
-    assert Certificate.of(here / "int8") == found
+    certificate = paretext.certify("int8", str(folder), held, "flips<=5%, size<=1GB", resamples=200)
+    assert certificate.clause("flips").limit == 0.05
+    assert certificate.data.texts == len(held)
+    assert Certificate.of(here / "int8") == certificate
 
 
 # --- what is no classifier
@@ -415,8 +415,8 @@ def test_answers_are_the_models_own(folder: Path, texts: Path, here: Path) -> No
     from paretext.pipeline.job import _answers
 
     words = tuple(text for text, _ in toy.texts_and_labels(50, seed=3))
-    found = _answers(folder, "mine", words, Stages(here))
-    np.testing.assert_array_equal(found, Classifier.load(folder).logits(words).argmax(axis=1))
+    answers = _answers(folder, "mine", words, Stages(here))
+    np.testing.assert_array_equal(answers, Classifier.load(folder).logits(words).argmax(axis=1))
 
 
 def test_too_few_texts_to_hold_any_out_are_refused_before_anything_is_trained(

@@ -185,9 +185,9 @@ class Executioner:
             if self.place not in Path(folder).parents:
                 return real(folder, *args, **kwargs)
             self.count()
-            found = files_below(folder)
-            if len(found) > 1:
-                found[0].unlink()
+            below = files_below(folder)
+            if len(below) > 1:
+                below[0].unlink()
                 self.count()
             real(folder, *args, **kwargs)
 

@@ -32,20 +32,20 @@ def test_an_artifact_names_its_labels(
     versions: dict[str, Path], table: Path, command: Any, tmp_path: Path
 ) -> None:
     int8, fp32 = versions["int8"], versions["fp32"]
-    found = said(command("certify", int8, "--against", fp32, "--eval", table))
-    assert f"that the labels of {fp32} lack, 'fury' (row 61" in found
-    assert CHANGED in found
-    assert "--labels" not in found
-    found = said(command("compare", int8, fp32, "--eval", table, "--out", tmp_path / "c"))
-    assert f"that the labels of {int8} lack, 'fury' (row 61" in found
+    sentence = said(command("certify", int8, "--against", fp32, "--eval", table))
+    assert f"that the labels of {fp32} lack, 'fury' (row 61" in sentence
+    assert CHANGED in sentence
+    assert "--labels" not in sentence
+    sentence = said(command("compare", int8, fp32, "--eval", table, "--out", tmp_path / "c"))
+    assert f"that the labels of {int8} lack, 'fury' (row 61" in sentence
 
 
 def test_a_model_names_its_labels(versions: dict[str, Path], table: Path, command: Any) -> None:
     model = versions["pytorch"]
     for verb in ("compress", "search"):
-        found = said(command(verb, model, "--data", table, "--out", table.parent / verb))
-        assert f"that the labels of {model} lack, 'fury' (row 61" in found
-        assert CHANGED in found
+        sentence = said(command(verb, model, "--data", table, "--out", table.parent / verb))
+        assert f"that the labels of {model} lack, 'fury' (row 61" in sentence
+        assert CHANGED in sentence
 
 
 def test_numbers_for_names_are_named_with_labels(
@@ -56,24 +56,24 @@ def test_numbers_for_names_are_named_with_labels(
     names = [f"LABEL_{i}" for i in range(len(toy.LABELS))]
     config |= {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
     (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    found = said(command("compress", model, "--eval", table, "--out", table.parent / "out"))
-    assert f"that the labels of {model} lack" in found
-    assert "name its outputs: --labels FILE, one name a line, that of output 0 first" in found
+    sentence = said(command("compress", model, "--eval", table, "--out", table.parent / "out"))
+    assert f"that the labels of {model} lack" in sentence
+    assert "name its outputs: --labels FILE, one name a line, that of output 0 first" in sentence
 
 
 def test_training_texts_name_the_labels(table: Path, command: Any) -> None:
     train = toy.write(table.parent / "train.csv", toy.texts_and_labels(60))
     common = ("--data", train, "--eval", table, "--model", "tfidf", "--out", table.parent / "out")
-    found = said(command("run", *common))
-    assert f"that the labels of {train} lack, 'fury' (row 61" in found
-    assert f"mend the rows, or add texts of the label to {train}" in found
+    sentence = said(command("run", *common))
+    assert f"that the labels of {train} lack, 'fury' (row 61" in sentence
+    assert f"mend the rows, or add texts of the label to {train}" in sentence
     names = table.parent / "names.txt"
     names.write_text("\n".join(toy.LABELS), encoding="utf-8")
-    found = said(command("run", *common, "--labels", names))
-    assert f"that {names} lacks, 'fury' (row 61" in found
-    assert f"mend the rows, or add the name to {names}" in found
-    found = said(command("explore", train, "--eval", table))
-    assert f"that the labels of {train} lack, 'fury' (row 61" in found
+    sentence = said(command("run", *common, "--labels", names))
+    assert f"that {names} lacks, 'fury' (row 61" in sentence
+    assert f"mend the rows, or add the name to {names}" in sentence
+    sentence = said(command("explore", train, "--eval", table))
+    assert f"that the labels of {train} lack, 'fury' (row 61" in sentence
 
 
 def test_names_that_were_given_in_python(table: Path) -> None:

@@ -19,34 +19,34 @@ def texts(kind: str, count: int, seed: int) -> list[str]:
 
 
 def test_texts_of_one_kind_are_alike():
-    found, alike = likeness(texts("bank", 300, 0), texts("bank", 900, 1))
-    assert found.auc is not None
-    assert found.auc < 0.56
+    measured, alike = likeness(texts("bank", 300, 0), texts("bank", 900, 1))
+    assert measured.auc is not None
+    assert measured.auc < 0.56
     assert alike.all()
-    assert (found.unlike, found.unseen) == (0, 0.0)
+    assert (measured.unlike, measured.unseen) == (0, 0.0)
 
 
 def test_those_of_another_kind_are_found_among_the_others():
     mixed = [*texts("bank", 300, 1), *texts("film", 300, 2)]
-    found, alike = likeness(texts("bank", 300, 0), mixed)
+    measured, alike = likeness(texts("bank", 300, 0), mixed)
     assert alike[:300].mean() > 0.95
     assert alike[300:].mean() < 0.05
-    assert found.unlike == int((~alike).sum())
-    assert f"{found.auc:.2f}" in str(found)
-    assert found.unseen > 0.4
+    assert measured.unlike == int((~alike).sum())
+    assert f"{measured.auc:.2f}" in str(measured)
+    assert measured.unseen > 0.4
 
 
 def test_a_handful_of_texts_is_not_judged():
-    found, alike = likeness(texts("bank", 10, 0), texts("film", 10, 0))
-    assert found.auc is None
+    measured, alike = likeness(texts("bank", 10, 0), texts("film", 10, 0))
+    assert measured.auc is None
     assert alike.all()
-    assert "too few" in str(found)
+    assert "too few" in str(measured)
 
 
 def test_no_words_at_all():
-    found, alike = likeness(["..."] * 50, ["!!"] * 50)
+    measured, alike = likeness(["..."] * 50, ["!!"] * 50)
     assert alike.all()
-    assert found.unseen == 0.0
+    assert measured.unseen == 0.0
 
 
 def test_auc_is_that_of_scikit_learn():

@@ -95,11 +95,11 @@ def test_a_folder_of_every_architecture_is_loaded_or_refused(
     assert reads_padding == (name in NOT_ALONE), refused
     if refused:
         return
-    found, again = (Classifier.from_pretrained(given, labels, 16) for _ in range(2))
-    assert found.model.config.num_labels == 4
-    alone = np.concatenate([found.logits([text]) for text in tiny.TEXTS])
-    np.testing.assert_allclose(found.logits(tiny.TEXTS), alone, atol=1e-3)
-    for key, tensor in found.model.state_dict().items():
+    classifier, again = (Classifier.from_pretrained(given, labels, 16) for _ in range(2))
+    assert classifier.model.config.num_labels == 4
+    alone = np.concatenate([classifier.logits([text]) for text in tiny.TEXTS])
+    np.testing.assert_allclose(classifier.logits(tiny.TEXTS), alone, atol=1e-3)
+    for key, tensor in classifier.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[key]), key
 
 

@@ -198,12 +198,12 @@ def test_two_who_write_one_folder_leave_the_last_ones(
     real = Path.rename
 
     def rename(self: Path, to: Path) -> Path:
-        found = real(self, to)
+        renamed = real(self, to)
         if self == target and not renames:
             renames.append(1)
             target.mkdir()
             (target / "theirs").write_text("", encoding="utf-8")
-        return found
+        return renamed
 
     monkeypatch.setattr(Path, "rename", rename)
     with new_folder(target) as partial:
