@@ -18,7 +18,7 @@ import pytest
 
 from paretext.core.errors import ParetextError
 from paretext.core.files import new_folder
-from paretext.core.locks import change, changes, temporary_folder, work_in, works_in
+from paretext.core.locks import change, changes, keep, temporary_folder, work_in, works_in
 
 HOLDER = """
 import sys, time
@@ -105,6 +105,22 @@ def test_a_result_outside_any_run_is_locked_by_itself(holder: Start, tmp_path: P
     with change(result):
         assert (tmp_path / ".artifact.lock").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
+
+
+def test_a_file_that_is_kept_is_kept_by_one(holder: Start, tmp_path: Path) -> None:
+    file, link = tmp_path / "counts.csv", tmp_path / "linked.csv"
+    link.symlink_to(file)
+    first = holder("keep", file)
+    for name in (file, link):
+        said = f"{name} is in use by process {first.pid} .*; give another file, or stop it, and"
+        with pytest.raises(ParetextError, match=said), keep(name):
+            pass
+    with keep(tmp_path / "other.csv"):
+        pass
+    first.kill()
+    first.wait()
+    with keep(file), pytest.raises(ParetextError, match="in use"), keep(file):
+        pass
 
 
 def test_a_thread_may_enter_again_and_another_may_not(tmp_path: Path) -> None:

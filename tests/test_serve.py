@@ -229,6 +229,19 @@ def test_port_and_token_are_looked_at_first(
     refused(ended, "has 3 characters; give one of 8 or more")
 
 
+def test_a_file_of_counts_is_kept_by_one_service(
+    command: Any, versions: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("serve", versions["int8"], "--port", 0, "--log", tmp_path / "counts.csv")
+    seconds = []
+    served = "paretext.serving.server.serve"
+    monkeypatch.setattr(served, lambda *_: seconds.append(command(*words)))
+    assert command(*words).status == 0
+    refused(seconds[0], "counts.csv is in use by process ", "give another file, or stop it")
+    monkeypatch.setattr(served, lambda *_: None)
+    assert command(*words).status == 0, "whoever held it has ended"
+
+
 def test_a_changed_byte_is_refused_and_a_run_names_its_artifacts(
     command: Any, versions: dict[str, Path], tmp_path: Path
 ) -> None:

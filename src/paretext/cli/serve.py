@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
+from paretext.core.locks import keep
 from paretext.pipeline.sources import Cores
 from paretext.serving.settings import Limits
 
@@ -80,14 +82,16 @@ def serve(asked: Serve) -> None:
     claims = {name: claim_of(folder, asked.require_certificate) for name, folder in folders.items()}
     limits = Limits(**asked.part(Limits))
     port = 8080 if asked.port is None else asked.port
-    counts = None if asked.log is None else Counts(asked.log)
-    service = Service(artifacts, claims, limits, token_of(asked.token_file), counts)
-    if counts is not None:
-        counts.write(counts.so_far())  # refused now, not in a minute
-    socket = listen(asked.host, port)
-    if sys.stderr.isatty():  # the log of a service is lines of JSON alone
-        progress.say(f"answering at {address(socket)} (Ctrl-C ends it)")
-    serve(service, socket, asked.cors, asked.request_log, asked.drain)
+    # Held before it is read: of two services with one file, the last to write would have it alone.
+    with contextlib.nullcontext() if asked.log is None else keep(asked.log):
+        counts = None if asked.log is None else Counts(asked.log)
+        service = Service(artifacts, claims, limits, token_of(asked.token_file), counts)
+        if counts is not None:
+            counts.write(counts.so_far())  # refused now, not in a minute
+        socket = listen(asked.host, port)
+        if sys.stderr.isatty():  # the log of a service is lines of JSON alone
+            progress.say(f"answering at {address(socket)} (Ctrl-C ends it)")
+        serve(service, socket, asked.cors, asked.request_log, asked.drain)
 
 
 def claim_of(folder: Path, required: bool) -> Claim | None:

@@ -4,7 +4,8 @@ Whoever writes into a run's folder (or a search's, an ablation's) holds its lock
 whoever comes second ends at once, in a sentence that says who holds it. The lock is the operating
 system's (flock), so it is gone with the process that held it, however that ended; who holds it
 stands in its file, only to be said. A thread that holds a folder may enter it again, so `run` calls
-`compress`, and that is no second one. Who only reads takes no lock.
+`compress`, and that is no second one. Who only reads takes no lock. A service holds the file of its
+counts in the same way.
 
 On a file system that knows no locks this is said, and work goes on without.
 
@@ -49,6 +50,7 @@ _LOCK = "lock"
 _DEEPEST = 3
 """A run's artifacts are two folders below it, a search's winner three."""
 _LONGEST_COMMAND = 200
+_REMEDY = "wait until it has ended, or stop it"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
 
 _held: set[tuple[Path, int]] = set()
@@ -110,14 +112,31 @@ def change(result: Path) -> Iterator[None]:
     if key in _held:
         yield
         return
+    with _beside(whole, said=result):
+        _held.add(key)
+        try:
+            yield
+        finally:
+            _held.discard(key)
+
+
+def keep(file: Path) -> contextlib.AbstractContextManager[None]:
+    """Nobody else keeps counts in `file` while the block runs, whatever link leads there.
+
+    ParetextError, at once, if another process does, or another thread of this one.
+    """
+    return _beside(file.resolve(), said=file, remedy="give another file, or stop it")
+
+
+@contextlib.contextmanager
+def _beside(whole: Path, *, said: Path, remedy: str = _REMEDY) -> Iterator[None]:
+    """The lock of a file's or a folder's own, which lies beside it while the block runs."""
     whole.parent.mkdir(parents=True, exist_ok=True)
     path = whole.with_name(f".{whole.name}.lock")
-    lock = _locked(path, wait=False, said=result)
-    _held.add(key)
+    lock = _locked(path, wait=False, said=said, remedy=remedy)
     try:
         yield
     finally:
-        _held.discard(key)
         path.unlink(missing_ok=True)  # whoever opened it meanwhile finds that it has no name
         if lock is not None:
             lock.release()
@@ -214,7 +233,7 @@ def temporary_folder(target: Path | None = None) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)  # Windows keeps a locked file
 
 
-def _locked(path: Path, *, wait: bool, said: Path) -> FileLock | None:
+def _locked(path: Path, *, wait: bool, said: Path, remedy: str = _REMEDY) -> FileLock | None:
     """The lock, ours; None where the file system has none. ParetextError names its holder."""
     from filelock import FileLock, Timeout
 
@@ -223,8 +242,7 @@ def _locked(path: Path, *, wait: bool, said: Path) -> FileLock | None:
         lock.acquire(blocking=wait)
     except Timeout:
         raise ParetextError(
-            f"{said} is in use by {_holder(path)}; wait until it has ended, or stop it, and start "
-            "again."
+            f"{said} is in use by {_holder(path)}; {remedy}, and start again."
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
