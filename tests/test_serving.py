@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import toy
 
 pytest.importorskip("fastapi", reason="paretext[serve] is not installed")
+import uvicorn
 from starlette.testclient import TestClient
 
 from paretext.core.errors import ParetextError
@@ -24,6 +26,7 @@ from paretext.runtime.rule import Rule
 from paretext.serving.app import application
 from paretext.serving.counts import Counts
 from paretext.serving.guard import logger
+from paretext.serving.server import _Server
 from paretext.serving.service import Claim, Service, named
 from paretext.serving.settings import Limits
 
@@ -314,29 +317,83 @@ def test_too_many_wait_and_too_late_is_said(made: Made) -> None:
     assert "1e-09 s" in late.json()["error"]
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(artifact: Artifact) -> None:
-    app = application(Service({"toy": artifact}, {}, Limits(timeout=0.05)))
-    sent: list[Any] = []
+class Asked:
+    """A request to /predict, told in messages, and what it was answered.
 
-    async def ask() -> None:
-        async def receive() -> dict[str, Any]:
-            if sent_first:
-                await asyncio.sleep(60)
-            sent_first.append(True)
-            return {"type": "http.request", "body": b'{"inputs":', "more_body": True}
+    The service's models do not answer: nothing has started them.
+    """
 
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        sent_first: list[bool] = []
+    def __init__(self, service: Service, *told: bytes | None) -> None:
+        """told: pieces of the body; None: there is more to come. Then nothing, until `go`."""
+        self.service, self.gone = service, asyncio.Event()
+        self.told = [
+            {"type": "http.request", "body": each, "more_body": told[-1] is None}
+            for each in told
+            if each is not None
+        ]
+        self.heard: list[Any] = []
         headers = [(b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers}
         scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
-        await app(scope, receive, send)
+        self.task = asyncio.ensure_future(application(service)(scope, self._receive, self._send))
 
-    asyncio.run(ask())
-    assert sent[0]["status"] == 408
-    assert json.loads(sent[1]["body"])["error"].startswith("the body did not arrive within 0.05 s")
+    async def _receive(self) -> Any:
+        if self.told:
+            return self.told.pop(0)
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.heard.append(message)
+
+    async def waits(self) -> None:
+        """Returns when the model is asked."""
+        while not self.service.first.batcher.waiting:
+            await asyncio.sleep(0)
+
+    def answer(self) -> tuple[int, dict[bytes, bytes], Any]:
+        start, body = self.heard
+        return start["status"], dict(start["headers"]), json.loads(body["body"])
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(artifact: Artifact) -> None:
+    async def ask() -> Asked:
+        asked = Asked(Service({"toy": artifact}, {}, Limits(timeout=0.05)), b'{"inputs":', None)
+        await asked.task
+        return asked
+
+    status, _, body = asyncio.run(ask()).answer()
+    assert status == 408
+    assert body["error"].startswith("the body did not arrive within 0.05 s")
+
+
+def test_what_the_end_does_not_wait_for_is_told_so(
+    artifact: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    """uvicorn cancels it when the time to answer is over, and on a second Ctrl-C."""
+    service = Service({"toy": artifact}, {}, Limits())
+
+    async def ask() -> Asked:
+        asked = Asked(service, b'{"inputs": "a"}')
+        await asked.waits()
+        server = _Server(uvicorn.Config("none"), service)
+        server.server_state.tasks.add(asked.task)
+        server.handle_exit(signal.SIGINT, None)
+        await asyncio.sleep(0)
+        assert service.draining
+        assert not asked.task.cancelling()
+        server.handle_exit(signal.SIGINT, None)
+        await asked.task
+        return asked
+
+    with caplog.at_level(logging.INFO, logger=logger.name):
+        status, headers, body = asyncio.run(ask()).answer()
+    assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
+    said = "the server is about to stop; ask another one."
+    assert body == {"error": said, "error_type": "Unhealthy"}
+    assert [json.loads(each.message)["status"] for each in caplog.records] == [503]
+    assert (service.accepted, service.answered, service.asking) == (1, 0, 0)
+    assert service.first.batcher.waiting == 0
 
 
 def test_a_page_elsewhere_may_not_ask_unless_it_may(made: Made, client: Any) -> None:

@@ -48,6 +48,11 @@ class Refused(HTTPException):
         super().__init__(status, said, headers)
 
 
+def about_to_stop() -> Refused:
+    """What is said while the service ends to whom it does not answer."""
+    return Refused(503, "the server is about to stop; ask another one.", {"Retry-After": "1"})
+
+
 def refusal(path: str, error: HTTPException) -> JSONResponse:
     """The response for it, in the shape of the protocol that `path` belongs to."""
     body = {"error": error.detail}

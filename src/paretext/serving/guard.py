@@ -23,7 +23,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paretext.serving.errors import Refused, refusal
+from paretext.serving.errors import Refused, about_to_stop, refusal
 from paretext.serving.service import NOTE, Service
 
 logger = logging.getLogger("paretext.serving")
@@ -81,6 +81,11 @@ class Guard:
                 raise
             said = f"this is a fault of the server; its log has it as {request_id}."
             await refusal(scope["path"], Refused(500, said))(scope, receive, answer)
+        except asyncio.CancelledError:  # the time to answer in at the end is over
+            if status:
+                raise
+            await refusal(scope["path"], about_to_stop())(scope, receive, answer)
+            whole = False
         finally:
             self.service.asking -= posted
             self.service.answered += note.pop("accepted", False) and whole

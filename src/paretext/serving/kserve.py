@@ -20,7 +20,7 @@ from pydantic_core import from_json
 
 from paretext.core.version import __version__
 from paretext.serving.batching import Answered
-from paretext.serving.errors import KServeError, Refused, complaint, documented
+from paretext.serving.errors import KServeError, Refused, about_to_stop, complaint, documented
 from paretext.serving.service import Model, Service
 
 INPUT = "text"
@@ -207,7 +207,7 @@ def routes(service: Service) -> APIRouter:
 def require_ready(service: Service) -> None:
     """Refused (503) while the service is about to stop."""
     if service.draining:
-        raise Refused(503, "the server is about to stop; ask another one.")
+        raise about_to_stop()
 
 
 def _metadata(model: Model) -> ModelMetadata:
