@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 import signal
@@ -275,6 +276,19 @@ def test_a_body_that_says_nothing_of_its_length_or_type_is_refused_too(client: A
     )
     assert plain.status_code == 415
     assert "Content-Type: application/json" in plain.json()["error"]
+
+
+def test_a_body_that_is_compressed_is_refused_before_it_is_read(client: Any) -> None:
+    for path in ("/predict", "/v2/models/toy/infer"):
+        sent = {**JSON, "content-encoding": "gzip"}
+        answer = client.post(path, content=gzip.compress(b'{"inputs":"a"}'), headers=sent)
+        assert answer.status_code == 415
+        assert answer.headers["accept-encoding"] == "identity"
+        error = answer.json()
+        assert set(error) == ({"error"} if path.startswith("/v2") else {"error", "error_type"})
+        assert error["error"].startswith("the body has Content-Encoding: gzip; send it as it is")
+    plain = {**JSON, "content-encoding": "Identity"}
+    assert client.post("/predict", json={"inputs": "a"}, headers=plain).status_code == 200
 
 
 def test_a_nul_that_json_can_say_is_a_text_like_any_other(client: Any, artifact: Artifact) -> None:

@@ -88,7 +88,7 @@ def _meaning(status: int) -> str:
         404: "There is no such model",
         408: "The body did not arrive in time",
         413: "The body, a text or the list of texts is too long",
-        415: "The body is not application/json",
+        415: "The body is not application/json, or is compressed",
         422: "The body is not what the route takes",
         424: "The model could not answer",
         429: "Too many texts wait; try again after Retry-After seconds",

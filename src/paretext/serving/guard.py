@@ -102,6 +102,10 @@ class Guard:
                 lacks = "is wrong" if token else "is missing"
                 said = f"the token {lacks}; send the header Authorization: Bearer TOKEN."
                 return Refused(401, said, {"WWW-Authenticate": "Bearer"})
+        coding = headers.get("content-encoding", "").strip()
+        if coding.lower() not in ("", "identity"):
+            said = f"the body has Content-Encoding: {coding[:40]}; send it as it is, without one."
+            return Refused(415, said, {"Accept-Encoding": "identity"})
         length, most = headers.get("content-length", ""), self.service.limits.max_bytes
         if length.isdecimal() and int(length) > most:
             return _too_long(most)
