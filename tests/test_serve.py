@@ -118,7 +118,8 @@ def test_tritons_client(running: Running, versions: dict[str, Path], binary: boo
         (asked,) = client.get_model_metadata("fp32", headers=headers)["inputs"]
         texts = triton.InferInput(asked["name"], [len(TEXTS)], asked["datatype"])
         texts.set_data_from_numpy(np.array(TEXTS, dtype=object), binary_data=binary)
-        response = client.infer("fp32", [texts], headers=headers)
+        assert client.is_model_ready("fp32", "1", headers=headers)
+        response = client.infer("fp32", [texts], model_version="1", headers=headers)
         assert response.as_numpy("label").tolist() == artifact.predict(TEXTS).tolist()
         np.testing.assert_allclose(
             response.as_numpy("probabilities"), artifact.probabilities(TEXTS), atol=1e-5

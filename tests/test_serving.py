@@ -9,6 +9,7 @@ import logging
 import signal
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,23 @@ def test_kserve_by_json_and_by_bytes(client: Any, artifact: Artifact) -> None:
     sent = {"inference-header-content-length": str(len(head))}
     again = client.post("/v2/models/toy/infer", content=head + binary, headers=sent).json()
     assert again["outputs"] == [outputs["label"]]
+
+
+def test_a_models_one_version_has_the_models_routes(client: Any) -> None:
+    about = client.get("/v2/models/toy").json()
+    (version,) = about["versions"]
+    path = f"/v2/models/toy/versions/{version}"
+    assert client.get(path).json() == about
+    assert client.get(f"{path}/ready").json() == {"ready": True}
+    response = client.post(f"{path}/infer", json={"inputs": [TENSOR]}).json()
+    assert response == client.post("/v2/models/toy/infer", json={"inputs": [TENSOR]}).json()
+    assert response["model_version"] == version
+    for ask in (client.get, partial(client.post, json={"inputs": [TENSOR]})):
+        end = "" if ask == client.get else "/infer"
+        other = ask(f"/v2/models/toy/versions/2{end}")
+        assert other.status_code == 404
+        assert other.json() == {"error": "toy has one version; leave it out, or ask version 1."}
+        assert "there are toy, other" in ask(f"/v2/models/x/versions/1{end}").json()["error"]
 
 
 def test_our_own_route_says_what_is_unsure_and_what_is_certified(

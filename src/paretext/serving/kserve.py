@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import from_json
@@ -23,7 +24,7 @@ from paretext.serving.batching import Answered
 from paretext.serving.errors import KServeError, Refused, about_to_stop, complaint, documented
 from paretext.serving.service import Model, Service
 
-INPUT = "text"
+INPUT, VERSION = "text", "1"
 LENGTH = "inference-header-content-length"
 _EXAMPLE = {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": ["I like you"]}
 
@@ -145,7 +146,6 @@ def routes(service: Service) -> APIRouter:
     """Everything beneath /v2."""
     router = APIRouter(prefix="/v2", tags=["kserve"])
     unready = documented(503, model=KServeError)
-    unknown = documented(401, 404, model=KServeError)
 
     @router.get("/health/live", response_model_exclude_none=True)
     async def live() -> Health:
@@ -163,26 +163,43 @@ def routes(service: Service) -> APIRouter:
         """The server's name and version."""
         return ServerMetadata(name="paretext", version=__version__, extensions=[])
 
-    @router.get("/models/{name}", responses=unknown)
-    async def metadata(name: str) -> ModelMetadata:
-        """A model's inputs and outputs."""
-        return _metadata(service.model(name))
+    async def named(name: str) -> Model:
+        return service.model(name)
 
-    @router.get(
-        "/models/{name}/ready",
-        responses={**unready, **unknown},
-        response_model_exclude_none=True,
-    )
-    async def model_ready(name: str) -> Health:
+    async def versioned(name: str, version: str) -> Model:
+        model = service.model(name)
+        if version != VERSION:
+            raise Refused(404, f"{name} has one version; leave it out, or ask version {VERSION}.")
+        return model
+
+    _of_a_model(router, "/models/{name}", service, named)
+    _of_a_model(router, "/models/{name}/versions/{version}", service, versioned)
+    return router
+
+
+def _of_a_model(
+    router: APIRouter, path: str, service: Service, named: Callable[..., Awaitable[Model]]
+) -> None:
+    """What there is of a model that is `named` by the path."""
+    unready = documented(503, model=KServeError)
+    unknown = documented(401, 404, model=KServeError)
+    asked_for: Model = Depends(named)
+
+    @router.get(path, responses=unknown)
+    async def metadata(model: Model = asked_for) -> ModelMetadata:
+        """A model's inputs and outputs."""
+        return _metadata(model)
+
+    @router.get(f"{path}/ready", responses={**unready, **unknown}, response_model_exclude_none=True)
+    async def model_ready(model: Model = asked_for) -> Health:
         """Whether a model takes requests."""
-        service.model(name)
         require_ready(service)
         return Health(ready=True)
 
     body = {"application/json": {"schema": InferRequest.model_json_schema()}}
 
     @router.post(
-        "/models/{name}/infer",
+        f"{path}/infer",
         response_model=None,
         responses={
             200: {"model": InferResponse},
@@ -191,17 +208,14 @@ def routes(service: Service) -> APIRouter:
         },
         openapi_extra={"requestBody": {"required": True, "content": body}},
     )
-    async def infer(name: str, request: Request) -> JSONResponse:
+    async def infer(request: Request, model: Model = asked_for) -> JSONResponse:
         """Labels and probabilities of a tensor of texts."""
-        model = service.model(name)
         asked, binary = await _read(request)
         texts = _texts(asked, binary)
         answered = await service.answers(request, model, texts)
         outputs = _outputs(model, answered, asked)
-        named = {"model_name": model.name, "model_version": "1"}
-        return JSONResponse({**named, **({"id": asked.id} if asked.id else {}), "outputs": outputs})
-
-    return router
+        said = {"model_name": model.name, "model_version": VERSION}
+        return JSONResponse({**said, **({"id": asked.id} if asked.id else {}), "outputs": outputs})
 
 
 def require_ready(service: Service) -> None:
@@ -214,7 +228,7 @@ def _metadata(model: Model) -> ModelMetadata:
     count = len(model.labels)
     return ModelMetadata(
         name=model.name,
-        versions=["1"],
+        versions=[VERSION],
         platform="paretext",
         inputs=[TensorMetadata(name=INPUT, datatype="BYTES", shape=[-1])],
         outputs=[
