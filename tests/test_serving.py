@@ -428,6 +428,30 @@ def test_what_the_end_does_not_wait_for_is_told_so(
     assert service.first.batcher.waiting == 0
 
 
+def test_what_a_client_asked_that_has_gone_is_not_computed(
+    artifact: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service({"toy": artifact}, {}, Limits())
+
+    async def ask() -> None:
+        gone = Asked(service, b'{"inputs": ["a", "b"]}')
+        await gone.waits()
+        gone.gone.set()
+        stays = Asked(service, b'{"inputs": ["c"]}')
+        await gone.task
+        assert service.first.batcher.waiting == 1
+        service.start()
+        await stays.task
+        assert stays.answer()[0] == 200
+
+    with caplog.at_level(logging.INFO, logger=logger.name):
+        asyncio.run(ask())
+    service.stop()
+    assert [json.loads(each.message)["status"] for each in caplog.records] == [499, 200]
+    assert (service.accepted, service.answered, service.asking) == (2, 1, 0)
+    assert b'paretext_batch_texts_sum{model="toy"} 1.0' in service.metrics.written()
+
+
 def test_a_page_elsewhere_may_not_ask_unless_it_may(made: Made, client: Any) -> None:
     asked = {"origin": "https://a.example", "access-control-request-method": "POST"}
     assert "access-control-allow-origin" not in client.options("/predict", headers=asked).headers

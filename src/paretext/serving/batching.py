@@ -21,7 +21,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -35,6 +35,8 @@ TEXTS, CHARACTERS = 32, 4096
 """Of a batch, for each core: some ten milliseconds of a small model's time."""
 LOOP = 0.003
 """Seconds for which the event loop may compute an answer itself."""
+LOOK = 0.25
+"""Seconds after which whoever waits is looked at: it may have gone."""
 
 
 class Full(Exception):
@@ -43,6 +45,14 @@ class Full(Exception):
     def __init__(self, waiting: int, seconds: int) -> None:
         super().__init__(f"{waiting:,} texts wait already")
         self.waiting, self.seconds = waiting, seconds
+
+
+class Gone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+async def _stays() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -126,11 +136,18 @@ class Batcher:
         if self._thread is not None:
             self._thread.join()
 
-    async def answers(self, texts: Sequence[str], seconds: float, only: bool = False) -> Answered:
+    async def answers(
+        self,
+        texts: Sequence[str],
+        seconds: float,
+        only: bool = False,
+        gone: Callable[[], Awaitable[bool]] = _stays,
+    ) -> Answered:
         """The answers to some texts within so many seconds.
 
-        only: nobody else has asked for anything.
-        Raises Full, at once; TimeoutError; ParetextError for what the artifact cannot answer.
+        only: nobody else has asked for anything. gone: whether whoever asked has gone; it is asked
+        only where the answer takes long.
+        Raises Full, at once; TimeoutError; Gone; ParetextError for what the artifact cannot answer.
         """
         short = len(texts) == 1 and len(texts[0]) <= CHARACTERS
         if only and short and self._lone < LOOP and not self.waiting:
@@ -147,8 +164,14 @@ class Batcher:
             self._jobs.append(job)
             self._changed.notify()
         try:
-            async with asyncio.timeout(seconds):
-                return await future
+            left = seconds
+            while not (await asyncio.wait((future,), timeout=min(left, LOOK)))[0]:
+                left = seconds - (time.perf_counter() - job.arrived)
+                if left <= 0:
+                    raise TimeoutError
+                if await gone():
+                    raise Gone
+            return future.result()
         finally:
             self._drop(job)
 
@@ -161,6 +184,7 @@ class Batcher:
 
     def _drop(self, job: _Job) -> None:
         """Whoever asked has gone, or has what they asked for."""
+        job.future.cancel()
         with self._changed:
             self.waiting -= len(job.texts) - job.taken
             job.taken = len(job.texts)

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 KSERVE = "/v2"
+GONE = 499
+"""The status, in the log and the metrics alone, of a request whose client has gone (nginx's)."""
 _KINDS = {
     401: "Unauthorized",
     404: "NotFound",

@@ -23,7 +23,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paretext.serving.errors import Refused, about_to_stop, refusal
+from paretext.serving.errors import GONE, Refused, about_to_stop, refusal
 from paretext.serving.service import NOTE, Service
 
 logger = logging.getLogger("paretext.serving")
@@ -88,7 +88,7 @@ class Guard:
             whole = False
         finally:
             self.service.asking -= posted
-            self.service.answered += note.pop("accepted", False) and whole
+            self.service.answered += note.pop("accepted", False) and whole and status != GONE
             self._tell(scope, status, time.perf_counter() - begin)
 
     def _refused(self, scope: Scope) -> Refused | None:

@@ -18,9 +18,9 @@ from starlette.requests import Request
 
 from paretext.core.errors import ParetextError
 from paretext.runtime.artifact import Artifact
-from paretext.serving.batching import Answered, Batcher, Full
+from paretext.serving.batching import Answered, Batcher, Full, Gone
 from paretext.serving.counts import Counts
-from paretext.serving.errors import Refused
+from paretext.serving.errors import GONE, Refused
 from paretext.serving.metrics import Metrics
 from paretext.serving.settings import Limits
 
@@ -130,7 +130,11 @@ class Service:
         self._check(texts)
         await asyncio.sleep(0)  # whoever came at the same time is counted now
         try:
-            answered = await model.batcher.answers(texts, self.limits.timeout, self.asking == 1)
+            answered = await model.batcher.answers(
+                texts, self.limits.timeout, self.asking == 1, request.is_disconnected
+            )
+        except Gone:
+            raise Refused(GONE, "whoever asked has gone.") from None
         except Full as full:
             raise Refused(
                 429,
