@@ -399,6 +399,28 @@ def test_a_body_that_does_not_come_is_not_waited_for(artifact: Artifact) -> None
     assert body["error"].startswith("the body did not arrive within 0.05 s")
 
 
+def test_the_end_waits_for_no_body(artifact: Artifact) -> None:
+    service = Service({"toy": artifact}, {}, Limits())
+
+    async def ask() -> list[Asked]:
+        never, whole = Asked(service, b'{"inputs":', None), Asked(service, b'{"inputs": "a"}')
+        await whole.waits()
+        service.draining = True
+        async with asyncio.timeout(20):  # its own time to arrive is 30 s
+            await never.task
+        service.start()
+        await whole.task
+        return [never, whole]
+
+    never, whole = asyncio.run(ask())
+    service.stop()
+    status, headers, body = never.answer()
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+    assert body["error"] == "the server is about to stop; ask another one."
+    assert whole.answer()[0] == 200
+    assert (service.accepted, service.answered) == (1, 1)
+
+
 def test_what_the_end_does_not_wait_for_is_told_so(
     artifact: Artifact, caplog: pytest.LogCaptureFixture
 ) -> None:

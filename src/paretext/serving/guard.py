@@ -23,6 +23,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from paretext.serving.batching import LOOK
 from paretext.serving.errors import GONE, Refused, about_to_stop, refusal
 from paretext.serving.service import NOTE, Service
 
@@ -30,6 +31,8 @@ logger = logging.getLogger("paretext.serving")
 
 OPEN = frozenset({"/", "/health", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
 """GET without a token: what a balancer and a browser ask before they have one."""
+SOON = 1.0
+"""Seconds that a body may still take to arrive when the service is about to stop."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -123,16 +126,28 @@ class Guard:
         seconds = limits.timeout
         until = time.monotonic() + seconds
 
+        async def part() -> Message:
+            """What arrives next; while the service ends it has SOON in all."""
+            nonlocal until
+            while True:
+                now = time.monotonic()
+                until = min(until, now + SOON) if self.service.draining else until
+                try:
+                    async with asyncio.timeout(min(until - now, LOOK)):
+                        return await receive()
+                except TimeoutError:
+                    if time.monotonic() < until:
+                        continue
+                    if self.service.draining:
+                        raise about_to_stop() from None
+                    said = f"the body did not arrive within {seconds:g} s; send it faster, or less."
+                    raise Refused(408, said) from None
+
         async def read() -> Message:
             nonlocal whole, size
             if whole:  # the client's farewell
                 return await receive()
-            try:
-                async with asyncio.timeout(until - time.monotonic()):
-                    message = await receive()
-            except TimeoutError:
-                said = f"the body did not arrive within {seconds:g} s; send it faster, or less."
-                raise Refused(408, said) from None
+            message = await part()
             size += len(message.get("body", b""))
             if size > limits.max_bytes:
                 raise _too_long(limits.max_bytes)
