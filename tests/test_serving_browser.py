@@ -134,17 +134,43 @@ def test_thresholds_and_models_can_be_chosen(browser: Any, pages: dict[str, str]
     assert browser.get_log("browser") == []
 
 
+def test_a_refusal_stands_in_place_of_the_former_answer(
+    browser: Any, pages: dict[str, str]
+) -> None:
+    opened(browser, pages["open"])
+    until(lambda: said(browser, "sentence"))
+    browser.find_element("id", "text").send_keys("happy and glad")
+    until(lambda: said(browser, "answer"))
+    assert browser.find_element("id", "legend").is_displayed()
+    text = "const t = document.getElementById('text'); t.value = 'a'.repeat(70000);"
+    browser.execute_script(f"{text} t.dispatchEvent(new Event('input'))")
+    until(lambda: "has 70,000 characters" in said(browser, "problem"))
+    for element in ("answer", "labels", "latency", "legend"):
+        assert said(browser, element) == "", element
+    if folder := os.environ.get("PARETEXT_SHOTS"):
+        browser.save_screenshot(f"{folder}/serve-refused.png")
+
+
 def test_a_token_is_asked_for_and_kept_nowhere(browser: Any, pages: dict[str, str]) -> None:
     opened(browser, pages["locked"], 390)
-    until(lambda: "the token is missing" in said(browser, "problem"))
-    field = browser.find_element("id", "token")
+    wanted = "The token is missing or wrong; type it into the field Token and press Enter."
+    until(lambda: said(browser, "problem") == wanted)
+    field, text = (browser.find_element("id", each) for each in ("token", "text"))
     field.send_keys("wrong-wrong\n")
-    until(lambda: "the token is wrong" in said(browser, "problem"))
+    text.send_keys("not asked yet")
+    assert said(browser, "problem") == wanted
+    text.clear()
     field.clear()
     field.send_keys(f"{TOKEN}\t")
     until(lambda: said(browser, "verdict") == "Certificate: holds")
-    browser.find_element("id", "text").send_keys("<img src=x onerror=alert(1)>")
+    assert said(browser, "problem") == ""
+    text.send_keys("<img src=x onerror=alert(1)>")
     until(lambda: said(browser, "answer"))
+    field.clear()
+    field.send_keys("wrong-wrong")
+    text.send_keys(" more")
+    until(lambda: said(browser, "problem") == wanted)
+    assert said(browser, "answer") == ""
     assert browser.execute_script("return [document.cookie, localStorage.length]") == ["", 0]
     if folder := os.environ.get("PARETEXT_SHOTS"):
         browser.save_screenshot(f"{folder}/serve-token.png")
