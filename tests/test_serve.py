@@ -127,7 +127,7 @@ def test_tritons_client(running: Running, versions: dict[str, Path], binary: boo
         one = triton.InferRequestedOutput("probabilities", binary_data=binary)
         again = client.infer("fp32", [texts], outputs=[one], headers=headers)
         assert again.as_numpy("label") is None
-        with pytest.raises(Exception, match="there is no model of that name"):
+        with pytest.raises(Exception, match="there is no model 'none'; there are toy, fp32"):
             client.infer("none", [texts], headers=headers)
 
 

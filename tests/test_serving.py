@@ -10,6 +10,7 @@ import signal
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,8 @@ def test_kserve_by_json_and_by_bytes(client: Any, artifact: Artifact) -> None:
     sent = {"inference-header-content-length": str(len(head))}
     again = client.post("/v2/models/toy/infer", content=head + binary, headers=sent).json()
     assert again["outputs"] == [outputs["label"]]
+    short = client.post("/v2/models/toy/infer", content=head + binary[:-1], headers=sent).json()
+    assert f"has {len(binary) - 1} bytes behind the JSON, and its binary" in short["error"]
 
 
 def test_a_models_one_version_has_the_models_routes(client: Any) -> None:
@@ -239,8 +242,9 @@ TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
         ("/predict", {"inputs": [1]}, 422, 'give "a text"'),
         ("/predict", {"inputs": None}, 422, 'give "a text"'),
         ("/predict", {"input": "a"}, 422, "inputs is missing"),
-        ("/predict", {"inputs": "a", "truncate": "no"}, 422, "truncate is wrong"),
-        ("/predict", ["a"], 422, "no JSON object"),
+        ("/predict", {"inputs": "a", "truncate": "no"}, 422, "another type; give true or false"),
+        ("/predict", {"inputs": "a", "parameters": 1}, 422, "another type; give a JSON object"),
+        ("/predict", ["a"], 422, 'send one, such as {"inputs": "a text"}'),
         ("/predict", b"", 422, "missing"),
         ("/predict", b'{"inputs":"a', 422, "not valid JSON"),
         ("/predict", b'{"inputs":"\xff"}', 422, "invalid unicode"),
@@ -250,17 +254,28 @@ TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
         ("/predict", {"inputs": "a" * 10_000_000}, 413, "2,000,000 bytes"),
         ("/predict", {"inputs": "a" * 70_000}, 413, "has 70,000 characters"),
         ("/predict", {"inputs": ["a"] * 300}, 413, "has 300 texts"),
-        ("/models/none", {"inputs": "a"}, 404, "there are toy, other"),
+        ("/models/none", {"inputs": "a"}, 404, "no model 'none'; there are toy, other"),
         ("/nowhere", {"inputs": "a"}, 404, "nothing at this address"),
         ("/classify", {"texts": ["a"], "at": "recall=1"}, 422, "there are precision=0.9"),
         ("/classify", {"texts": ["a"], "thresholds": {"x": 0.5}}, 422, "'x', which is no label"),
         ("/classify", {"texts": ["a"], "thresholds": {"joy": 2}}, 422, "less than or equal to 1"),
-        ("/classify", {"texts": ["a"], "text": "b"}, 422, "text is wrong"),
+        ("/classify", {"texts": ["a"], "text": "b"}, 422, "text is nothing that is known here"),
+        ("/classify", {"texts": []}, 422, "no text in the request; give at least one"),
+        ("/classify", {"texts": [1]}, 422, "texts.0 is of another type; give a text"),
+        ("/models/toy/classify", ["a"], 422, 'send one, such as {"texts": ["a text"]}'),
         ("/v2/models/none/infer", {"inputs": [TENSOR]}, 404, "there are toy, other"),
         ("/v2/models/toy/infer", {"inputs": []}, 422, 'give one tensor, "text"'),
         ("/v2/models/toy/infer", {"inputs": [TENSOR | {"shape": [2]}]}, 422, "give [1]"),
         ("/v2/models/toy/infer", {"inputs": [TENSOR | {"datatype": "FP32"}]}, 422, "BYTES"),
-        ("/v2/models/toy/infer", {"inputs": [TENSOR | {"data": [1]}]}, 422, "inputs.0.data"),
+        ("/v2/models/toy/infer", {"inputs": [TENSOR | {"data": [1]}]}, 422, "no list of texts"),
+        ("/v2/models/toy/infer", {"inputs": [TENSOR | {"data": "a"}]}, 422, "no list of texts"),
+        (
+            "/v2/models/toy/infer",
+            {"inputs": ["a"]},
+            422,
+            "inputs.0 is of another type; give a JSON",
+        ),
+        ("/v2/models/toy/infer", ["a"], 422, 'such as {"inputs": [{"name": "text", "shape": [1]'),
         ("/v2/models/toy/infer", DEEP, 422, "recursion limit"),
         (
             "/v2/models/toy/infer",
@@ -269,7 +284,7 @@ TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
             "there are label, probabilities, truncated",
         ),
     ],
-    ids=range(29),
+    ids=count(),
 )
 def test_a_refusal_is_one_sentence_in_the_protocols_shape(
     client: Any, path: str, body: Any, status: int, said: str

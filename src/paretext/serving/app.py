@@ -137,4 +137,6 @@ def _refusals(app: FastAPI) -> None:
         if isinstance(error.body, bytes) and "json" not in declared:
             said = "the body is not declared as JSON; send Content-Type: application/json."
             return refusal(request.url.path, Refused(415, said))
-        return refusal(request.url.path, Refused(422, complaint(error.errors())))
+        classifies = request.url.path.endswith("/classify")
+        example = classify.EXAMPLE if classifies else predict.EXAMPLE
+        return refusal(request.url.path, Refused(422, complaint(error.errors(), example)))

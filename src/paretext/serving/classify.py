@@ -21,6 +21,7 @@ from paretext.serving.errors import Refused, documented
 from paretext.serving.json_body import JsonRoute
 from paretext.serving.service import Model, Service
 
+EXAMPLE = '{"texts": ["a text"]}'
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -29,7 +30,8 @@ class ClassifyRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    texts: list[str] = Field(min_length=1, examples=[["I like you"]])
+    # that there is none is said by the service, as of all routes
+    texts: list[str] = Field(json_schema_extra={"minItems": 1}, examples=[["I like you"]])
     at: str | None = Field(
         None,
         description="An operating point of the certificate, such as precision=0.9 "

@@ -63,8 +63,23 @@ def refusal(path: str, error: HTTPException) -> JSONResponse:
     return JSONResponse(body, error.status_code, headers=error.headers)
 
 
-def complaint(errors: Sequence[Any]) -> str:
-    """The first of pydantic's complaints about a body, in a sentence that does not quote it."""
+_WANTED = {
+    "bool_type": "true or false",
+    "dict_type": "a JSON object",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_attributes_type": "a JSON object",
+    "model_type": "a JSON object",
+    "string_type": "a text",
+}
+
+
+def complaint(errors: Sequence[Any], example: str) -> str:
+    """The first of pydantic's complaints about a body, in a sentence that does not quote it.
+
+    example: a body that the route takes.
+    """
     first = errors[0]
     where = ".".join(map(str, first["loc"][1:]))
     if first["type"] == "missing":
@@ -72,7 +87,11 @@ def complaint(errors: Sequence[Any]) -> str:
     if first["type"] == "value_error":
         return f"{first['ctx']['error']}."
     if not where:
-        return 'the body is no JSON object; send one, such as {"inputs": "a text"}.'
+        return f"the body is no JSON object; send one, such as {example}."
+    if first["type"] == "extra_forbidden":
+        return f"{where} is nothing that is known here; leave it out."
+    if first["type"] in _WANTED:
+        return f"{where} is of another type; give {_WANTED[first['type']]}."
     said = str(first["msg"])
     return f"{where} is wrong: {said[:1].lower()}{said[1:]}."
 

@@ -9,6 +9,7 @@ docs/protocol/extension_binary_data.md.
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import from_json
 
 from paretext.core.version import __version__
@@ -29,6 +30,17 @@ LENGTH = "inference-header-content-length"
 _EXAMPLE = {"name": INPUT, "shape": [1], "datatype": "BYTES", "data": ["I like you"]}
 
 
+def _flat(given: Any) -> list[Any] | None:
+    """A tensor's texts, which may stand in rows of one."""
+    if given is None:
+        return None
+    rows = given if isinstance(given, list) else [None]
+    texts = [one for each in rows for one in (each if isinstance(each, list) else [each])]
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError('the data of a tensor are no list of texts; give one, such as ["a text"]')
+    return texts
+
+
 class InputTensor(BaseModel):
     """The texts."""
 
@@ -37,7 +49,7 @@ class InputTensor(BaseModel):
     name: str
     shape: list[int]
     datatype: str
-    data: list[str] | list[list[str]] | None = None
+    data: Annotated[list[str] | None, BeforeValidator(_flat)] = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -257,7 +269,7 @@ async def _read(request: Request) -> tuple[InferRequest, bytes]:
         return InferRequest.model_validate(given), body[end:]
     except ValidationError as error:
         errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-        raise Refused(422, complaint(errors)) from None
+        raise Refused(422, complaint(errors, json.dumps({"inputs": [_EXAMPLE]}))) from None
 
 
 def _texts(asked: InferRequest, binary: bytes) -> list[str]:
@@ -268,14 +280,18 @@ def _texts(asked: InferRequest, binary: bytes) -> list[str]:
     if tensor.datatype != "BYTES":
         raise Refused(422, f"{INPUT} is of another type than BYTES, and takes texts; send those.")
     size = tensor.parameters.get("binary_data_size")
-    if tensor.data is None:
-        if size != len(binary) or not binary:
-            raise Refused(422, f"{INPUT} has no data; give a list of texts.")
-        texts = _from_bytes(binary)
+    if tensor.data is not None:
+        texts = tensor.data
+    elif size is None:
+        raise Refused(422, f"{INPUT} has no data; give a list of texts.")
+    elif size != len(binary):
+        raise Refused(
+            422,
+            f"{INPUT} has {len(binary):,} bytes behind the JSON, and its binary_data_size is "
+            f"another; mend it, or the header {LENGTH}.",
+        )
     else:
-        texts = []
-        for each in tensor.data:
-            texts += [each] if isinstance(each, str) else each
+        texts = _from_bytes(binary)
     wanted = math.prod(tensor.shape)
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]) or wanted != len(texts):
         raise Refused(

@@ -25,6 +25,7 @@ from paretext.serving.errors import Refused, documented
 from paretext.serving.json_body import JsonRoute
 from paretext.serving.service import Model, Service
 
+EXAMPLE = '{"inputs": "a text"}'
 _PAIR = (
     'inputs has a pair of texts, [["a", "b"]], and this model takes single texts; join the two, '
     'or send [["a"], ["b"]] for two answers'

@@ -121,7 +121,7 @@ class Service:
         """The model of that name; Refused where there is none."""
         if name not in self.models:
             raise Refused(
-                404, f"there is no model of that name; there are {', '.join(self.models)}."
+                404, f"there is no model {name[:60]!r}; there are {', '.join(self.models)}."
             )
         return self.models[name]
 
