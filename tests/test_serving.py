@@ -131,7 +131,8 @@ def test_a_long_text_is_cut_and_that_is_said_or_it_is_refused(
     answer = client.post("/predict", json={"inputs": LONG})
     assert answer.headers["x-truncated"] == "1"
     assert near(answer.json(), expected(artifact, [LONG])[0])
-    assert client.post("/predict", json={"inputs": LONG, "truncate": True}).status_code == 200
+    asked = {"inputs": LONG, "truncate": True, "truncation_direction": "Right"}
+    assert client.post("/predict", json=asked).json() == answer.json()
     refused = client.post("/predict", json={"inputs": [TEXTS[0], LONG], "truncate": False})
     assert refused.status_code == 413
     assert "text 1 is longer than the 24 tokens" in refused.json()["error"]
@@ -244,6 +245,7 @@ TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
         ("/predict", {"input": "a"}, 422, "inputs is missing"),
         ("/predict", {"inputs": "a", "truncate": "no"}, 422, "another type; give true or false"),
         ("/predict", {"inputs": "a", "parameters": 1}, 422, "another type; give a JSON object"),
+        ("/predict", {"inputs": "a", "truncation_direction": "Left"}, 422, "the end of a text is"),
         ("/predict", ["a"], 422, 'send one, such as {"inputs": "a text"}'),
         ("/predict", b"", 422, "missing"),
         ("/predict", b'{"inputs":"a', 422, "not valid JSON"),

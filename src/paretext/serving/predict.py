@@ -26,6 +26,7 @@ from paretext.serving.json_body import JsonRoute
 from paretext.serving.service import Model, Service
 
 EXAMPLE = '{"inputs": "a text"}'
+_DIRECTIONS = ("Right", "right", None)
 _PAIR = (
     'inputs has a pair of texts, [["a", "b"]], and this model takes single texts; join the two, '
     'or send [["a"], ["b"]] for two answers'
@@ -49,6 +50,15 @@ def _texts(given: Any) -> str | list[str]:
             raise wrong
         texts.append(each)
     return texts
+
+
+def _right(given: Any) -> Any:
+    if given in _DIRECTIONS:
+        return given
+    raise ValueError(
+        'truncation_direction is not "Right", and the end of a text is what is cut; send "Right", '
+        "or leave it out"
+    )
 
 
 Inputs = Annotated[
@@ -99,6 +109,9 @@ class PredictRequest(BaseModel):
         description="Of a text longer than the model reads: true cuts its end, false refuses it. "
         "Where it is left out the end is cut, and the header x-truncated counts such texts.",
     )
+    truncation_direction: Annotated[
+        str | None, BeforeValidator(_right), WithJsonSchema({"enum": [*_DIRECTIONS]})
+    ] = Field(None, description="Where a text is cut: at its end alone.")
     parameters: Parameters | None = Field(
         None, description="If it is there, one text's answer is nested in a list."
     )
