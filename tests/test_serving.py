@@ -538,6 +538,20 @@ def test_metrics_count_what_was_answered_and_the_log_has_no_texts(
     assert float(rows['paretext_batch_texts_sum{model="toy"}']) == len(labels)
 
 
+def test_every_route_is_described_and_logged_by_its_pattern(
+    client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger=logger.name):
+        for path in ("/", "/predict", "/models/toy", "/models/toy/predict"):
+            assert client.post(path, json={"inputs": "a"}).status_code == 200
+    logged = [json.loads(each.message)["route"] for each in caplog.records]
+    assert logged == ["/", "/predict", "/models/{name}", "/models/{name}/predict"]
+    described = client.get("/openapi.json").json()["paths"]
+    assert all("post" in described[each] for each in logged)
+    operations = [each["operationId"] for path in described.values() for each in path.values()]
+    assert len(set(operations)) == len(operations)
+
+
 def test_a_fault_of_ours_is_said_without_what_it_says(
     made: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

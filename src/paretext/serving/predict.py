@@ -134,13 +134,13 @@ def routes(service: Service) -> APIRouter:
     first = {200: answered, **documented()}
     one = {**first, **documented(404)}
 
-    @router.post("/", include_in_schema=False, response_model=None)
+    @router.post("/", responses=first, response_model=None)
     @router.post("/predict", responses=first, operation_id="predict", response_model=None)
     async def predict(asked: PredictRequest, request: Request) -> JSONResponse:
         """Labels of one or more texts by the first model."""
         return await _predict(service, service.first, asked, request)
 
-    @router.post("/models/{name}", include_in_schema=False, response_model=None)
+    @router.post("/models/{name}", responses=one, response_model=None)
     @router.post(
         "/models/{name}/predict", responses=one, operation_id="predict_by", response_model=None
     )
