@@ -20,7 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import toy
 from strangers import change_manifest
 
 from paretext.core.errors import ParetextError
@@ -28,6 +30,7 @@ from paretext.runtime.artifact import Artifact
 from paretext.runtime.browser import library
 from paretext.runtime.browser import page as pages
 from paretext.runtime.browser.page import PROBES, write_page
+from paretext.runtime.rule import UNSURE
 
 FAKE = library.Library(b"export const runtime = 1;", b"\0asm", b"export const tokenizers = 2;")
 
@@ -44,6 +47,11 @@ def made(
     contents = write_page(artifact, tmp_path / "page.html", tmp_path)
     assert contents["bytes"] == (tmp_path / "page.html").stat().st_size
     return artifact, (tmp_path / "page.html").read_text("utf-8")
+
+
+def with_rule(artifact: Path, folder: Path, rule: dict[str, Any] | None) -> Path:
+    copy = Path(shutil.copytree(artifact, folder))
+    return change_manifest(copy, lambda values: values.update(operating=rule))
 
 
 def part(page: str, name: str) -> str:
@@ -86,15 +94,35 @@ def test_it_is_asked_what_the_artifact_answered(made: tuple[Artifact, str]) -> N
     """The script puts the tokens of a text together from these: as the artifact reads it."""
     artifact, page = made
     settings = json.loads(part(page, "settings"))
-    assert [text for text, _, _ in settings["probes"]] == list(PROBES)
+    assert [text for text, *_ in settings["probes"]] == list(PROBES)
     before, after, longest = (settings[name] for name in ("before", "after", "longest"))
     assert (before, after, settings["integers"]) == ([0], [2], "int64")
-    for text, ids, probabilities in settings["probes"]:
+    for text, ids, probabilities, answered in settings["probes"]:
         assert ids == artifact._tokenizer.encode(text).ids
         own = artifact._tokenizer.encode(text, add_special_tokens=False).ids
         assert ids == [*before, *own[: longest - 2], *after]
-        assert probabilities == pytest.approx(artifact.probabilities([text])[0], abs=1e-6)
+        assert (np.float32(probabilities) == artifact.probabilities([text])[0]).all()
+        assert artifact.manifest.labels[answered] == artifact.predict([text])[0]
     assert len(settings["probes"][-1][1]) == longest
+
+
+def test_its_rule_is_inside_and_said(
+    versions: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "load", lambda _: FAKE)
+    rule = {"thresholds": {"joy": 0.5}, "least_probability": 0.4, "least_margin": 0.1}
+    folder = with_rule(versions["int8"], tmp_path / "artifact", rule)
+    artifact = Artifact.load(folder)
+    write_page(artifact, tmp_path / "page.html", tmp_path)
+    page = (tmp_path / "page.html").read_text("utf-8")
+    settings = json.loads(part(page, "settings"))
+    assert settings["least"] == [0.5 if each == "joy" else 0.4 for each in settings["labels"]]
+    assert settings["margin"] == 0.1
+    names = [*settings["labels"], UNSURE]
+    told = [names[answered] for *_, answered in settings["probes"]]
+    assert told == artifact.predict(PROBES).tolist()
+    assert "joy where its probability is 0.5000 or more" in page
+    assert "any other text is unsure" in page
 
 
 def test_somebody_elses_file_stays(versions: dict[str, Path], tmp_path: Path) -> None:
@@ -175,35 +203,73 @@ def test_it_answers_in_chromium(versions: dict[str, Path], tmp_path: Path) -> No
         pytest.skip("the page's JavaScript is not here: paretext page fetches it")
     from test_report_browser import FLAGS
 
-    artifact, page = Artifact.load(versions["int8"]), tmp_path / "page.html"
-    write_page(artifact, page, installed[0])
+    text = "happy and glad today"
+    probabilities = Artifact.load(versions["int8"]).probabilities([text])[0]
+    first, second = np.argsort(probabilities)[:-3:-1]
+    best, top = toy.LABELS[first], float(probabilities[first])
+    lead = top - float(probabilities[second])
+    rules: dict[str, dict[str, Any] | None] = {
+        "no rule": None,
+        "all met": {
+            "thresholds": {best: top - SHIFT},
+            "least_probability": top - SHIFT,
+            "least_margin": max(lead - SHIFT, 0),
+        },
+        "threshold missed": {"thresholds": {best: top + SHIFT}},
+        "probability missed": {"least_probability": top + SHIFT},
+        "margin missed": {"least_margin": lead + SHIFT},
+    }
+    artifacts = {
+        name: Artifact.load(with_rule(versions["int8"], tmp_path / name, rule))
+        for name, rule in rules.items()
+    }
+    for name, artifact in artifacts.items():
+        write_page(artifact, tmp_path / f"{name}.html", installed[0])
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'chromium'}"):
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
     try:
-        browser.get(page.as_uri())
-        end = time.monotonic() + 120
-        while time.monotonic() < end and not browser.execute_script(
-            "return document.body.dataset.ready || document.querySelector('#state.bad')"
-        ):
-            time.sleep(0.1)
-        said = browser.execute_script("return document.getElementById('check').textContent")
-        assert "8 texts are answered as the artifact answers them" in said
-        text = "happy and glad today"
-        browser.find_element("id", "text").send_keys(text)
-        answer = artifact.probabilities([text])[0]
-        expected = [
-            f"{artifact.manifest.labels[each]}{100 * answer[each]:.1f}%"
-            for each in answer.argsort()[::-1]
-        ]
-        rows: list[str] = []
-        while time.monotonic() < end and rows != expected:
-            rows = browser.execute_script(
-                "return [...document.querySelectorAll('tbody tr')].map(each => each.textContent)"
-            )
-            time.sleep(0.1)
-        assert rows == expected
+        for name, artifact in artifacts.items():
+            expected = [
+                f"{artifact.manifest.labels[each]}{100 * probabilities[each]:.1f}%"
+                for each in probabilities.argsort()[::-1]
+            ]
+            unsure, weight = ask_page(browser, tmp_path / f"{name}.html", text, expected)
+            is_unsure = artifact.predict([text])[0] == UNSURE
+            assert is_unsure == name.endswith("missed")
+            said = f"Unsure: {best} is the most probable, with {100 * top:.1f}% alone."
+            assert (unsure, weight) == ((said, "400") if is_unsure else ("", "700")), name
     finally:
         browser.quit()
+
+
+SHIFT = 0.02
+"""Farther from the rule than a browser rounds INT8."""
+
+
+def ask_page(browser: Any, page: Path, text: str, expected: list[str]) -> tuple[str, str]:
+    """What says that the text is unsure, and the weight of the first row, once the rows are those
+    expected."""
+
+    def run(code: str) -> Any:
+        return browser.execute_script(f"const $ = (id) => document.getElementById(id); {code}")
+
+    def wait_until(code: str, value: object) -> None:
+        end = time.monotonic() + 120
+        while (seen := run(code)) != value and time.monotonic() < end:
+            time.sleep(0.1)
+        assert seen == value, run("return $('state').textContent")
+
+    browser.get(page.as_uri())
+    wait_until("return document.body.dataset.ready", "yes")
+    assert "8 texts are answered as the artifact" in run("return $('check').textContent")
+    browser.find_element("id", "text").send_keys(text)
+    rows = "[...document.querySelectorAll('tbody tr')].map(each => each.textContent)"
+    wait_until(f"return {rows}", expected)
+    unsure, weight = run(
+        "return [$('unsure').checkVisibility() ? $('unsure').textContent : '',"
+        "getComputedStyle(document.querySelector('tbody th')).fontWeight]"
+    )
+    return unsure, weight

@@ -57,23 +57,40 @@ async function answer(text) {
   return { probabilities: softmax(found.logits.data), cut, ids };
 }
 
-// The texts that the artifact answered when the page was made.
+const ranked = (probabilities) => probabilities.map((_, index) => index).sort((a, b) => probabilities[b] - probabilities[a]);
+
+// The index of the label that is answered, or -1 where the artifact's rule says that a text is unsure (rule.py).
+function decide(probabilities) {
+  const [first, second] = ranked(probabilities);
+  const stands = probabilities[first] >= settings.least[first] && probabilities[first] - probabilities[second] >= settings.margin;
+  return stands ? first : -1;
+}
+
+// The texts that the artifact answered when the page was made. Rounding may move an answer that lies at a boundary.
 async function check() {
   let largest = 0;
-  for (const [text, tokens, expected] of settings.probes) {
+  let moved = 0;
+  for (const [text, tokens, shares, answered] of settings.probes) {
+    const expected = shares.map(Math.fround);
     const { probabilities, ids } = await answer(text);
     if (ids.join() !== tokens.join()) throw new Error(`the tokenizer reads ${JSON.stringify(text.slice(0, 40))} otherwise in a browser than the artifact does, so this page answers nothing`);
     probabilities.forEach((each, index) => (largest = Math.max(largest, Math.abs(each - expected[index]))));
+    if (decide(expected) !== answered) throw new Error(`this page decides otherwise than the artifact does on ${JSON.stringify(text.slice(0, 40))}, so it answers nothing`);
+    if (decide(probabilities) !== answered) moved += 1;
   }
   const said = `a probability differs by at most ${largest.toExponential(0)}`;
   if (!(largest <= settings.allowed)) throw new Error(`this browser answers otherwise than the artifact does (${said}, and ${settings.allowed} is allowed), so this page answers nothing`);
-  $("check").textContent = `Checked on this machine: ${settings.probes.length} texts are answered as the artifact answers them (${said}).`;
+  $("check").textContent = `Checked on this machine: ${settings.probes.length - moved} texts are answered as the artifact answers them (${said}${moved ? `, which changes the answer to ${moved} more` : ""}).`;
 }
 
 let all = false;
 function show({ probabilities, cut }) {
-  const order = probabilities.map((_, index) => index).sort((a, b) => probabilities[b] - probabilities[a]);
+  const order = ranked(probabilities);
+  const unsure = decide(probabilities) < 0;
   const body = document.querySelector("tbody");
+  body.className = unsure ? "" : "sure";
+  $("unsure").hidden = !unsure;
+  $("unsure").textContent = `Unsure: ${settings.labels[order[0]]} is the most probable, with ${(100 * probabilities[order[0]]).toFixed(1)}% alone.`;
   body.replaceChildren(
     ...order.slice(0, all ? undefined : SHOWN).map((index) => {
       const row = document.createElement("tr");

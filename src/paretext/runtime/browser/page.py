@@ -7,7 +7,8 @@ script whose digest it names, what that script unpacks, and no connection.
 
 What the browser computes is not taken on trust. The page holds a few texts with the artifact's own
 tokens and answers; it asks itself those first, and answers nothing if one has another token, or
-comes out otherwise than rounding allows.
+comes out otherwise than rounding allows. Where the artifact has a rule of when an answer stands
+(`runtime/rule.py`), so has the page.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from tokenizers import Tokenizer
 from paretext.core.errors import cannot_write
 from paretext.core.files import write_text
 from paretext.core.ownership import require_own_file
+from paretext.core.wording import first_few
 from paretext.runtime.artifact import Artifact, prepare, token_ids
 from paretext.runtime.browser.library import load
 from paretext.runtime.manifest import TOKENIZER
+from paretext.runtime.rule import Rule, answers
 
 GENERATOR = '<meta name="generator" content="paretext">'
 PROBES = (
@@ -44,6 +47,7 @@ PROBES = (
     "one two three four five six seven eight nine ten " * 60,
 )
 """Texts of all the kinds that tokenizers read differently; the last one is cut."""
+_MOST_NAMED = 3
 _FLOAT, _QUANTISED = 1e-4, 0.05
 """How far a probability may be from the artifact's: as between two processors."""
 
@@ -95,7 +99,7 @@ def _page(artifact: Artifact, packed: dict[str, str]) -> str:
             f"style-src {_allowed(style)}; script-src {_allowed(script)} blob: 'wasm-unsafe-eval'"
         ),
         "NAME": html.escape(manifest.name),
-        "ABOUT": f"{len(manifest.labels):,} labels, answered in this page",
+        "ABOUT": html.escape(_about(artifact)),
         "SIZE": f"{_bytes_of(artifact) / 1e6:.1f} MB",
         "SETTINGS": settings.replace("<", "\\u003c"),
         "STYLE": style,
@@ -108,14 +112,26 @@ def _page(artifact: Artifact, packed: dict[str, str]) -> str:
     return "".join(values[part] if odd % 2 else part for odd, part in enumerate(parts))
 
 
+def _about(artifact: Artifact) -> str:
+    """What it answers, and when, where it has a rule."""
+    about = f"{len(artifact.manifest.labels):,} labels, answered in this page"
+    if (rule := artifact.manifest.operating) is None:
+        return about
+    return f"{about}: {first_few(rule.sentences(), _MOST_NAMED)}; any other text is unsure"
+
+
 def _settings(artifact: Artifact) -> dict[str, Any]:
     """What the script has to know, and what it is asked first."""
     manifest = artifact.manifest
     tokenizer = Tokenizer.from_file(str(artifact.folder / TOKENIZER))
     prepare(tokenizer, manifest.max_length, manifest.split_special_tokens)
     before, after = _around(tokenizer)
+    rule = manifest.operating or Rule()
+    probed = [artifact.probabilities([text]) for text in PROBES]
     return {
         "labels": manifest.labels,
+        "least": [rule.least(label) for label in manifest.labels],
+        "margin": rule.least_margin or 0,
         "integers": manifest.integers,
         "longest": manifest.max_length,
         "side": (tokenizer.truncation or {}).get("direction", "right"),
@@ -128,9 +144,10 @@ def _settings(artifact: Artifact) -> dict[str, Any]:
             [
                 text,
                 token_ids(tokenizer.encode(text), manifest.pad_id),
-                [round(float(each), 7) for each in artifact.probabilities([text])[0]],
+                [float(str(each)) for each in probabilities[0]],  # exact, and as short as may be
+                int(answers(probabilities, manifest.labels, rule)[0]),
             ]
-            for text in PROBES
+            for text, probabilities in zip(PROBES, probed, strict=True)
         ],
     }
 
