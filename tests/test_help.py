@@ -97,6 +97,12 @@ def test_every_option_that_takes_a_value_says_which(verb: str, helps: dict[str, 
         (("certify", "x", "--evl", "y"), "certify has no option --evl; did you mean '--eval'?"),
         (("run",), "run needs --data: training texts: a table, a hub dataset; an example is in"),
         (("certify", "x"), "certify needs --against: "),
+        (
+            ("predict", "x", "a/1.csv", "a/2.csv"),
+            "predict takes ARTIFACT and TEXTS, and was given more (a/2.csv): what has a blank "
+            "or a * in it goes in quotes; see paretext predict --help.",
+        ),
+        (("demo", "x"), "demo takes options alone, and was given more (x): "),
         (("run", "--data", "x", "--rounds", "many"), "--rounds"),
     ],
 )

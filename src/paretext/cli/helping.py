@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from textwrap import shorten
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
 from paretext.core.settings import nearest
+from paretext.core.wording import listed
 
 LAST = "Measuring and output"
 """The group of what is a verb's own; the others are titles of groups that verbs share."""
@@ -47,6 +49,8 @@ VERBS = {
 }
 """Every verb with a line, those first that do a whole job."""
 _COLUMN = 29
+_MORE = 60
+"""Characters of what a verb was given too much."""
 
 
 ALONE = {"--ray": "local"}
@@ -143,6 +147,13 @@ def sentence(error: Any) -> str:
         meaning = meaning[:1].lower() + meaning[1:] if meaning[1:2].islower() else meaning
         return f"{verb} needs {what}: {meaning}; an example is in: {help_}."
     said = error.format_message().rstrip(".")
+    if command is not None and (more := re.search(r"unexpected extra .*? \((.*)\)$", said)):
+        takes = [each.name.upper() for each in command.params if _is_argument(each)]
+        return (
+            f"{verb} takes {listed(takes or ['options alone'])}, and was given more "
+            f"({shorten(more[1], _MORE)}): what has a blank or a * in it goes in quotes; see "
+            f"{help_}."
+        )
     return f"{said[:1].lower()}{said[1:]}; see {help_}."
 
 
