@@ -161,7 +161,8 @@ def test_probabilities_written_as_text_have_six_digits(
 
 
 def test_what_is_no_file_is_a_text(command: Any, versions: dict[str, Path], tmp_path: Path) -> None:
-    for text in ("so glad and happy", "x" * 5000, "what.a.day", "nul \x00 in it"):
+    texts = ("so glad and happy", "x" * 5000, "what.a.day", "nul \x00 in it", "what? *really*")
+    for text in texts:
         ended = command("predict", versions["fp32"], text, "--json")
         assert ended.status == 0, ended.err
         (answer,) = json.loads(ended.out)
@@ -177,6 +178,20 @@ def test_what_is_no_file_is_a_text(command: Any, versions: dict[str, Path], tmp_
     assert "missing.csv" in missing.err
     folder = command("predict", versions["fp32"], tmp_path, "-o", "-")
     assert folder.status == 2
+
+
+def test_one_file_goes_into_a_folder_that_is_there(
+    command: Any, versions: dict[str, Path], tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out"
+    source.write_text("text\nso glad\n", encoding="utf-8")
+    target.mkdir()
+    ended = command("predict", versions["fp32"], source, "-o", target, "--json")
+    assert json.loads(ended.out)["verdict"]["path"] == str(target / "in.csv")
+    assert [each.name for each in target.iterdir()] == ["in.csv"]
+    own = command("predict", versions["fp32"], source, "-o", tmp_path)
+    assert own.status == 2
+    assert source.read_text(encoding="utf-8") == "text\nso glad\n"
 
 
 def test_the_three_most_probable_labels_downwards(

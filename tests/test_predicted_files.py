@@ -321,7 +321,24 @@ def test_a_glob_takes_what_it_matches(artifact: Artifact, tmp_path: Path, comman
     )
     assert ended.status == 0, ended.err
     assert "27 rows in " in ended.out
-    assert {*contents(tmp_path / "out")} == {"lang=en/a.csv", "lang=de%20AT/b.csv"}
+    files = {"year=2024/lang=en/a.csv", "year=2024/lang=de%20AT/b.csv"}
+    assert {*contents(tmp_path / "out")} == files
+
+
+@pytest.mark.parametrize("named", ["year=2024", "year=2024/*/*", "year=2024/lang=en/a.csv*"])
+def test_a_partition_that_the_call_names_is_kept(
+    artifact: Artifact, tmp_path: Path, named: str
+) -> None:
+    source = folder(tmp_path / "in", ".csv")
+    predict_file(artifact, f"{source}/{named}", tmp_path / "out.csv")
+    rows = list(read_rows(tmp_path / "out.csv"))
+    assert {row["year"] for row in rows} == {"2024"}
+    assert "en" in {row["lang"] for row in rows}
+    for target in (tmp_path / "out", tmp_path / "again" / "year=2024"):
+        target.parent.mkdir(exist_ok=True)
+        predict_file(artifact, f"{source}/{named}", target)
+    assert (tmp_path / "out" / "year=2024" / "lang=en" / "a.csv").is_file()
+    assert (tmp_path / "again" / "year=2024" / "lang=en" / "a.csv").is_file()
 
 
 # --- what cannot be
@@ -352,6 +369,9 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
 
     out = tmp_path / "out"
     assert "matches no table: name files that end in" in said(source / "*" / "*.csv", "-o", out)
+    nothing = said(source / "*" / "none" / "*", "-o", out)
+    assert "is a pattern that matches no table: name files that end in" in nothing
+    assert "(A text like that: --text '" in nothing
     assert "empty' holds no table" in said(tmp_path / "empty", "-o", out)
     assert "lies inside the input" in said(source, "-o", source / "answers")
     assert "lies inside the input" in said(source, "-o", source)

@@ -117,7 +117,9 @@ def predict(asked: Predict, json: Json = False) -> None:
     by_file = by_hand is None and not streams
     loaded = Artifact.load(folder, threads=1 if by_file else asked.threads)
     if by_hand is None and source != STANDARD:
-        find_inputs(source)
+        inputs = find_inputs(source)
+        if inputs.single and target is not None and _is_another_folder(target, source):
+            target /= source.name
     if by_hand is None and target is None:
         raise ParetextError(
             "predict needs a file to write: give -o output.csv, or -o - for standard output."
@@ -132,16 +134,23 @@ def predict(asked: Predict, json: Json = False) -> None:
 
 
 def _is_text(given: str) -> bool:
-    """Whether it is no file: a name that ends as tables do is one, there or not, and so is a URL of
-    a folder."""
+    """Whether it is no file: a name that ends as tables do is one, there or not, and so are a
+    pattern and a URL of a folder."""
+    from paretext.data.inputs import is_pattern
     from paretext.data.tables import FORMATS
 
     if given == "-" or re.fullmatch(r"\w+://\S+/?", given):
         return False
     try:
-        return Path(given).suffix.lower() not in FORMATS and not Path(given).exists()
+        named = Path(given).suffix.lower() in FORMATS or Path(given).exists() or is_pattern(given)
+        return not named
     except (OSError, ValueError):  # longer than any name, or with what no name has
         return True
+
+
+def _is_another_folder(target: Path, source: Path) -> bool:
+    """Whether it is a folder, and not the one that holds the source."""
+    return target.is_dir() and target.resolve() != source.parent.resolve()
 
 
 def _require_no_file(text: str) -> None:

@@ -2,14 +2,16 @@
 
 Names that begin with a dot or an underscore are passed over, as Spark and Arrow do (`_SUCCESS`,
 hidden parts). A folder called `key=value` is a partition in the manner of Hive, and gives each row
-below it the column `key`.
+below it the column `key`, also where the call names that folder itself.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import iglob
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -33,14 +35,17 @@ class Inputs:
     single: bool
     """Whether one file was named."""
 
-    def below(self, table: Path) -> str:
-        return table.relative_to(self.root).as_posix()
+    def below(self, table: Path, target: Path) -> str:
+        """The table's path in the folder `target`: that below `root`, in the partitions that the
+        path of `root` says and that of `target` does not."""
+        kept = [each for each in self.root.parts if "=" in each and each not in target.parts]
+        return "/".join([*kept, table.relative_to(self.root).as_posix()])
 
     def partition(self, table: Path) -> dict[str, str | None]:
-        """The columns that the folders between `root` and the table say."""
+        """The columns that the folders of the table's path say."""
         if self.single:
             return {}
-        pairs = (each.split("=", 1) for each in self.below(table).split("/")[:-1] if "=" in each)
+        pairs = (each.split("=", 1) for each in table.parent.parts if "=" in each)
         return {unquote(key): None if said == _NO_VALUE else unquote(said) for key, said in pairs}
 
     def refuse_as_target(self, target: Path) -> None:
@@ -62,7 +67,7 @@ def is_several(given: str) -> bool:
     """Whether it is a folder or a glob, and no file of that very name."""
     try:
         path = place(given)
-        return path.is_dir() or (_has_pattern(given) and not path.is_file())
+        return path.is_dir() or (is_pattern(given) and not path.is_file())
     except (OSError, ValueError):
         return False
 
@@ -77,9 +82,12 @@ def find_inputs(given: str | Path) -> Inputs:
     paths = sorted(each for each in root.glob(pattern) if _is_shown(root, each))
     tables = [each for each in paths if _is_table(each) and each.is_file()]
     if not tables:
-        what = "holds no table" if path.is_dir() else "matches no table"
+        what = "holds no table" if path.is_dir() else "is a pattern that matches no table"
+        by_hand = (
+            "" if path.is_dir() or _is_table(path) else f" (A text like that: --text '{named}'.)"
+        )
         raise ParetextError(
-            f"'{named}' {what}: name files that end in {listed(sorted(FORMATS), 'or')}."
+            f"'{named}' {what}: name files that end in {listed(sorted(FORMATS), 'or')}.{by_hand}"
         )
     return Inputs(named, root, tuple(existing(each) for each in tables), single=False)
 
@@ -94,8 +102,14 @@ def _pattern(path: Path) -> tuple[Path, str]:
     return root, "/".join(parts[first:])
 
 
-def _has_pattern(given: str) -> bool:
-    return bool(_WILD & set(given)) and _is_table(place(given))
+def is_pattern(given: str) -> bool:
+    """Whether it is a glob and no text: it ends as tables do, is one word with a *, or matches
+    files."""
+    if not _WILD & set(given):
+        return False
+    if _is_table(place(given)) or ("*" in given and not re.search(r"\s", given)):
+        return True
+    return any(Path(each).is_file() for each in iglob(given))
 
 
 def _is_table(path: Path) -> bool:

@@ -122,7 +122,7 @@ def _plan(
             partition = {key: said for key, said in partition.items() if key not in source.columns}
             rows, digest = count_rows(path, on_bad_row), fingerprint(path)
             tables.append(Table(path, rows, digest, partition, on_bad_row, stamp(path)))
-            written = inputs.below(path) if several else ""
+            written = inputs.below(path, target) if several else ""
             typed = format_of(path if several else target).typed
             types: dict[str, Any] = dict.fromkeys(source.columns, "string")
             types |= column_types(path, on_bad_row) if typed else {}
