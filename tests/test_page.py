@@ -158,6 +158,23 @@ def test_a_library_that_is_another_or_not_to_be_had(
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="npm is a shell script here")
+def test_npm_is_not_waited_for_long_and_its_reason_is_said(
+    versions: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Any
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\necho $* > {tmp_path}/asked\necho npm error code EX >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    library_ = tmp_path / "library"
+    ended = command("page", versions["fp32"], "-o", tmp_path / "p.html", "--library", library_)
+    assert ended.status == 2
+    said = " ".join(ended.err.split())
+    assert said.startswith("fetching onnxruntime-web@")
+    assert "npm cannot fetch onnxruntime-web@1.30.0 (code EX); run 'npm install" in said
+    assert "--fetch-retries=1 " in (tmp_path / "asked").read_text()
+
+
 def test_a_library_is_fetched_once_by_https(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

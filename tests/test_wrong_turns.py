@@ -52,6 +52,31 @@ def test_a_file_in_the_place_of_the_folder(
     assert theirs.read_text(encoding="utf-8") == "dear"
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc, where none can be made")
+def test_a_folder_that_cannot_be_made(
+    versions: dict[str, Path], tmp_path: Path, command: Any
+) -> None:
+    table = toy.write(tmp_path / "data.csv", toy.texts_and_labels(60))
+    int8, fp32 = (versions[name] for name in ("int8", "fp32"))
+    for arguments in (
+        ("run", "--data", table, "--model", "tfidf"),
+        ("demo",),
+        ("explore", table),
+        ("compare", int8, fp32, "--eval", table),
+        ("certify", int8, "--against", fp32, "--eval", table),
+        ("predict", int8, tmp_path / "*.csv"),
+    ):
+        ended = command(*arguments, "--out", "/proc/none")
+        assert ended.status == 2, arguments
+        (said,) = (each for each in ended.err.splitlines() if each.startswith("paretext: "))
+        assert "cannot be made (No such file or directory); give another --out." in said
+    ended = command("page", int8, "-o", tmp_path / "page.html", "--library", "/proc/none")
+    assert ended.status == 2
+    assert "/proc/none cannot be made (No such file or directory); give another --library." in (
+        ended.err
+    )
+
+
 # --- stopped, or broken
 
 

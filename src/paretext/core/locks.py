@@ -142,11 +142,22 @@ def _beside(whole: Path, *, said: Path, remedy: str = _REMEDY) -> Iterator[None]
             lock.release()
 
 
-def require_folder(place: Path) -> None:
-    """ParetextError if `place`, where a folder is or is to be made, or one above it, is a file."""
+def require_folder(place: Path, what: str = "results", option: str = "--out") -> None:
+    """ParetextError if `place`, where a folder is or is to be made, or one above it, is a file, or
+    if none can be made there."""
     there = next((each for each in (place, *place.parents) if each.exists()), Path())
     if not there.is_dir():
-        raise ParetextError(f"{there} is a file, and results go into a folder; give another --out.")
+        raise ParetextError(
+            f"{there} is a file, and {what} go into a folder; give another {option}."
+        )
+    if there == place:
+        return
+    try:
+        Path(tempfile.mkdtemp(prefix=".", dir=there)).rmdir()
+    except OSError as problem:
+        raise ParetextError(
+            f"{place} cannot be made ({problem.strerror}); give another {option}."
+        ) from None
 
 
 def works_in(parameter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -22,9 +22,11 @@ from typing import NamedTuple
 
 from paretext.core import progress
 from paretext.core.errors import ParetextError
-from paretext.core.locks import temporary_folder
+from paretext.core.locks import require_folder, temporary_folder
 
 _LARGEST, _SECONDS = 2**27, 120
+_PATIENCE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000")
+"""npm's own is minutes where its registry cannot be reached."""
 
 
 class _Package(NamedTuple):
@@ -83,6 +85,7 @@ def load(folder: Path) -> Library:
     """
     for package in (_RUNTIME, _TOKENIZERS):
         if not all((_place(folder, package) / name).is_file() for name in package.files):
+            require_folder(folder, "packages", "--library")
             _fetch(folder, package)
     read = [
         _read(folder, package, name)
@@ -128,7 +131,7 @@ def _fetch(folder: Path, package: _Package) -> None:
 
 def _by_npm(package: _Package, scratch: Path) -> bytes:
     npm = shutil.which("npm") or "npm"
-    command = [npm, "pack", "--silent", package.wanted]
+    command = [npm, "pack", "--loglevel=error", *_PATIENCE, package.wanted]
     try:
         done = subprocess.run(
             command, cwd=scratch, capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -137,7 +140,8 @@ def _by_npm(package: _Package, scratch: Path) -> bytes:
         raise ParetextError(f"npm cannot fetch {package.wanted} ({error}); {_remedy()}") from None
     made = list(scratch.glob("*.tgz"))
     if done.returncode or len(made) != 1:
-        reason = " ".join(done.stderr.split())[:200] or "it made no archive"
+        said = " ".join(done.stderr.replace("npm error ", "").split())
+        reason = said.split(" at ")[0][:200] or "it made no archive"  # no call stack
         raise ParetextError(f"npm cannot fetch {package.wanted} ({reason}); {_remedy()}")
     return made[0].read_bytes()
 
