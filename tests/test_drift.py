@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +264,12 @@ def test_the_verb_says_so_first_and_what_to_do(
     *_, headline, why, step = ended.out.rstrip("\n").split("\n")
     assert ended.status == 0
     assert headline == "The texts still look like those that int8 was certified on."
-    assert why.endswith("beside the 200 of held-out.csv.")
+    hours = sorted({row["hour"] for row in read_rows(alike)})
+    begin, end = (datetime.fromisoformat(each) for each in (hours[0], hours[-1]))
+    assert why == (
+        f"{len(texts)} texts were counted from {begin:%Y-%m-%dT%H:00Z} to "
+        f"{end + timedelta(hours=1):%Y-%m-%dT%H:00Z}, beside the 200 of held-out.csv."
+    )
     assert step == f"  paretext serve {certified} --log {alike}"
 
     ended = command("explore", unlike, "--against", certified)
@@ -281,6 +286,33 @@ def test_the_verb_says_so_first_and_what_to_do(
     assert {"artifact", "data", "drift", "first", "identity", "last", "verdict"} <= record.keys()
     assert (record["drift"]["counted"], record["drift"]["needed"]) == (7, 40)
     assert record["verdict"]["command"] == f"paretext explore {few} --against {certified}"
+
+
+def test_nothing_counted_yet_is_a_sentence_and_no_table(
+    certified: Path, tmp_path: Path, command: Any
+) -> None:
+    counts = Counts(tmp_path / "counts.csv")
+    counts.begin("toy", Artifact.load(certified).manifest.identity)
+    counts.write(counts.so_far())
+    ended = command("explore", counts.path, "--against", certified)
+    assert ended.status == 3
+    assert ended.out.lstrip().startswith("Too few texts to tell whether int8")
+    assert "None has been counted yet. It takes about 40 at the least." in ended.out
+
+
+def test_counts_are_no_training_texts(
+    certified: Path, texts: list[str], tmp_path: Path, command: Any
+) -> None:
+    fill(tmp_path / "counts.csv", certified, texts[:5])
+    refused(command("explore", tmp_path / "counts.csv"), "has counted", "give --against ARTIFACT")
+
+
+def test_an_hour_ends_an_hour_later_and_an_earlier_day_with_itself() -> None:
+    assert module.end_of("2024-02-28T09:00Z") == "2024-02-28T10:00Z"
+    assert module.end_of("2024-02-28T23:00Z") == "2024-02-29T00:00Z"
+    assert module.end_of("2024-02-28T00:00Z") == "2024-02-29T00:00Z"
+    today = datetime.now(UTC).strftime("%Y-%m-%dT")
+    assert module.end_of(f"{today}00:00Z") == f"{today}01:00Z"
 
 
 def test_what_cannot_be_compared_is_one_sentence(

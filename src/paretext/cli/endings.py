@@ -219,14 +219,19 @@ def of_profile(profile: Profile, data: str, evaluation: str | None) -> Verdict:
 
 def of_counts(counted: Counted, counts: str) -> Verdict:
     """Whether an artifact's texts still look like those of its certificate."""
+    from paretext.serving.counts import end_of
+
     drift, artifact = counted.drift, Path(counted.artifact)
     certify = ("certify", artifact, "--against", _reference(artifact, counted.reference))
     command: tuple[str | Path, ...] = ("serve", artifact, "--log", counts)
     headline = f"The texts still look like those that {counted.name} was certified on."
+    texts = "1 text was" if drift.counted == 1 else f"{drift.counted:,} texts were"
     said = [
-        f"{drift.counted:,} texts were counted from {counted.first} to {counted.last}, beside the "
+        f"{texts} counted from {counted.first} to {end_of(counted.last)}, beside the "
         f"{drift.certified:,} of {counted.data}."
     ]
+    if not drift.counted:
+        said = ["None has been counted yet."]
     if drift.found == "too few":
         headline = f"Too few texts to tell whether {counted.name} was certified on texts like them."
         said.append(f"It takes about {drift.needed or 0:,} at the least.")

@@ -62,7 +62,13 @@ def explore(asked: Explore, json: Json = False) -> None:
     from paretext.data.stop_words import stop_words
     from paretext.data.stream import open_labelled
     from paretext.profile import profile
+    from paretext.serving.counts import is_counts
 
+    if is_counts(Path(asked.data)):
+        raise ParetextError(
+            f"{asked.data} holds what a service has counted, and no texts: give --against "
+            "ARTIFACT, that answered there."
+        )
     stop_words(asked.language)  # an unknown language is refused before anything is read
     if asked.out:
         from paretext.core.locks import require_folder
@@ -118,7 +124,8 @@ def _explore_counts(asked: Explore, against: Path, json: bool) -> NoReturn:
     if json:
         dump_with(verdict, counted.model_dump(mode="json"))
     else:
-        _show_drift(counted.drift)
+        if counted.drift.counted:
+            _show_drift(counted.drift)
         show_verdict(verdict)
     raise typer.Exit(STATUS[counted.drift.found])
 

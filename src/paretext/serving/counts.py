@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from paretext.core.errors import ParetextError
-from paretext.data.tables import RowWriter, format_of, read_rows
+from paretext.data.tables import FORMATS, RowWriter, columns, format_of, read_rows
 from paretext.runtime.distribution import (
     CONFIDENCE_BINS,
     Distribution,
@@ -129,7 +129,7 @@ def read_counts(path: Path) -> Counter[Key]:
             hour, model, identity, measure, label = (
                 str(row[name] or "") for name in list(TYPES)[:5]
             )
-            date.fromisoformat(hour[:10])
+            datetime.fromisoformat(hour)
             if not 0 <= low <= high < math.inf or count < 0:
                 raise ValueError
             counts[Key(hour, model, identity, measure, label, low, high)] += count
@@ -174,5 +174,23 @@ def _bounded(counts: Mapping[Key, int], today: date) -> Counter[Key]:
     return bounded
 
 
+def end_of(hour: str) -> str:
+    """When what is counted under this hour ends: with it, or with the day that it stands for."""
+    begin = datetime.fromisoformat(hour)
+    age = (datetime.now(UTC).date() - begin.date()).days
+    is_day = begin.hour == 0 and age >= _BY_THE_HOUR
+    return _written(begin + (timedelta(days=1) if is_day else timedelta(hours=1)))
+
+
+def is_counts(path: Path) -> bool:
+    """Whether it is a table with the columns of counts."""
+    is_table = path.suffix.lower() in FORMATS and path.is_file()
+    return is_table and columns(path, "skip") == list(TYPES)
+
+
 def _hour() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:00Z")
+    return _written(datetime.now(UTC))
+
+
+def _written(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:00Z")
