@@ -433,6 +433,7 @@ def test_fewer_texts_than_bins() -> None:
             {"joy": 0.07, "fear": 0.41},
             ("7% to 41%", " (by how many texts it has; the most: fear, 52 texts)"),
         ),
+        ({"joy": 0.0702, "fear": 0.0709}, ("7.1%", " (by how many texts it has)")),
     ],
 )
 def test_no_more_is_promised_than_each_labels_texts_can(

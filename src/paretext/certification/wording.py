@@ -80,6 +80,8 @@ def guarded(clause: Clause) -> tuple[str, str]:
     most, fewest = written_share(widest), f"{part.label}, {_texts(part.texts)}"
     if len(wide) == len(limits) > 1:
         least = written_share(min(limit for limit, _ in limits))
+        if least == most:
+            return most, " (by how many texts it has)"
         return f"{least} to {most}", f" (by how many texts it has; the most: {fewest})"
     others = f", and less of {len(wide) - 1} more with few texts" if len(wide) > 1 else ""
     return written_share(clause.limit), f" ({most} of {fewest}{others})"
