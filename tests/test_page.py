@@ -125,6 +125,12 @@ def test_its_rule_is_inside_and_said(
     assert "any other text is unsure" in page
 
 
+def test_a_page_is_no_stream(versions: dict[str, Path], command: Any) -> None:
+    ended = command("page", versions["fp32"], "-o", "-")
+    assert ended.status == 2
+    assert "a page is a file that a browser opens: give -o page.html in place of -." in ended.err
+
+
 def test_somebody_elses_file_stays(versions: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<html>mine</html>")
     with pytest.raises(ParetextError, match="was not made by paretext"):

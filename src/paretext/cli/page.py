@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from paretext.cli.commands import Json
+from paretext.core.errors import ParetextError
 from paretext.core.settings import Settings
 
 
@@ -32,10 +33,15 @@ def page(asked: Page, json: Json = False) -> None:
     from paretext.cli.chosen import artifact_of
     from paretext.cli.console import dump_with, pairs, show_verdict
     from paretext.cli.endings import of_page
+    from paretext.cli.standard import STANDARD
     from paretext.runtime.artifact import Artifact
     from paretext.runtime.browser.library import cache
     from paretext.runtime.browser.page import write_page
 
+    if asked.out == STANDARD:
+        raise ParetextError(
+            "a page is a file that a browser opens: give -o page.html in place of -."
+        )
     artifact = artifact_of(asked.artifact, "holds")
     written = write_page(Artifact.load(artifact), asked.out, asked.library or cache())
     verdict = of_page(artifact, asked.out, written)
