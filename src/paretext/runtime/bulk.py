@@ -180,7 +180,9 @@ def _one(outputs: Sequence[Output], paths: Sequence[Path]) -> Output:
         different = set(output.types.items()) ^ set(first.types.items())
         if different:
             name = min(each for each, _ in different)
-            kinds = [types.get(name, "missing") for types in (first.types, output.types)]
+            kinds = [types.get(name) for types in (first.types, output.types)]
+            if None in kinds:  # a type would be that of the output, where strings hold all
+                kinds = ["missing" if kind is None else "there" for kind in kinds]
             raise ParetextError(
                 f"the columns change from file to file: '{name}' is {kinds[0]} in {paths[0]} and "
                 f"{kinds[1]} in {path}; mend one of them, or give -o a folder, which keeps the "
