@@ -106,6 +106,22 @@ def test_undecided_is_not_deployed_and_what_would_decide_is_said(tmp_path: Path)
     assert any("int8 may replace parent is open" in each for each in concluded.details)
 
 
+@pytest.mark.parametrize(
+    ("needed", "said"), [(90_000, "bout 90,000 texts would"), (100, "s many other texts may")]
+)
+def test_texts_that_were_enough_and_unlucky_are_not_called_too_few(
+    needed: int, said: str, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    make_run(run, versions=VERSIONS[:4])
+    clause = Certificate.of(run / "artifacts" / "int8").clauses[0]  # type: ignore[union-attr]
+    open_ = clause.model_copy(update={"verdict": "undecided", "texts_needed": needed})
+    certificates_of(run, verdict="undecided", clauses=(open_,))
+    concluded = write_report(run)[1].conclusion
+    assert concluded.sentences[1].startswith(f"A{said} decide pruned's (")
+    assert any(f"a{said} decide." in each for each in concluded.details)
+
+
 def test_the_smallest_that_holds_is_deployed_and_none_after_the_sequences_end(
     tmp_path: Path,
 ) -> None:

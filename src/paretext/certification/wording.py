@@ -35,7 +35,9 @@ def claim(certificate: Certificate) -> str:
     else:
         said = f"whether {new} may replace {old} is open: {counted(certificate)}"
         if needed := would_decide(certificate):
-            said += f"; about {needed:,} texts would decide"
+            enough = needed <= certificate.data.texts  # other such texts decide every second time
+            many = "as many other texts may" if enough else f"about {needed:,} texts would"
+            said += f"; {many} decide"
         said = sentence(said)
     return f"{said}.{_not_judged(certificate)}{_looked(certificate)}"
 

@@ -217,7 +217,9 @@ def _alone(
         first = min(needed, key=lambda name: needed[name])
         asked = ("--against", where.artifacts.get(_reference(own).version, "PARENT"))
         again = shell("certify", where.artifacts.get(first, first), *asked, "--eval", "MORE.csv")
-        said.append(f"About {needed[first]:,} texts would decide {first}'s ({again}).")
+        enough = needed[first] <= certificates[first].data.texts
+        many = "As many other texts may" if enough else f"About {needed[first]:,} texts would"
+        said.append(f"{many} decide {first}'s ({again}).")
     return said
 
 
