@@ -123,6 +123,13 @@ def test_a_file_that_is_kept_is_kept_by_one(holder: Start, tmp_path: Path) -> No
         pass
 
 
+def test_a_file_in_no_folder_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    said = "plain is a file, and counts go into a folder; give another --log"
+    with pytest.raises(ParetextError, match=said), keep(tmp_path / "plain" / "counts.csv"):
+        pass
+
+
 def test_a_thread_may_enter_again_and_another_may_not(tmp_path: Path) -> None:
     refused = []
 

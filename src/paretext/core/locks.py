@@ -123,9 +123,12 @@ def change(result: Path) -> Iterator[None]:
 def keep(file: Path) -> contextlib.AbstractContextManager[None]:
     """Nobody else keeps counts in `file` while the block runs, whatever link leads there.
 
-    ParetextError, at once, if another process does, or another thread of this one.
+    ParetextError, at once, if another process does, or another thread of this one, or where there
+    can be no such file.
     """
-    return _beside(file.resolve(), said=file, remedy="give another file, or stop it")
+    whole = file.resolve()
+    require_folder(whole.parent, "counts", "--log")
+    return _beside(whole, said=file, remedy="give another file, or stop it")
 
 
 @contextlib.contextmanager
