@@ -1,16 +1,18 @@
 """What each rung of the ladder loses on several tasks, whole and cut to few training texts.
 
     python benchmarks/tasks.py ENCODER DATA... --out FOLDER [--texts 2000 --texts 0] [--seed 0]
-        [--unlabelled] [--times] [--rows docs/tasks.jsonl] [--docs docs/results.md]
+        [--unlabelled] [--steps N] [--time 90m] [--times] [--rows docs/tasks.jsonl]
+        [--docs docs/results.md]
 
 Each DATA holds train.csv, validation.csv and, where labels are numbers, labels.txt. A seed draws
 its own cut of the training texts (0: all of them) and holds 15% of it out to choose on; the parent
 is trained by the plan, all rungs are made of it, also those below the one where the ladder would
 have ended, and the validation texts are only measured on: each version is certified on them.
---unlabelled gives the texts that were cut off, without their labels, to what learns. --times times
-each task's versions of its first seed in one interleaved run, instead of making any. Each row is a
-line of FOLDER/tasks.jsonl (--rows names another file), and is not made a second time; what was
-begun goes on. Ends with one JSON line.
+--unlabelled gives the texts that were cut off, without their labels, to what learns. Large encoders
+are slow to teach: --steps shortens the parent's training, --time bounds its ladder, and a rung that
+was left no time has no row. --times times each task's versions of its first seed in one interleaved
+run, instead of making any. Each row is a line of FOLDER/tasks.jsonl (--rows names another file),
+and is not made a second time; what was begun goes on. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ from paretext.certification.budget import Budget
 from paretext.certification.certificate import Certificate
 from paretext.certification.versions import certify_versions
 from paretext.compression.build import compress
-from paretext.compression.ladder import Judge
+from paretext.compression.ladder import Allowance, Judge
 from paretext.compression.recipe import RUNGS, Recipe
+from paretext.core.clock import Clock, seconds_in
 from paretext.core.files import folder_bytes
 from paretext.core.run_folder import RunFolder
 from paretext.data.dataset import Dataset
@@ -47,7 +50,7 @@ from paretext.training.fit import fit
 from paretext.training.settings import TrainingSettings
 
 MAX_LENGTH = 128
-KEY = ("task", "texts", "seed", "unlabelled")
+KEY = ("encoder", "task", "texts", "seed", "unlabelled")
 TIMED_TEXTS, ROUNDS = 500, 5
 
 
@@ -59,6 +62,8 @@ def main() -> None:
     parser.add_argument("--texts", type=int, action="append")
     parser.add_argument("--seed", type=int, action="append")
     parser.add_argument("--unlabelled", action="store_true")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--time", type=seconds_in)
     parser.add_argument("--times", action="store_true")
     parser.add_argument("--rows", type=Path)
     parser.add_argument("--docs", type=Path)
@@ -69,14 +74,15 @@ def main() -> None:
     for texts in options.texts or (2000,):
         for data in options.data:
             for seed in seeds:
-                job = Job(data, texts, seed, options.unlabelled, options.out)
+                job = Job(options.encoder, data, texts, seed, options.unlabelled, options.out)
                 if any(
                     job.key.items() <= row.items() and ("ms" in row) == options.times
                     for row in rows(path)
                 ):
                     continue
                 print(f"tasks: {job.key}", file=sys.stderr, flush=True)
-                for row in [job.times()] if options.times else job.versions(options.encoder):
+                made = job.times() if options.times else job.versions(options.steps, options.time)
+                for row in made:
                     add(path, job.key | row)
     text = markdown(rows(path))
     print(text)
@@ -89,6 +95,7 @@ def main() -> None:
 class Job:
     """One parent and the rungs made of it. texts: 0 for all that there are."""
 
+    encoder: Path
     data: Path
     texts: int
     seed: int
@@ -97,57 +104,65 @@ class Job:
 
     @property
     def key(self) -> dict[str, Any]:
-        values = (self.data.name, self.texts, self.seed, self.unlabelled)
+        values = (self.encoder.name, self.data.name, self.texts, self.seed, self.unlabelled)
         return dict(zip(KEY, values, strict=True))
 
     @property
     def parent(self) -> Path:
-        return self.out / f"{self.data.name}-{self.texts}-{self.seed}" / "parent"
+        name = f"{self.data.name}-{self.texts}-{self.seed}"
+        return self.out / self.encoder.name / name / "parent"
 
     @property
     def run(self) -> RunFolder:
         folder = self.parent.parent
         return RunFolder(folder.with_name(f"{folder.name}-more") if self.unlabelled else folder)
 
-    def versions(self, encoder: Path) -> list[dict[str, Any]]:
-        """All rungs made, and what each answers to the validation texts beside its parent."""
+    def versions(self, steps: int | None, time_asked: float | None) -> list[dict[str, Any]]:
+        """All rungs that there is time for, and what each answers to the validation texts beside
+        its parent."""
         train, selection, validation = cut(self.data, self.texts, self.seed)
-        settings = TrainingSettings(seed=self.seed)
+        settings = TrainingSettings(seed=self.seed, steps=steps)
         if not (self.parent / "config.json").is_file():
             classifier = Classifier.from_pretrained(
-                str(encoder), train.label_names, MAX_LENGTH, seed=self.seed
+                str(self.encoder), train.label_names, MAX_LENGTH, seed=self.seed
             )
             work = self.parent.with_name("work")
             fit(classifier, train, selection, settings, work=work).classifier.save(self.parent)
         more = cut_off(self.data, self.texts, self.seed) if self.unlabelled else ()
         recipe, root = Recipe(training=settings, ladder=True), self.run.root
         begin = time.perf_counter()
-        compress(
-            *(self.parent, recipe, train, selection, root), unlabelled=more, limits={}
-        )  # no limit ends this ladder
+        allowance = None
+        if time_asked is not None:
+            allowance = Allowance(Clock(time_asked), lambda _: lambda _: 0.0)
+        made = compress(
+            *(self.parent, recipe, train, selection, root),
+            unlabelled=more,
+            limits={},  # none ends this ladder
+            allowance=allowance,
+        )
         seconds = round(time.perf_counter() - begin)
-        rungs = [self.run.artifact(name) for name in RUNGS]
+        rungs = [each.folder for each in made if each.folder.name in RUNGS]
         reference = self.run.artifact()
         certify_versions(rungs, reference, validation, self.run.certificates)
         judge = Judge(reference, selection, Budget().limits())
         return [
-            beside_parent(each, reference, validation) | {"ends": judge(each), "seconds": seconds}
+            beside_parent(each, reference, validation)
+            | {"ends": judge(each), "seconds": seconds, "time": time_asked, "parent_steps": steps}
             for each in rungs
         ]
 
-    def times(self) -> dict[str, Any]:
+    def times(self) -> list[dict[str, Any]]:
         """Milliseconds a text of the parent and its versions, in one interleaved run."""
         targets = [Target("pytorch", self.parent, "pytorch")]
-        targets += [Target(each.name, each) for each in map(self.run.artifact, ("parent", *RUNGS))]
+        made = [each for each in map(self.run.artifact, ("parent", *RUNGS)) if each.is_dir()]
+        targets += [Target(each.name, each) for each in made]
         asked = Dataset.read(self.data / "validation.csv").texts[:TIMED_TEXTS]
         cost = {name: each.cost for name, each in benchmark(targets, asked, rounds=ROUNDS).items()}
-        return {
-            "machine": machine(2),
-            "ms": {
-                name: [each.batch1_ms_p50, each.batch32_ms_per_text, bool(each.unsteady)]
-                for name, each in cost.items()
-            },
+        ms = {
+            name: [each.batch1_ms_p50, each.batch32_ms_per_text, bool(each.unsteady)]
+            for name, each in cost.items()
         }
+        return [{"machine": machine(2), "ms": ms}]
 
 
 def beside_parent(version: Path, reference: Path, data: Dataset) -> dict[str, Any]:
@@ -178,24 +193,26 @@ def score(data: Dataset, answers: Any) -> float:
 def markdown(known: Sequence[dict[str, Any]]) -> str:
     """A row for each task, cut and version; seeds side by side."""
     head = (
-        "task, training texts, version, parent, macro-F1, drop, flips, certificate, MB, ms, faster"
+        "encoder, task, training texts, version, parent, macro-F1, drop, flips, certificate, MB, "
+        "ms, faster"
     )
     lines = [head.split(", ")]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     times: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in known:
-        job = (row["task"], row["texts"], row["unlabelled"])
+        job = (row["encoder"], row["task"], row["texts"], row["unlabelled"])
         if "ms" in row:
             times[job] = row["ms"]
         else:
             groups.setdefault((*job, row["version"]), []).append(row)
     order = {name: place for place, name in enumerate(RUNGS)}
-    for key in sorted(groups, key=lambda key: (*key[:3], order[key[3]])):
-        (task, texts, unlabelled, version), group = key, groups[key]
+    for key in sorted(groups, key=lambda key: (*key[:4], order[key[4]])):
+        (encoder, task, texts, unlabelled, version), group = key, groups[key]
         group.sort(key=lambda row: row["seed"])
-        ms = times.get(key[:3])
+        ms = times.get(key[:4])
         lines.append(
             [
+                encoder,
                 f"{task}, {group[0]['classes']} classes",
                 (f"{texts:,}" if texts else "all") + (", the rest unlabelled" * unlabelled),
                 version,
