@@ -28,6 +28,7 @@ from paretext.compression.methods.neighbours import neighbours
 from paretext.compression.methods.teacher import ParentTeacher
 from paretext.core.errors import ParetextError
 from paretext.graphs import export
+from paretext.measure.temperature import temperature
 from paretext.models.classifier import Classifier
 from paretext.runtime.artifact import Artifact
 from paretext.training.batches import Padding
@@ -70,8 +71,8 @@ def test_a_student_learns_its_teachers_answers_not_the_labels(
     if student == "convolutional":
         step = ConvolutionalStudent(embedding_size=24, channels=24, dropout=0)
         origin, _ = step.apply(origin, data)
-    teacher = Oracle()
-    taught = Material(data.train, data.selection, TRAINING, teacher, unlabelled=("more", "text"))
+    teacher, selection = Oracle(), replace(data.selection, answered_by="parent")
+    taught = Material(data.train, selection, TRAINING, teacher, unlabelled=("more", "text"))
     dropout = None if student == "convolutional" else 0
     step = Distillation(
         epochs=12, learning_rate=5e-3, batch_size=8, copies=1, dropout=dropout, states_weight=0
@@ -88,6 +89,32 @@ def test_a_student_learns_its_teachers_answers_not_the_labels(
     # each epoch has a round of copies of its own
     assert teacher.asked == 13 * (len(texts) + 2) + len(data.selection)
     assert f"{len(texts) + 2:,} texts and {12 * (len(texts) + 2):,} altered copies" in said[0]
+
+
+def test_a_convolutional_student_is_as_sure_as_it_is_right(
+    encoder: Encoder,
+) -> None:
+    data = material()
+    origin, _ = ConvolutionalStudent(embedding_size=24, channels=24, dropout=0).apply(
+        classifier(encoder), data
+    )
+    step = Distillation(epochs=2, learning_rate=5e-3, batch_size=8, copies=1, states_weight=0)
+    plain = replace(data.selection, answered_by="parent")
+    untouched, silent = step.apply(
+        origin, Material(data.train, plain, TRAINING, Oracle(), unlabelled=("more", "text"))
+    )
+    made, said = step.apply(
+        origin,
+        Material(data.train, data.selection, TRAINING, Oracle(), unlabelled=("more", "text")),
+    )
+    texts, labels = data.selection.texts, data.selection.labels
+    before, after = untouched.logits(texts), made.logits(texts)
+    heat = temperature(before, labels)
+    assert heat != pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(after, before / heat, rtol=1e-4)  # so no answer changes
+    assert temperature(after, labels) == pytest.approx(1, abs=1e-3)
+    assert f"its logits are divided by {heat:.2f}" in said[0]
+    assert "divided" not in silent[0]  # nobody labelled them
 
 
 def test_altered_copies_are_made_of_the_same_words_and_always_the_same() -> None:

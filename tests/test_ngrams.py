@@ -18,9 +18,10 @@ from paretext.data.dataset import Dataset
 from paretext.data.words import words_of
 from paretext.graphs import export
 from paretext.measure.metrics import confusion_matrix, macro_f1
+from paretext.measure.temperature import temperature
 from paretext.models.classifier import Classifier
 from paretext.training.baselines import Tfidf
-from paretext.training.baselines.tfidf import PENALTIES, _temperature
+from paretext.training.baselines.tfidf import PENALTIES
 from paretext.training.fit import TrainingSettings
 
 HARD = (
@@ -213,7 +214,7 @@ def test_the_temperature_aims_at_laplaces_rule() -> None:
     """n answers, all right and equally sure: the probability is (n + 1) / (n + 2)."""
     for n in (3, 30, 300):
         logits, labels = np.tile([[0.0, 2.0, 0.0]], (n, 1)), np.ones(n, np.int64)
-        heat = _temperature(logits, labels)
+        heat = temperature(logits, labels)
         assert softmax(logits[0] / heat)[1] == pytest.approx((n + 1) / (n + 2), rel=1e-3)
 
 

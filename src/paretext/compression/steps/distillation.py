@@ -11,7 +11,9 @@ are nearest to the parent's.
 Where the student reads the tokens that its parent reads, it also learns what the parent makes of
 every one of them: the hidden states after layers spread evenly over the parent, the last among
 them, through a matrix where the widths differ (`training.targets`). That is worth most where texts
-are few, and needs no label either.
+are few, and needs no label either. A convolutional student has the answers alone to learn from, and
+is then less sure, or surer, than it is right; so at the end its logits are divided by one
+temperature, which changes no answer.
 
 Sources: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; Jiao et al. 2020,
 "TinyBERT: Distilling BERT for Natural Language Understanding", section 3.1 (hidden states); for the
@@ -46,6 +48,8 @@ from paretext.core.errors import OutOfTime, ParetextError
 from paretext.core.files import read_json, write_json
 from paretext.core.locks import temporary_folder
 from paretext.data.dataset import Dataset
+from paretext.measure.temperature import temperature
+from paretext.models.names import CONVOLUTIONAL
 
 if TYPE_CHECKING:
     from paretext.models.classifier import Classifier
@@ -158,12 +162,13 @@ class Distillation(Step):
             until=until,
         )
         best = fitted.best
+        heat = _tempered(fitted.classifier, data.selection)
         return fitted.classifier, [
             f"learned the parent's answers to {len(own):,} texts and "
             f"{len(texts) - len(own):,} altered copies for {epochs} epochs{inside}; "
             f"epoch {best['epoch']:.0f} was nearest to it: divergence "
             f"{best['selection_divergence']:.4f}, macro-F1 {best['selection_macro_f1']:.4f} on "
-            "selection"
+            "selection" + ("" if heat is None else f"; its logits are divided by {heat:.2f}")
         ]
 
     def epochs_of(self, texts: int) -> int:
@@ -256,6 +261,21 @@ def epochs_for(texts: int) -> int:
     1.4 times as many steps."""
     wanted = EPOCHS * math.sqrt(TEXTS / texts)
     return int(min(max(round(wanted), LEAST_EPOCHS), MOST_EPOCHS))
+
+
+def _tempered(student: Classifier, selection: Dataset) -> float | None:
+    """What the logits of a convolutional student are divided by from now on, so that it is as sure
+    of the selection texts as it is right; None where nobody labelled those, and of an encoder: the
+    states teach it its parent's own confidence."""
+    import torch
+
+    if student.model.config.model_type != CONVOLUTIONAL or selection.answered_by is not None:
+        return None
+    heat = temperature(student.logits(selection.texts), selection.labels)
+    with torch.no_grad():
+        for each in student.model.output.parameters():
+            each.div_(heat)
+    return heat
 
 
 def _states(

@@ -13,7 +13,6 @@ Networks", section 4.2); no answer changes by it.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -33,6 +32,7 @@ from paretext.data.dataset import Dataset
 from paretext.data.stop_words import remove_first
 from paretext.data.words import TOKEN, cutting, plain
 from paretext.measure.metrics import confusion_matrix, macro_f1
+from paretext.measure.temperature import log_loss, temperature
 from paretext.training.baselines.tokenizer import PAD, UNKNOWN, fast_tokenizer
 from paretext.training.settings import TrainingSettings
 
@@ -123,7 +123,7 @@ class Tfidf(BaseModel):
                 advance()
         assert best is not None  # the settings name one penalty or more
         _, chosen, machines, logits = best
-        heat = _temperature(logits, selection.labels)
+        heat = temperature(logits, selection.labels)
         weight, bias = (part / heat for part in machines)
         fitted = replace(empty, model=_network(chosen, weight, bias, train))
         progress.say(
@@ -131,8 +131,8 @@ class Tfidf(BaseModel):
         )
         row = {
             "epoch": 1,
-            "train_loss": _loss(chosen.values @ weight.T + bias, train.labels),
-            "selection_loss": _loss(logits / heat, selection.labels),
+            "train_loss": log_loss(chosen.values @ weight.T + bias, train.labels),
+            "selection_loss": log_loss(logits / heat, selection.labels),
             "selection_macro_f1": macro_f1_of(logits),
         }
         return Fitted(fitted, (row,))
@@ -306,35 +306,3 @@ def _network(
         network.output.bias.copy_(torch.from_numpy(bias))
     network.eval()  # type: ignore[no-untyped-call]
     return network
-
-
-def _temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """What to divide the logits by for the least loss.
-
-    Where every answer is right, the least loss would be that of certainty, on whatever text. So
-    the aim is no certainty but Platt's (1999, "Probabilistic Outputs for Support Vector Machines",
-    section 2.2), by Laplace's rule: of n texts that all were right, the next is with
-    (n + 1) / (n + 2).
-    """
-    from scipy.optimize import minimize_scalar
-
-    aim = (len(labels) + 1) / (len(labels) + 2)
-    minimum = minimize_scalar(
-        lambda log: _loss(logits / math.exp(log), labels, aim), bounds=(-5, 5), method="bounded"
-    )
-    return math.exp(minimum.x)
-
-
-def _loss(logits: NDArray[Any], labels: NDArray[np.int64], aim: float = 1.0) -> float:
-    """The mean negative log-probability of the labels, or, with the weight 1 - aim, of all other
-    labels together."""
-    from scipy.special import log_softmax, logsumexp
-
-    logs = log_softmax(logits.astype(np.float64), axis=1)
-    labelled = np.zeros(logs.shape, np.bool_)
-    labelled[np.arange(len(labels)), labels] = True
-    own = logs[labelled]
-    if aim == 1:
-        return float(-own.mean())
-    others = logsumexp(np.where(labelled, -np.inf, logs), axis=1)
-    return float(-(aim * own + (1 - aim) * others).mean())
