@@ -165,6 +165,7 @@ def test_the_teachers_answers_are_computed_once(
     first = teacher.logits(TEXTS)
     np.testing.assert_array_equal(first, artifact.logits(TEXTS))
 
+    teacher.seconds_a_text(TEXTS)  # makes what answers copies, which is kept
     asked = []
     answer = Artifact.logits
 
@@ -231,8 +232,16 @@ def test_copies_are_answered_in_int8_unless_that_changes_too_many_answers(
     def refuse(self: Artifact, texts: Sequence[str]) -> None:
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(Artifact, "logits", refuse)
-    np.testing.assert_array_equal(teacher.logits_of_copies(rounds[:1])[0], first)
+    with monkeypatch.context() as patch:
+        patch.setattr(Artifact, "logits", refuse)
+        np.testing.assert_array_equal(teacher.logits_of_copies(rounds[:1])[0], first)
+
+    (kept,) = (tmp_path / "cache").glob("int8-*")
+    (graph,) = kept.glob("onnx/*.onnx")
+    graph.write_bytes(b"")
+    again = teacher.logits_of_copies([TEXTS[:9]])[0]  # it is damaged, and made anew
+    np.testing.assert_allclose(again.argmax(1), expected[:9].argmax(1))
+    assert graph.stat().st_size > 0
 
 
 def test_a_student_learns_its_teachers_states(encoder: Encoder, tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 The answers come from the parent's float32 artifact, which was checked against PyTorch and is a few
 times faster. A student hears of altered texts by the ten thousand, and what it learns from one of
 them is rough anyway, so those are answered by the parent in INT8, a few times faster again, unless
-INT8 changes too much of what this parent says. All answers are kept in a folder under the digest of
-the parent and the texts. What stands between its layers only PyTorch shows; it is a kilobyte a
-token and layer, so it is kept only while a student learns from it.
+INT8 changes too much of what this parent says. All answers, and the parent in INT8, are kept in a
+folder under the digest of the parent and the texts. What stands between its layers only PyTorch
+shows; it is a kilobyte a token and layer, so it is kept only while a student learns from it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 from paretext.compression.methods.batches import batches
 from paretext.compression.methods.neighbours import neighbours
 from paretext.core import progress
+from paretext.core.errors import ParetextError
 from paretext.core.files import digest_of
 from paretext.core.locks import temporary_folder
 from paretext.graphs import export
@@ -55,24 +58,20 @@ class ParentTeacher:
     def logits_of_copies(self, rounds: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
         """The parent's logits for rounds of altered texts, each (texts, classes).
 
-        They are INT8's where that gives at least 95% of 256 of these texts the class that float32
+        They are INT8's where that gives at least 95% of 256 such texts the class that float32
         gives them, else float32's.
         """
-        with temporary_folder() as folder:
 
-            @cache
-            def quick() -> Artifact:
-                sample = rounds[0][:_CHECK_TEXTS]
-                int8 = export(self.whole(), folder, sample, quantization=DynamicQuantization())
-                flips = int8.manifest.agreement.flipped_predictions
-                return int8 if flips <= _LARGEST_FLIP_SHARE * len(sample) else self.artifact
+        @cache
+        def quick() -> Artifact:
+            return self._quick(rounds[0])
 
-            logits = []
-            for number, texts in enumerate(rounds, 1):
-                label = f"teacher's answers to copies, {number} of {len(rounds)}"
-                question = ["logits of copies", list(texts)]
-                logits.append(self._kept(question, partial(_asked, quick, texts, label)))
-            return logits
+        logits = []
+        for number, texts in enumerate(rounds, 1):
+            label = f"teacher's answers to copies, {number} of {len(rounds)}"
+            question = ["logits of copies", list(texts)]
+            logits.append(self._kept(question, partial(_asked, quick, texts, label)))
+        return logits
 
     def states(
         self, texts: Sequence[str], layers: Sequence[int], place: Path
@@ -94,11 +93,12 @@ class ParentTeacher:
                     partial[layer].replace(path)
         return [np.load(files[layer], mmap_mode="r") for layer in layers]
 
-    def seconds_a_text(self, texts: Sequence[str]) -> float:
-        """How long the parent takes for one, asked anew whatever is kept."""
+    def seconds_a_text(self, copies: Sequence[str]) -> float:
+        """How long the parent takes for a copy, asked anew whatever is kept."""
+        quick = self._quick(copies)
         begin = time.monotonic()
-        _asked(lambda: self.artifact, texts, "teacher's pace")
-        return (time.monotonic() - begin) / len(texts)
+        _asked(lambda: quick, copies, "teacher's pace")
+        return (time.monotonic() - begin) / len(copies)
 
     def whole(self) -> Classifier:
         """The parent itself."""
@@ -108,10 +108,29 @@ class ParentTeacher:
         """By word of the texts: those that stand near it in the parent's own embeddings."""
         return neighbours(self.whole(), texts)
 
+    def _quick(self, copies: Sequence[str]) -> Artifact:
+        """What answers copies: the parent in INT8, which is made once and kept, or in float32."""
+        place = self.cache / f"int8-{digest_of(self._digests())}"
+        if not _is_whole(place):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            with temporary_folder(place) as folder:  # others may make the same
+                sample, quantization = copies[:_CHECK_TEXTS], DynamicQuantization()
+                export(self.whole(), folder, sample, quantization=quantization)
+                shutil.rmtree(place, ignore_errors=True)
+                with suppress(OSError):  # theirs is there by now
+                    folder.replace(place)
+        int8 = Artifact.load(place)
+        agreement = int8.manifest.agreement
+        few = agreement.flipped_predictions <= _LARGEST_FLIP_SHARE * agreement.texts
+        return int8 if few else self.artifact
+
+    def _digests(self) -> dict[str, str]:
+        """Of the parent's files."""
+        return {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
+
     def _kept(self, question: list[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """The answer as it was kept, or computed now and written whole or not at all."""
-        files = {name: entry.sha256 for name, entry in self.artifact.manifest.files.items()}
-        path = self.cache / f"{digest_of([files, *question])}.npz"
+        path = self.cache / f"{digest_of([self._digests(), *question])}.npz"
         if path.exists():
             try:
                 return _whole(path, len(question[-1]))
@@ -154,6 +173,15 @@ def _write_states(parent: Classifier, texts: Sequence[str], files: Mapping[int, 
             advance(len(batch.rows))
     for each in kept.values():
         each.flush()  # type: ignore[attr-defined]
+    return True
+
+
+def _is_whole(artifact: Path) -> bool:
+    """False where there is none, or a damaged one."""
+    try:
+        Artifact.load(artifact)
+    except ParetextError:
+        return False
     return True
 
 
