@@ -37,7 +37,7 @@ from paretext.certification.versions import certify_versions
 from paretext.compression.build import compress
 from paretext.compression.ladder import Allowance, Judge
 from paretext.compression.recipe import RUNGS, Recipe
-from paretext.core.clock import Clock, seconds_in
+from paretext.core.clock import Clock, in_words, seconds_in
 from paretext.core.files import folder_bytes
 from paretext.core.run_folder import RunFolder
 from paretext.data.dataset import Dataset
@@ -214,7 +214,7 @@ def markdown(known: Sequence[dict[str, Any]]) -> str:
             [
                 encoder,
                 f"{task}, {group[0]['classes']} classes",
-                (f"{texts:,}" if texts else "all") + (", the rest unlabelled" * unlabelled),
+                given(texts, unlabelled, group[0].get("time")),
                 version,
                 ", ".join(f"{row['parent_macro_f1']:.3f}" for row in group),
                 ", ".join(f"{row['macro_f1']:.3f}" for row in group),
@@ -226,6 +226,12 @@ def markdown(known: Sequence[dict[str, Any]]) -> str:
             ]
         )
     return table(lines)
+
+
+def given(texts: int, unlabelled: bool, time_asked: float | None) -> str:
+    """What a ladder was made of, and in what time if it had a limit."""
+    limit = "" if time_asked is None else f", in {in_words(time_asked)}"
+    return (f"{texts:,}" if texts else "all") + ", the rest unlabelled" * unlabelled + limit
 
 
 def stands(row: dict[str, Any]) -> str:
