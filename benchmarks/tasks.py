@@ -38,6 +38,7 @@ from paretext.compression.build import compress
 from paretext.compression.ladder import Allowance, Judge
 from paretext.compression.recipe import RUNGS, Recipe
 from paretext.core.clock import Clock, in_words, seconds_in
+from paretext.core.errors import ParetextError
 from paretext.core.files import folder_bytes
 from paretext.core.run_folder import RunFolder
 from paretext.data.dataset import Dataset
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, action="append")
     parser.add_argument("--unlabelled", action="store_true")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--time", type=seconds_in)
+    parser.add_argument("--time", type=duration)
     parser.add_argument("--times", action="store_true")
     parser.add_argument("--rows", type=Path)
     parser.add_argument("--docs", type=Path)
@@ -89,6 +90,14 @@ def main() -> None:
     if options.docs:
         write_section(options.docs, "tasks", text, "What the rungs lose, task by task")
     print(json.dumps({"rows": len(rows(path))}))
+
+
+def duration(text: str) -> float:
+    """Seconds, or what argparse says of them and ends."""
+    try:
+        return seconds_in(text)
+    except ParetextError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,7 @@ def test_a_student_learns_its_teachers_answers_not_the_labels(
     assert f"{len(texts) + 2:,} texts and {12 * (len(texts) + 2):,} altered copies" in said[0]
 
 
-def test_a_convolutional_student_is_as_sure_as_it_is_right(
-    encoder: Encoder,
-) -> None:
+def test_a_convolutional_student_is_as_sure_as_it_is_right(encoder: Encoder) -> None:
     data = material()
     origin, _ = ConvolutionalStudent(embedding_size=24, channels=24, dropout=0).apply(
         classifier(encoder), data
